@@ -1,0 +1,207 @@
+"""The canonical patient: frozen facts with their source, and named absences.
+
+Adapters build these; rules, model, drafts and cards read nothing else of a chart.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Literal
+
+Scalar = float | str | bool
+AbsenceStatus = Literal["missing", "conflicting", "stale", "refused"]
+ListState = Literal["supplied", "partial", "not-supplied"]
+Taking = Literal["taking", "ordered", "reported", "stopped", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """What the EHR wrote, before any conversion: value, unit and ``system|code`` as found."""
+
+    value: Scalar | None = None
+    unit: str | None = None
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a value came from.
+
+    ``reference`` is ``Type/id`` of the resource, ``path`` its element, ``rule`` the reader that took it
+    (``observations.quantity``, ``scales.items``, …), ``repairs`` what had to be mended to read it.
+    """
+
+    reference: str
+    path: str
+    rule: str
+    original: Original | None = None
+    repairs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """Why a value is not there; never zero, never a default."""
+
+    status: AbsenceStatus
+    reason: str
+    source: Source | None = None
+    effective: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A resource or element that was seen but not used, and why (``reason`` is a stable short phrase)."""
+
+    reference: str
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """A lab, vital sign or ECG value in its canonical UCUM unit; ``key`` as in terminology/observations.csv.
+
+    Coded results (pregnancy status, smoking) carry a string value and no unit.
+    ``comparator`` keeps ``<``, ``<=``, ``>``, ``>=`` where the laboratory gave a bound only.
+    """
+
+    key: str
+    value: float | str
+    unit: str | None
+    effective: date | None
+    source: Source
+    comparator: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleScore:
+    """One answer or total of a rating scale; ``scale`` and ``part`` as in terminology/scales.csv."""
+
+    scale: str
+    part: str
+    value: float
+    effective: date | None
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class MedicationCourse:
+    """One drug over one time.
+
+    ``ingredients`` are formulary names (empty when the drug could not be resolved; then ``unresolved`` says
+    why). ``classes`` are those known from the code itself. ``dose_mg_per_day`` is None when the dosage
+    cannot be read to milligrams a day. ``stop`` is kept for wash-outs.
+    """
+
+    text: str
+    ingredients: tuple[str, ...]
+    classes: tuple[str, ...]
+    taking: Taking
+    start: date | None
+    stop: date | None
+    dose_mg_per_day: float | None
+    source: Source
+    rxnorm: str | None = None
+    unresolved: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """One problem. ``keys`` as in terminology/conditions.csv, empty for a problem that no rule reads."""
+
+    keys: tuple[str, ...]
+    active: bool
+    onset: date | None
+    text: str
+    code: str | None
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Allergy:
+    """One recorded allergy or intolerance. ``ingredients`` and ``classes`` are empty when unresolved."""
+
+    text: str
+    ingredients: tuple[str, ...]
+    classes: tuple[str, ...]
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentDecision:
+    """One Consent: ``decision`` on AI use as it reads, with its period."""
+
+    decision: Literal["deny", "permit", "not-about-ai", "unreadable"]
+    reason: str
+    start: date | None
+    end: date | None
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class CanonicalPatient:
+    """Everything that the rest of the house knows of one patient.
+
+    ``lists`` says for ``conditions``, ``medications``, ``allergies``, ``observations``, ``consents`` whether
+    the list was supplied whole, in part (something in it could not be read) or not at all: only a list
+    supplied whole makes what it does not hold absent. All tuples are sorted, newest first, then by
+    reference, so that the order of entries in the input changes nothing.
+    """
+
+    reference: str
+    fhir_version: str
+    birth_date: date | None
+    deceased: bool
+    sex: Literal["female", "male", "other"] | None
+    measurements: tuple[Measurement, ...] = ()
+    scales: tuple[ScaleScore, ...] = ()
+    medications: tuple[MedicationCourse, ...] = ()
+    diagnoses: tuple[Diagnosis, ...] = ()
+    allergies: tuple[Allergy, ...] = ()
+    consents: tuple[ConsentDecision, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    lists: Mapping[str, ListState] = field(default_factory=dict[str, ListState])
+    birth_date_source: Source | None = None
+    sex_source: Source | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One value of the feature vector, present with its source or absent with its reason."""
+
+    name: str
+    status: Literal["present", "missing", "conflicting", "stale", "refused"]
+    value: Scalar | None = None
+    unit: str | None = None
+    reason: str | None = None
+    effective: date | None = None
+    source: Source | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureVector:
+    """The canonical feature vector of one patient on one day, in schema order."""
+
+    patient: str
+    as_of: date
+    schema: str
+    features: Mapping[str, Feature]
+
+    def number(self, name: str) -> float | None:
+        """Return the number of a present feature (booleans as 0 or 1), else None."""
+        value = self.features[name].value
+        return float(value) if isinstance(value, int | float) else None
+
+    def text(self, name: str) -> str | None:
+        """Return the code of a present coded feature, else None."""
+        value = self.features[name].value
+        return value if isinstance(value, str) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Adapted:
+    """What ``adapt`` returns."""
+
+    patient: CanonicalPatient
+    features: FeatureVector
+    profile: str

@@ -1,0 +1,85 @@
+"""The schema of the canonical feature vector: name, meaning, unit, range, age limit and derivation.
+
+Adding a feature appends a row. Any change changes ``SCHEMA_VERSION``'s hash, and a model trained on another
+schema is refused. Age limits marked "policy" are this project's own choice, not a published figure.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSpec:
+    """One feature. ``low``/``high`` are plausible bounds: outside them the value is refused.
+
+    ``kind`` is ``number`` (float), ``count`` (float without a unit), ``code`` (string) or ``flag`` (bool).
+    A value older than ``max_age_days`` is ``stale``; None means that age does not matter.
+    """
+
+    name: str
+    kind: Literal["number", "count", "code", "flag"]
+    unit: str | None
+    low: float | None
+    high: float | None
+    max_age_days: int | None
+    meaning: str
+    derivation: str
+
+
+def _number(name: str, unit: str, low: float, high: float, age: int | None, meaning: str, how: str) -> FeatureSpec:
+    return FeatureSpec(name, "number", unit, low, high, age, meaning, how)
+
+
+_LATEST = "latest usable Observation"
+_SCALE = "latest total: as recorded, or summed from all items (Observation or QuestionnaireResponse)"
+
+FEATURES: tuple[FeatureSpec, ...] = (
+    _number("age", "a", 0, 130, None, "age in whole years", "Patient.birthDate to the date of assessment"),
+    FeatureSpec("sex", "code", None, None, None, None, "administrative gender", "Patient.gender: female, male, other"),
+    _number("phq9_total", "{score}", 0, 27, 90, "PHQ-9 total", _SCALE),
+    _number("phq9_item9", "{score}", 0, 3, 90, "PHQ-9 item 9, thoughts of death or self-harm", "latest answer by code"),
+    _number("phq9_previous", "{score}", 0, 27, 365, "PHQ-9 total before the latest one", "total next before the latest"),
+    _number("gad7_total", "{score}", 0, 21, 90, "GAD-7 total", _SCALE),
+    _number("audit_c_total", "{score}", 0, 12, 365, "AUDIT-C total", _SCALE),
+    _number("systolic_bp", "mm[Hg]", 60, 260, 180, "systolic blood pressure", _LATEST + " or component"),
+    _number("diastolic_bp", "mm[Hg]", 30, 160, 180, "diastolic blood pressure", _LATEST + " or component"),
+    _number("heart_rate", "/min", 25, 250, 180, "heart rate", _LATEST),
+    _number("weight", "kg", 20, 400, 365, "body weight", _LATEST),
+    _number("height", "cm", 100, 250, None, "body height", _LATEST),
+    _number("bmi", "kg/m2", 10, 100, 365, "body mass index", "recorded, else weight over height squared"),
+    _number("sodium", "mmol/L", 100, 180, 365, "serum sodium", _LATEST),
+    _number("potassium", "mmol/L", 1.5, 9, 365, "serum potassium", _LATEST),
+    _number("magnesium", "mmol/L", 0.2, 4, 365, "serum magnesium", _LATEST),
+    _number("creatinine", "mg/dL", 0.1, 25, 365, "serum creatinine", _LATEST),
+    _number("egfr", "mL/min/1.73m2", 1, 200, 365, "estimated glomerular filtration rate", _LATEST + ", CKD-EPI 2021 first"),
+    _number("crcl", "mL/min", 1, 300, 365, "creatinine clearance", "Cockcroft-Gault from age, sex, weight, creatinine"),
+    _number("alt", "U/L", 1, 10000, 365, "alanine aminotransferase", _LATEST),
+    _number("ast", "U/L", 1, 10000, 365, "aspartate aminotransferase", _LATEST),
+    _number("platelets", "10*9/L", 1, 2000, 365, "platelet count", _LATEST),
+    _number("anc", "10*9/L", 0, 100, 365, "absolute neutrophil count", _LATEST),
+    _number("hba1c", "%", 3, 20, 365, "haemoglobin A1c", _LATEST),
+    _number("tsh", "m[IU]/L", 0, 500, 365, "thyroid stimulating hormone", _LATEST),
+    _number("qtc", "ms", 200, 800, 365, "corrected QT interval", _LATEST),
+    _number("lithium_level", "mmol/L", 0, 10, 180, "serum lithium", _LATEST),
+    _number("prolactin", "ng/mL", 0, 5000, 365, "serum prolactin", _LATEST),
+    FeatureSpec("pregnancy_status", "code", None, None, None, 60, "pregnant, not_pregnant", "latest coded Observation, or an active pregnancy Condition"),
+    FeatureSpec("smoking_status", "code", None, None, None, 1095, "smoking status", "latest coded Observation"),
+    FeatureSpec("depression", "flag", None, None, None, None, "major depressive disorder on the problem list", "active Condition"),
+    FeatureSpec("anxiety_disorder", "flag", None, None, None, None, "anxiety disorder on the problem list", "active Condition: GAD, panic, social anxiety"),
+    FeatureSpec("ptsd", "flag", None, None, None, None, "post-traumatic stress disorder on the problem list", "active Condition"),
+    FeatureSpec("substance_use", "flag", None, None, None, None, "alcohol or substance use disorder", "active Condition"),
+    FeatureSpec("chronic_depression", "flag", None, None, None, None, "depression for two years or more, or dysthymia", "onset of the active Condition"),
+    FeatureSpec("antidepressant_trials", "count", "{trials}", 0, 50, None, "earlier antidepressant courses that ended", "stopped courses of four weeks or more, one a drug"),
+    FeatureSpec("antidepressant_days", "number", "d", 0, 20000, None, "days on the present antidepressant", "start of the active course to the date of assessment"),
+    FeatureSpec("medication_count", "count", "{drugs}", 0, 200, None, "drugs being taken or ordered", "active courses, one an ingredient"),
+)
+
+BY_NAME = {spec.name: spec for spec in FEATURES}
+
+
+def _digest() -> str:
+    return hashlib.sha256("\n".join(repr(spec) for spec in FEATURES).encode()).hexdigest()[:12]
+
+
+SCHEMA_VERSION = f"1+{_digest()}"

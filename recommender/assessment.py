@@ -1,0 +1,125 @@
+"""The result of an assessment: frozen, complete, and the shape that ``assess --json`` prints."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal
+
+Severity = Literal["contraindicated", "warning", "caution", "monitor", "none"]
+Verdict = Literal["excluded", "offered", "eligible", "not-draftable", "abstained"]
+GateStatus = Literal[
+    "open", "crisis", "consent-withheld", "jurisdiction", "out-of-scope", "insufficient-data"
+]
+SEVERITIES: tuple[Severity, ...] = ("contraindicated", "warning", "caution", "monitor", "none")
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One sentence about one drug, with the rule and source behind it.
+
+    ``unknown`` is true when the rule's input was missing: the severity is then the rule's, and
+    ``missing`` names the input. ``blocks`` is true when the reason alone excludes the drug.
+    ``facts`` are the references of the chart resources that it stands on.
+    """
+
+    rule: str
+    severity: Severity
+    message: str
+    source: str
+    verified: bool
+    unknown: bool = False
+    missing: str | None = None
+    blocks: bool = False
+    facts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Whether drafting is open; every other status names why in ``reasons``."""
+
+    status: GateStatus
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Escalation:
+    """A person to tell."""
+
+    to: Literal["crisis-team", "psychiatrist", "pharmacist", "prescriber"]
+    urgency: Literal["now", "today", "routine"]
+    reason: str
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dose:
+    """Oral dose in mg a day; ``max`` is the ceiling after every adjustment named in ``adjusted_by``."""
+
+    start_mg_per_day: float
+    max_mg_per_day: float
+    doses_per_day: int
+    adjusted_by: tuple[str, ...]
+    titration: str
+    orderable: str
+    orderable_name: str
+    strength_mg: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """A probability with its 80 % interval, all in 0..1."""
+
+    p: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A drug that was considered, the excluded ones too. ``rxnorm`` is the ingredient's code."""
+
+    ingredient: str
+    rxnorm: str | None
+    verdict: Verdict
+    severity: Severity
+    reasons: tuple[Reason, ...]
+    dose: Dose | None = None
+    predictions: Mapping[str, Prediction] | None = None
+    utility: float | None = None
+    band: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentDrug:
+    """What the same rules say of a drug that the patient already takes."""
+
+    ingredient: str
+    reasons: tuple[Reason, ...]
+    since: date | None = None
+    dose_mg_per_day: float | None = None
+    reference: str | None = None
+    predictions: Mapping[str, Prediction] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """The whole answer for one patient on one day.
+
+    ``offered`` names the ingredients that a card offers, best band first; ``drafts`` are their R4
+    MedicationRequests as plain JSON objects, in the same order. ``unknowns`` are the missing inputs that
+    matter for the offered drugs, in words, most serious first.
+    """
+
+    patient: str
+    as_of: date
+    gate: Gate
+    escalations: tuple[Escalation, ...]
+    conditions: tuple[str, ...]
+    step: str | None
+    candidates: tuple[Candidate, ...]
+    current: tuple[CurrentDrug, ...]
+    offered: tuple[str, ...]
+    unknowns: tuple[str, ...]
+    drafts: tuple[Mapping[str, Any], ...]
+    versions: Mapping[str, str]
+    no_change: Mapping[str, Prediction] | None = None

@@ -1,0 +1,1 @@
+"""Drafts: held, prepared, signed, written back, and the trail that proves it."""

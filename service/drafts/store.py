@@ -1,0 +1,225 @@
+"""The record of a draft and the narrow protocol that every store keeps.
+
+Each call that changes anything is one durable commit of state, audit entry and, where there is one, outbox
+entry; it returns only after that commit. Time is the store's own clock. Callers never read, decide and write
+in two steps: what must hold is an argument, and a refusal names what was found instead.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+State = Literal[
+    "held", "presented", "accepted", "overridden", "superseded", "withdrawn", "expired",
+    "signed", "writing", "written", "confirmed", "write-failed", "parked", "mismatch",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class NewDraft:
+    """A draft to hold. ``resource`` is canonical JSON bytes of the R4 MedicationRequest without its id;
+    ``rank`` keeps the order of one assessment's drafts; ``context`` is JSON for the page and the audit (reasons, predictions, versions, unknowns)."""
+
+    ingredient: str
+    rank: int
+    resource: bytes
+    context: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A held draft as the store has it. ``id`` is an opaque UUID; ``resource`` holds it as its FHIR id."""
+
+    id: str
+    ehr: str
+    patient: str
+    facts: str
+    ingredient: str
+    rank: int
+    state: State
+    version: int
+    resource: bytes
+    context: bytes
+    created: datetime
+    expires: datetime
+    updated: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The exact bytes that a practitioner was shown for signing; kept until the draft ends."""
+
+    draft: str
+    version: int
+    digest: str
+    practitioner: str
+    order: bytes
+    order_id: str
+    acknowledgements: tuple[str, ...]
+    prepared: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A finished signature: detached JWS over ``order`` and the Provenance that carries it."""
+
+    draft: str
+    version: int
+    digest: str
+    practitioner: str
+    order_id: str
+    order: bytes
+    jws: str
+    provenance: bytes
+    signed: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxEntry:
+    """One write-back to do. ``lease`` is the fencing token: a finish with another token is refused."""
+
+    draft: str
+    ehr: str
+    order_id: str
+    order: bytes
+    provenance: bytes
+    attempts: int
+    lease: str
+    progress: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One link of a draft's chain: ``hash`` = SHA-256 over the previous hash and this entry's bytes."""
+
+    draft: str
+    seq: int
+    at: datetime
+    event: str
+    actor: str
+    detail: Mapping[str, Any]
+    previous: str
+    hash: str
+
+
+class Store(Protocol):
+    """What the service asks of a store. Errors: Conflict (U-DRAFT-*), NotFound, Unavailable (U-STORE-*)."""
+
+    async def open(self) -> None:
+        """Open, migrate and check; raises ConfigError when the store cannot keep its promises."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what is queued and close."""
+        ...
+
+    async def now(self) -> datetime:
+        """Return the store's time (UTC)."""
+        ...
+
+    async def hold(
+        self, ehr: str, patient: str, facts: str, drafts: Sequence[NewDraft], expires_after_s: int, actor: str
+    ) -> Sequence[Draft]:
+        """Hold the drafts of one assessment and return them in rank order.
+
+        The same ``(ehr, patient, facts)`` returns the drafts that are already held, presented or accepted,
+        unchanged; with other facts, unsigned drafts of that patient become ``superseded`` in the same commit.
+        Facts of which a draft was signed or overridden, and that has not expired, return the remaining ones
+        and no new ones.
+        """
+        ...
+
+    async def mark(self, ids: Sequence[str], state: State, actor: str, detail: Mapping[str, Any]) -> None:
+        """Move unsigned drafts to ``presented``, ``accepted``, ``overridden`` or ``withdrawn``.
+
+        A draft that is already there, or past it, is left as it is, and the event is still recorded.
+        """
+        ...
+
+    async def read(self, draft: str) -> Draft:
+        """Return one draft, ended ones too; NotFound U-DRAFT-UNKNOWN."""
+        ...
+
+    async def find(
+        self,
+        *,
+        ehr: str | None = None,
+        patient: str | None = None,
+        states: Sequence[State] | None = None,
+        limit: int = 1000,
+    ) -> Sequence[Draft]:
+        """Return drafts, newest first."""
+        ...
+
+    async def count(self, states: Sequence[State], ehr: str | None = None) -> int:
+        """Count drafts in the given states."""
+        ...
+
+    async def prepare(self, draft: str, expected_version: int, prepared: Prepared, resource: bytes | None) -> None:
+        """Keep the bytes shown; ``resource`` (an edited draft) makes a new version in the same commit."""
+        ...
+
+    async def prepared(self, draft: str, digest: str, practitioner: str) -> Prepared | None:
+        """Return what was shown to this practitioner under this digest."""
+        ...
+
+    async def sign(self, signature: Signature, *, write_back: bool, detail: Mapping[str, Any]) -> Draft:
+        """Record the signature, move to ``signed`` and queue the write-back, in one full-sync commit.
+
+        Exactly one of many concurrent signers wins. Conflicts: U-DRAFT-STATE, U-DRAFT-VERSION, U-DIGEST,
+        U-DRAFT-EXPIRED (by the store's clock), U-DRAFT-SIGNED.
+        """
+        ...
+
+    async def reject(
+        self, draft: str, expected_version: int | None, actor: str, detail: Mapping[str, Any]
+    ) -> Draft:
+        """End an unsigned draft as ``overridden`` with its reason."""
+        ...
+
+    async def signature(self, draft: str) -> Signature | None:
+        """Return the draft's signature, if it has one."""
+        ...
+
+    async def expire(self) -> int:
+        """End unsigned drafts past their time; returns how many."""
+        ...
+
+    async def claim(self, lease_s: int) -> OutboxEntry | None:
+        """Take the next write-back whose time has come, under a new lease; state ``writing``."""
+        ...
+
+    async def progress(self, entry: OutboxEntry, step: Mapping[str, str]) -> None:
+        """Record a finished step (ids the EHR gave) under the lease."""
+        ...
+
+    async def finish(
+        self,
+        entry: OutboxEntry,
+        state: Literal["confirmed", "write-failed", "mismatch", "parked"],
+        detail: Mapping[str, Any],
+        retry_s: int = 0,
+    ) -> None:
+        """End or re-queue (``write-failed``) a write-back under its lease."""
+        ...
+
+    async def history(self, draft: str) -> Sequence[AuditEntry]:
+        """Return a draft's audit chain, oldest first."""
+        ...
+
+    async def verify(self) -> Sequence[str]:
+        """Walk every chain and signature digest; returns the faults found, empty when whole."""
+        ...
+
+    async def seen(self, issuer: str, jti: str, expires: datetime) -> bool:
+        """Remember a token id until it expires; True when it was seen before (by any worker)."""
+        ...
+
+    async def card(self, uuid: str, ehr: str, drafts: Sequence[str], detail: Mapping[str, Any]) -> None:
+        """Remember which drafts a card showed, so that feedback finds them."""
+        ...
+
+    async def card_drafts(self, uuid: str) -> Sequence[str] | None:
+        """Return the drafts of a card, None for an unknown card."""
+        ...

@@ -1,0 +1,101 @@
+"""Settings: one TOML file, every scalar also as an environment variable, unknown keys refused by name."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Server(_Section):
+    """[server]."""
+
+    public_url: str = "http://127.0.0.1:8040"
+    development: bool = False
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    read_timeout_s: float = 5
+    body_limit_bytes: int = 2_000_000
+
+
+class StoreSettings(_Section):
+    """[store]."""
+
+    url: str = "sqlite:///undersign.db"
+
+
+class Hold(_Section):
+    """[hold]."""
+
+    expires_after_s: int = 259_200
+
+
+class Model(_Section):
+    """[model]."""
+
+    enabled: bool = True
+
+
+class Sign(_Section):
+    """[sign]. ``key_file`` holds the service's private signing key (JWK, ES384), made on first start."""
+
+    step_up_max_age_s: int = 300
+    key_file: Path = Path("undersign-signing-key.json")
+
+
+class CdsClient(_Section):
+    """[ehr.cds_client]: how the EHR authenticates when it calls the hooks."""
+
+    required: bool = True
+    issuer: str | None = None
+    jwks_file: Path | None = None
+    jwks_url: str | None = None
+    audiences: tuple[str, ...] = ()
+    algorithms: tuple[Literal["ES384", "RS384"], ...] = ("ES384", "RS384")
+
+
+class Users(_Section):
+    """[ehr.users]: how access tokens of the EHR's users are checked; found by SMART discovery when left out."""
+
+    issuer: str | None = None
+    jwks_file: Path | None = None
+    audience: str | None = None
+    prescriber_role_codes: tuple[str, ...] = ()
+
+
+class Limits(_Section):
+    """[ehr.limits]."""
+
+    calls_per_second: float = 20
+    burst: int = 60
+
+
+class Ehr(_Section):
+    """[[ehr]]: one tenant."""
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")
+    name: str
+    fhir_base: str
+    profile: str = "base-r4"
+    jurisdiction: str | None = None
+    origins: tuple[str, ...] = ()
+    write_back: Literal["card", "unsigned-order", "sign-and-write", "document-only"] = "card"
+    smart_client_id: str = "undersign"
+    crisis_contact: str | None = None
+    cds_client: CdsClient = CdsClient()
+    users: Users = Users()
+    limits: Limits = Limits()
+
+
+class Settings(_Section):
+    """The whole configuration. Relative paths are relative to ``base`` (the file's folder)."""
+
+    server: Server = Server()
+    store: StoreSettings = StoreSettings()
+    hold: Hold = Hold()
+    model: Model = Model()
+    sign: Sign = Sign()
+    ehr: tuple[Ehr, ...] = ()
+    base: Path = Path()
