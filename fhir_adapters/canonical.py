@@ -50,11 +50,17 @@ class Absence:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A resource or element that was seen but not used, and why (``reason`` is a stable short phrase)."""
+    """A resource or element that was seen but not used, and why (``reason`` is a stable short phrase).
+
+    ``key`` names what it would have told (``sodium``, ``phq9.total``) and ``effective`` when, where they
+    could be read: a feature then says why it is absent.
+    """
 
     reference: str
     path: str
     reason: str
+    key: str | None = None
+    effective: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +68,8 @@ class Measurement:
     """A lab, vital sign or ECG value in its canonical UCUM unit; ``key`` as in terminology/observations.csv.
 
     Coded results (pregnancy status, smoking) carry a string value and no unit.
-    ``comparator`` keeps ``<``, ``<=``, ``>``, ``>=`` where the laboratory gave a bound only.
+    ``comparator`` keeps ``<``, ``<=``, ``>``, ``>=`` where the laboratory gave a bound only. ``moment`` is
+    the instant in UTC (``2026-10-01T08:30:00+00:00``) where the resource gave a time with its zone.
     """
 
     key: str
@@ -71,17 +78,22 @@ class Measurement:
     effective: date | None
     source: Source
     comparator: str | None = None
+    moment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ScaleScore:
-    """One answer or total of a rating scale; ``scale`` and ``part`` as in terminology/scales.csv."""
+    """One answer or total of a rating scale; ``scale`` and ``part`` as in terminology/scales.csv.
+
+    ``moment`` as in ``Measurement``.
+    """
 
     scale: str
     part: str
     value: float
     effective: date | None
     source: Source
+    moment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,325 @@
+"""The FHIR R4 elements that we touch, as typed structs; everything else in a resource is skipped unread.
+
+Element names are FHIR's own (camelCase). ``gc=False``: the structs hold no cycles, and a served call makes
+thousands of them.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class _Element(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
+    """Base of all structs: unknown elements are ignored."""
+
+
+class Extension(_Element):
+    """Only its address: what it holds is not read."""
+
+    url: str | None = None
+
+
+class Coding(_Element):
+    """http://hl7.org/fhir/R4/datatypes.html#Coding."""
+
+    system: str | None = None
+    code: str | None = None
+    display: str | None = None
+
+
+class CodeableConcept(_Element):
+    """http://hl7.org/fhir/R4/datatypes.html#CodeableConcept."""
+
+    coding: list[Coding] = []
+    text: str | None = None
+
+
+class Quantity(_Element):
+    """http://hl7.org/fhir/R4/datatypes.html#Quantity."""
+
+    value: float | None = None
+    comparator: str | None = None
+    unit: str | None = None
+    system: str | None = None
+    code: str | None = None
+
+
+class Period(_Element):
+    """http://hl7.org/fhir/R4/datatypes.html#Period."""
+
+    start: str | None = None
+    end: str | None = None
+
+
+class Identifier(_Element):
+    """http://hl7.org/fhir/R4/datatypes.html#Identifier."""
+
+    system: str | None = None
+    value: str | None = None
+
+
+class Reference(_Element):
+    """http://hl7.org/fhir/R4/references.html."""
+
+    reference: str | None = None
+    display: str | None = None
+    identifier: Identifier | None = None
+    type: str | None = None
+
+
+class Meta(_Element):
+    """``profile`` and ``security`` of a resource."""
+
+    profile: list[str] = []
+    security: list[Coding] = []
+
+
+class Resource(_Element, tag_field="resourceType"):
+    """What every resource has here."""
+
+    id: str | None = None
+    meta: Meta | None = None
+    implicitRules: str | None = None  # noqa: N815
+    modifierExtension: list[Extension] = []  # noqa: N815
+
+
+class HumanName(_Element):
+    """Read for the clinician's page only."""
+
+    text: str | None = None
+    family: str | None = None
+    given: list[str] = []
+    use: str | None = None
+
+
+class Patient(Resource, tag="Patient"):
+    """http://hl7.org/fhir/R4/patient.html."""
+
+    birthDate: str | None = None  # noqa: N815
+    gender: str | None = None
+    deceasedBoolean: bool | None = None  # noqa: N815
+    deceasedDateTime: str | None = None  # noqa: N815
+    name: list[HumanName] = []
+
+
+class Component(_Element):
+    """Observation.component."""
+
+    code: CodeableConcept = CodeableConcept()
+    valueQuantity: Quantity | None = None  # noqa: N815
+    valueCodeableConcept: CodeableConcept | None = None  # noqa: N815
+    valueString: str | None = None  # noqa: N815
+    valueBoolean: bool | None = None  # noqa: N815
+    valueInteger: int | None = None  # noqa: N815
+    dataAbsentReason: CodeableConcept | None = None  # noqa: N815
+
+
+class Observation(Resource, tag="Observation"):
+    """http://hl7.org/fhir/R4/observation.html."""
+
+    status: str | None = None
+    category: list[CodeableConcept] = []
+    code: CodeableConcept = CodeableConcept()
+    subject: Reference | None = None
+    effectiveDateTime: str | None = None  # noqa: N815
+    effectivePeriod: Period | None = None  # noqa: N815
+    effectiveInstant: str | None = None  # noqa: N815
+    issued: str | None = None
+    valueQuantity: Quantity | None = None  # noqa: N815
+    valueCodeableConcept: CodeableConcept | None = None  # noqa: N815
+    valueString: str | None = None  # noqa: N815
+    valueBoolean: bool | None = None  # noqa: N815
+    valueInteger: int | None = None  # noqa: N815
+    valueDateTime: str | None = None  # noqa: N815
+    dataAbsentReason: CodeableConcept | None = None  # noqa: N815
+    component: list[Component] = []
+    hasMember: list[Reference] = []  # noqa: N815
+    derivedFrom: list[Reference] = []  # noqa: N815
+
+
+class Condition(Resource, tag="Condition"):
+    """http://hl7.org/fhir/R4/condition.html."""
+
+    clinicalStatus: CodeableConcept | None = None  # noqa: N815
+    verificationStatus: CodeableConcept | None = None  # noqa: N815
+    category: list[CodeableConcept] = []
+    code: CodeableConcept | None = None
+    subject: Reference | None = None
+    onsetDateTime: str | None = None  # noqa: N815
+    onsetPeriod: Period | None = None  # noqa: N815
+    abatementDateTime: str | None = None  # noqa: N815
+    abatementPeriod: Period | None = None  # noqa: N815
+    recordedDate: str | None = None  # noqa: N815
+
+
+class Repeat(_Element):
+    """Timing.repeat."""
+
+    frequency: int | None = None
+    frequencyMax: int | None = None  # noqa: N815
+    period: float | None = None
+    periodUnit: str | None = None  # noqa: N815
+    boundsPeriod: Period | None = None  # noqa: N815
+    when: list[str] = []
+
+
+class Timing(_Element):
+    """http://hl7.org/fhir/R4/datatypes.html#Timing."""
+
+    repeat: Repeat | None = None
+    code: CodeableConcept | None = None
+
+
+class Range(_Element):
+    """http://hl7.org/fhir/R4/datatypes.html#Range."""
+
+    low: Quantity | None = None
+    high: Quantity | None = None
+
+
+class DoseAndRate(_Element):
+    """Dosage.doseAndRate."""
+
+    doseQuantity: Quantity | None = None  # noqa: N815
+    doseRange: Range | None = None  # noqa: N815
+
+
+class Dosage(_Element):
+    """http://hl7.org/fhir/R4/dosage.html."""
+
+    text: str | None = None
+    timing: Timing | None = None
+    asNeededBoolean: bool | None = None  # noqa: N815
+    route: CodeableConcept | None = None
+    doseAndRate: list[DoseAndRate] = []  # noqa: N815
+
+
+class Ingredient(_Element):
+    """Medication.ingredient."""
+
+    itemCodeableConcept: CodeableConcept | None = None  # noqa: N815
+    itemReference: Reference | None = None  # noqa: N815
+
+
+class Medication(Resource, tag="Medication"):
+    """http://hl7.org/fhir/R4/medication.html."""
+
+    code: CodeableConcept | None = None
+    status: str | None = None
+    ingredient: list[Ingredient] = []
+
+
+class DispenseRequest(_Element):
+    """MedicationRequest.dispenseRequest."""
+
+    validityPeriod: Period | None = None  # noqa: N815
+
+
+class MedicationRequest(Resource, tag="MedicationRequest"):
+    """http://hl7.org/fhir/R4/medicationrequest.html."""
+
+    status: str | None = None
+    intent: str | None = None
+    doNotPerform: bool | None = None  # noqa: N815
+    medicationCodeableConcept: CodeableConcept | None = None  # noqa: N815
+    medicationReference: Reference | None = None  # noqa: N815
+    subject: Reference | None = None
+    authoredOn: str | None = None  # noqa: N815
+    reportedBoolean: bool | None = None  # noqa: N815
+    dosageInstruction: list[Dosage] = []  # noqa: N815
+    dispenseRequest: DispenseRequest | None = None  # noqa: N815
+    contained: list[msgspec.Raw] = []
+    # STU3 and R5 shapes: seen only so that they are refused, never read as R4.
+    taken: str | None = None
+    medication: msgspec.Raw | None = None
+
+
+class MedicationStatement(Resource, tag="MedicationStatement"):
+    """http://hl7.org/fhir/R4/medicationstatement.html."""
+
+    status: str | None = None
+    medicationCodeableConcept: CodeableConcept | None = None  # noqa: N815
+    medicationReference: Reference | None = None  # noqa: N815
+    subject: Reference | None = None
+    effectiveDateTime: str | None = None  # noqa: N815
+    effectivePeriod: Period | None = None  # noqa: N815
+    dateAsserted: str | None = None  # noqa: N815
+    dosage: list[Dosage] = []
+    contained: list[msgspec.Raw] = []
+    taken: str | None = None
+    medication: msgspec.Raw | None = None
+
+
+class AllergyIntolerance(Resource, tag="AllergyIntolerance"):
+    """http://hl7.org/fhir/R4/allergyintolerance.html."""
+
+    clinicalStatus: CodeableConcept | None = None  # noqa: N815
+    verificationStatus: CodeableConcept | None = None  # noqa: N815
+    code: CodeableConcept | None = None
+    patient: Reference | None = None
+    recordedDate: str | None = None  # noqa: N815
+
+
+class Answer(_Element):
+    """QuestionnaireResponse.item.answer."""
+
+    valueCoding: Coding | None = None  # noqa: N815
+    valueInteger: int | None = None  # noqa: N815
+    valueDecimal: float | None = None  # noqa: N815
+    valueString: str | None = None  # noqa: N815
+    valueBoolean: bool | None = None  # noqa: N815
+    item: list[Item] = []
+
+
+class Item(_Element):
+    """QuestionnaireResponse.item. R4 has no item code: ``linkId`` may hold it."""
+
+    linkId: str | None = None  # noqa: N815
+    text: str | None = None
+    answer: list[Answer] = []
+    item: list[Item] = []
+
+
+class QuestionnaireResponse(Resource, tag="QuestionnaireResponse"):
+    """http://hl7.org/fhir/R4/questionnaireresponse.html."""
+
+    status: str | None = None
+    questionnaire: str | None = None
+    subject: Reference | None = None
+    authored: str | None = None
+    item: list[Item] = []
+
+
+class Provision(_Element):
+    """Consent.provision."""
+
+    type: str | None = None
+    period: Period | None = None
+    action: list[CodeableConcept] = []
+    purpose: list[Coding] = []
+    code: list[CodeableConcept] = []
+    provision: list[Provision] = []
+
+
+class Consent(Resource, tag="Consent"):
+    """http://hl7.org/fhir/R4/consent.html."""
+
+    status: str | None = None
+    scope: CodeableConcept | None = None
+    category: list[CodeableConcept] = []
+    patient: Reference | None = None
+    dateTime: str | None = None  # noqa: N815
+    provision: Provision | None = None
+
+
+AnyResource = (
+    Patient
+    | Observation
+    | Condition
+    | Medication
+    | MedicationRequest
+    | MedicationStatement
+    | AllergyIntolerance
+    | QuestionnaireResponse
+    | Consent
+)

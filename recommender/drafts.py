@@ -1,0 +1,107 @@
+"""Proposal → draft MedicationRequest: R4, ``status draft``, ``intent proposal``, requested by a Device.
+
+R4 lets a device propose and only a practitioner order (MedicationRequest.intent), so nothing here can be an
+order; ``AIAST`` is the label of HL7's AI Transparency guide for content that an AI asserted.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fhir_adapters.canonical import CanonicalPatient
+from recommender.assessment import Candidate, Dose
+
+RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+SNOMED = "http://snomed.info/sct"
+UCUM = "http://unitsofmeasure.org"
+AI_ASSERTED = {
+    "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue",
+    "code": "AIAST",
+    "display": "Artificial Intelligence asserted",
+}
+DEVICE: Mapping[str, Any] = {"type": "Device", "display": "Undersign"}
+_TIMES = {1: "once a day", 2: "twice a day", 3: "three times a day", 4: "four times a day"}
+
+
+def option_label(candidate: Candidate, dose: Dose, replaces: Sequence[str]) -> str:
+    """Return the option in a few plain words: ``Switch to sertraline 50 mg`` or ``Start sertraline 50 mg``."""
+    verb = "Switch to" if replaces else "Start"
+    return f"{verb} {candidate.ingredient} {amount(dose.start_mg_per_day)} mg a day"
+
+
+def build(
+    candidate: Candidate,
+    patient: CanonicalPatient,
+    *,
+    replaces: Sequence[str],
+    authored_on: str,
+    facts: Sequence[str],
+    requester: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """Return the draft of an offered candidate; ``facts`` are references of the chart it rests on."""
+    dose = candidate.dose
+    if dose is None:
+        msg = f"{candidate.ingredient} has no dose: it cannot be drafted"
+        raise ValueError(msg)
+    reason_references = sorted({d.source.reference for d in patient.diagnoses if d.active and "mdd" in d.keys})
+    draft: dict[str, Any] = {
+        "resourceType": "MedicationRequest",
+        "meta": {"security": [dict(AI_ASSERTED)]},
+        "status": "draft",
+        "intent": "proposal",
+        "medicationCodeableConcept": _medication(candidate, dose),
+        "subject": {"reference": patient.reference},
+        "authoredOn": authored_on,
+        "requester": dict(requester or DEVICE),
+        "reasonCode": [{"text": "Major depressive disorder"}],
+        "reasonReference": [{"reference": r} for r in reason_references],
+        "supportingInformation": [{"reference": r} for r in facts],
+        "note": [{"text": _note(candidate, replaces)}],
+        "dosageInstruction": [_dosage(dose)],
+    }
+    return {name: value for name, value in draft.items() if value}
+
+
+def amount(value: float) -> str:
+    """Return a number as people write it: 50, 37.5."""
+    return f"{value:g}"
+
+
+def times_a_day(count: int) -> str:
+    """Return ``once a day``, ``twice a day``, …"""
+    return _TIMES.get(count, f"{count} times a day")
+
+
+def _medication(candidate: Candidate, dose: Dose) -> dict[str, Any]:
+    coding = [{"system": RXNORM, "code": dose.orderable, "display": dose.orderable_name}]
+    if candidate.rxnorm:
+        coding.append({"system": RXNORM, "code": candidate.rxnorm, "display": candidate.ingredient})
+    return {"coding": coding, "text": dose.orderable_name}
+
+
+def _dosage(dose: Dose) -> dict[str, Any]:
+    each = dose.start_mg_per_day / dose.doses_per_day
+    return {
+        "text": f"{amount(each)} mg by mouth {times_a_day(dose.doses_per_day)}",
+        "timing": {"repeat": {"frequency": dose.doses_per_day, "period": 1, "periodUnit": "d"}},
+        "route": {"coding": [{"system": SNOMED, "code": "26643006", "display": "Oral route"}], "text": "by mouth"},
+        "doseAndRate": [
+            {"doseQuantity": {"value": _plain(each), "unit": "mg", "system": UCUM, "code": "mg"}},
+        ],
+    }
+
+
+def _plain(value: float) -> int | float:
+    return int(value) if value == int(value) else value
+
+
+def _note(candidate: Candidate, replaces: Sequence[str]) -> str:
+    parts = ["AI draft, not an order: a practitioner decides."]
+    if replaces:
+        parts.append(f"Meant to replace {', '.join(replaces)}: plan the taper before both are ordered.")
+    known = [r.message for r in candidate.reasons if not r.unknown and r.severity != "none"]
+    asked = sorted({r.missing for r in candidate.reasons if r.unknown and r.missing})
+    if known:
+        parts.append("Watch: " + " ".join(known[:4]))
+    if asked:
+        parts.append("Not known: " + ", ".join(asked) + ".")
+    return " ".join(parts)

@@ -1,0 +1,120 @@
+"""The assessment as the JSON of the outside contract: absent is absent, never null or zero."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fhir_adapters.canonical import Adapted, Feature, Source
+from recommender.assessment import Assessment, Candidate, Dose, Prediction, Reason
+
+
+def features_json(adapted: Adapted) -> dict[str, Any]:
+    """Return patient, date, profile, version and features: what ``undersign features --json`` prints."""
+    return {
+        "patient": adapted.patient.reference,
+        "as_of": adapted.features.as_of.isoformat(),
+        "profile": adapted.profile,
+        "fhir_version": adapted.patient.fhir_version,
+        "features": {name: _feature(f) for name, f in adapted.features.features.items()},
+    }
+
+
+def assessment_json(assessment: Assessment, adapted: Adapted) -> dict[str, Any]:
+    """Return the whole line of ``undersign assess --json``."""
+    return {
+        **features_json(adapted),
+        "gate": {"status": assessment.gate.status, "reasons": list(assessment.gate.reasons)},
+        "escalations": [
+            {"to": e.to, "urgency": e.urgency, "reason": e.reason, "rule": e.rule} for e in assessment.escalations
+        ],
+        "conditions": list(assessment.conditions),
+        "candidates": [_candidate(c) for c in assessment.candidates],
+        "current": [
+            {"ingredient": c.ingredient, "reasons": [_reason(r) for r in c.reasons]} for c in assessment.current
+        ],
+        "unknowns": list(assessment.unknowns),
+        "drafts": [dict(d) for d in assessment.drafts],
+        "versions": {**assessment.versions, "features": adapted.features.schema},
+    }
+
+
+def _feature(feature: Feature) -> dict[str, Any]:
+    return _present(
+        {
+            "status": feature.status,
+            "value": feature.value,
+            "unit": feature.unit,
+            "reason": feature.reason,
+            "effective": feature.effective.isoformat() if feature.effective else None,
+            "source": _source(feature.source) if feature.source else None,
+        }
+    )
+
+
+def _source(source: Source) -> dict[str, Any]:
+    original = source.original
+    found = _present({"value": original.value, "unit": original.unit, "code": original.code}) if original else None
+    return _present(
+        {
+            "reference": source.reference,
+            "path": source.path,
+            "rule": source.rule,
+            "original": found or None,
+            "repairs": list(source.repairs) or None,
+        }
+    )
+
+
+def _candidate(candidate: Candidate) -> dict[str, Any]:
+    return _present(
+        {
+            "ingredient": candidate.ingredient,
+            "rxnorm": candidate.rxnorm,
+            "verdict": candidate.verdict,
+            "severity": candidate.severity,
+            "reasons": [_reason(r) for r in candidate.reasons],
+            "dose": _dose(candidate.dose) if candidate.dose else None,
+            "predictions": _predictions(candidate.predictions) if candidate.predictions else None,
+            "utility": _round(candidate.utility),
+            "band": candidate.band,
+        }
+    )
+
+
+def _reason(reason: Reason) -> dict[str, Any]:
+    return _present(
+        {
+            "rule": reason.rule,
+            "severity": reason.severity,
+            "message": reason.message,
+            "source": reason.source,
+            "verified": reason.verified,
+            "unknown": True if reason.unknown else None,
+            "missing": reason.missing,
+            "facts": list(reason.facts) or None,
+        }
+    )
+
+
+def _dose(dose: Dose) -> dict[str, Any]:
+    return {
+        "start_mg_per_day": dose.start_mg_per_day,
+        "max_mg_per_day": dose.max_mg_per_day,
+        "doses_per_day": dose.doses_per_day,
+        "adjusted_by": list(dose.adjusted_by),
+        "titration": dose.titration,
+        "orderable": {"rxnorm": dose.orderable, "name": dose.orderable_name, "strength_mg": dose.strength_mg},
+    }
+
+
+def _predictions(predictions: Mapping[str, Prediction]) -> dict[str, Any]:
+    return {
+        name: {"p": _round(p.p), "low": _round(p.low), "high": _round(p.high)} for name, p in predictions.items()
+    }
+
+
+def _round(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)
+
+
+def _present(pairs: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in pairs.items() if value is not None}

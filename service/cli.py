@@ -1,0 +1,175 @@
+"""The command line: ``undersign …``. Errors are one line with a stable code; wrong usage ends with status 2."""
+
+import os
+import sys
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fhir_adapters.errors import UndersignError
+
+app = typer.Typer(
+    help="Draft psychotropic prescriptions, held until a practitioner signs them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+drafts_app = typer.Typer(help="The operators' view of held drafts.", no_args_is_help=True)
+audit_app = typer.Typer(help="The audit chain.", no_args_is_help=True)
+app.add_typer(drafts_app, name="drafts")
+app.add_typer(audit_app, name="audit")
+
+Files = Annotated[list[Path], typer.Argument(help="FHIR JSON: Bundle, resource, list or NDJSON.", metavar="FILE…")]
+Profile = Annotated[str | None, typer.Option(help="A shipped dialect profile or a path.")]
+Now = Annotated[datetime | None, typer.Option(help="The day to assess on; today when left out.", formats=["%Y-%m-%d"])]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, one line a file.")]
+Config = Annotated[Path | None, typer.Option(help="The TOML file; else UNDERSIGN_CONFIG, else undersign.toml here.")]
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8040,
+    workers: Annotated[int, typer.Option(help="Worker processes, one a core.", min=1)] = 1,
+    config: Config = None,
+) -> None:
+    """Run the service. Example: undersign serve --config undersign.toml --port 8040."""
+    from service.server import run
+
+    run(host, port, workers, config)
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="End after the story.")] = False,
+    port: Annotated[int | None, typer.Option(help="Port of the service; a free one when left out.")] = None,
+) -> None:
+    """Tell the whole story on this machine with a synthetic EHR. Example: undersign demo --once."""
+    from conformance import demo as story
+
+    raise typer.Exit(story.run(once=once, port=port))
+
+
+@app.command()
+def features(
+    files: Files,
+    profile: Profile = None,
+    now: Now = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read FHIR into the canonical feature vector, each value with its source.
+
+    Example: undersign features --json chart.json
+    """
+    from service.files import features_of
+
+    raise typer.Exit(features_of(files, profile, _day(now), as_json=as_json))
+
+
+@app.command()
+def assess(
+    files: Files,
+    profile: Profile = None,
+    now: Now = None,
+    preferences: Annotated[Path | None, typer.Option(help="JSON object of weights, such as {\"stopping\": -1.0}.")] = None,
+    jurisdiction: Annotated[str | None, typer.Option(help="Where care is given, such as US-MA.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Assess patients without a server: adapters and recommender.
+
+    Example: undersign assess --now 2026-11-22 chart.json
+    """
+    from service.files import assess_files
+
+    status = assess_files(files, profile, _day(now), preferences, jurisdiction, as_json=as_json)
+    raise typer.Exit(status)
+
+
+@app.command()
+def train(
+    out: Annotated[Path, typer.Option(help="Folder for the model and its manifest.")],
+    patients: Annotated[int, typer.Option(help="Simulated patients.", min=500)] = 50_000,
+    seed: Annotated[int, typer.Option(help="Seed of the simulation.")] = 20261122,
+) -> None:
+    """Train the depression model on a cohort simulated from published trials.
+
+    Example: undersign train --out model
+    """
+    from recommender.training.train import train as train_model
+
+    train_model(out, patients=patients, seed=seed, report=lambda line: typer.echo(line, err=True))
+
+
+@drafts_app.command("list")
+def drafts_list(config: Config = None, as_json: AsJson = False) -> None:
+    """List drafts, ended ones too. Example: undersign drafts list --json."""
+    from service.operations import list_drafts
+
+    list_drafts(config, as_json=as_json)
+
+
+@drafts_app.command("show")
+def drafts_show(draft: str, config: Config = None, as_json: AsJson = False) -> None:
+    """Show one draft with its history. Example: undersign drafts show 3f0c…"""
+    from service.operations import show_draft
+
+    show_draft(config, draft, as_json=as_json)
+
+
+@drafts_app.command("expire")
+def drafts_expire(config: Config = None) -> None:
+    """End unsigned drafts past their time now. Example: undersign drafts expire."""
+    from service.operations import expire_drafts
+
+    expire_drafts(config)
+
+
+@audit_app.command("verify")
+def audit_verify(config: Config = None) -> None:
+    """Walk every audit chain and signature; status 1 when a fault is found. Example: undersign audit verify."""
+    from service.operations import verify_audit
+
+    raise typer.Exit(verify_audit(config))
+
+
+def _day(now: datetime | None) -> date:
+    return (now or datetime.now()).date()
+
+
+def main() -> None:
+    """Run the command line: the one outermost boundary of a command's errors."""
+    try:
+        status = app(standalone_mode=False)
+    except UndersignError as error:
+        _fail(error.code, error.message, 2)
+    except typer.Abort:
+        _fail("U-STOPPED", "stopped", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        _fail("U-FILE", f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), 2)
+    except Exception as error:  # noqa: BLE001 - the process boundary: a usage error or a fault of ours, never a trace
+        _unforeseen(error)
+    else:
+        sys.exit(status if isinstance(status, int) else 0)
+
+
+def _unforeseen(error: Exception) -> None:
+    message = getattr(error, "format_message", None)
+    if callable(message):
+        _fail("U-USAGE", f"{message()} Try --help.", 2)
+    if os.environ.get("UNDERSIGN_DEBUG"):
+        raise error
+    _fail("U-INTERNAL", f"{type(error).__name__}: a fault of this program; set UNDERSIGN_DEBUG=1 for its trace.", 2)
+
+
+def _fail(code: str, message: str, status: int) -> None:
+    print(f"{code}: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

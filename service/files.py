@@ -1,0 +1,104 @@
+"""``undersign features`` and ``assess``: files in, one line or one page a file out."""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from fhir_adapters.adapt import adapt
+from fhir_adapters.canonical import Adapted
+from fhir_adapters.errors import InputError, UndersignError
+from fhir_adapters.profile import load as load_profile
+from recommender import knowledge as knowledge_rows
+from recommender import model as models
+from recommender.assess import assess
+from recommender.ranking import DEFAULT_WEIGHTS
+from recommender.serialize import assessment_json, features_json
+from service.terminal import print_assessment, print_features
+
+
+def features_of(files: Sequence[Path], profile: str | None, day: date, *, as_json: bool) -> int:
+    """Print the feature vector of each file; returns 1 when a file could not be read, else 0."""
+
+    def show(file: Path, adapted: Adapted) -> None:
+        if as_json:
+            _line({"file": str(file), **features_json(adapted)})
+        else:
+            print_features(str(file), adapted)
+
+    return _each(files, profile, day, show, as_json=as_json)
+
+
+def assess_files(
+    files: Sequence[Path],
+    profile: str | None,
+    day: date,
+    preferences: Path | None,
+    jurisdiction: str | None,
+    *,
+    as_json: bool,
+) -> int:
+    """Print the assessment of each file; returns 1 when a file could not be read, else 0."""
+    rows, model, weights = knowledge_rows.load(), models.load(), _weights(preferences)
+
+    def show(file: Path, adapted: Adapted) -> None:
+        assessment = assess(adapted, rows, model, jurisdiction=jurisdiction, preferences=weights)
+        if as_json:
+            _line({"file": str(file), **assessment_json(assessment, adapted)})
+        else:
+            print_assessment(str(file), assessment, adapted)
+
+    return _each(files, profile, day, show, as_json=as_json)
+
+
+def _each(
+    files: Sequence[Path], profile: str | None, day: date, show: Callable[[Path, Adapted], None], *, as_json: bool
+) -> int:
+    dialect = load_profile(profile or "base-r4")
+    status = 0
+    for file in files:
+        try:
+            adapted = adapt(_read(file), day, dialect)
+        except UndersignError as error:
+            status = 1
+            _refused(file, error, as_json=as_json)
+        else:
+            show(file, adapted)
+    return status
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError as error:
+        raise InputError("U-FILE", f"the file could not be read ({error.strerror}): check its path") from error
+
+
+def _refused(file: Path, error: UndersignError, *, as_json: bool) -> None:
+    if as_json:
+        _line({"file": str(file), "error": {"code": error.code, "message": error.message}})
+    else:
+        print(f"{file}: {error.code}: {error.message}", file=sys.stderr)
+
+
+def _weights(file: Path | None) -> dict[str, float]:
+    if file is None:
+        return {}
+    try:
+        found: Any = json.loads(_read(file))
+    except ValueError as error:
+        raise InputError("U-PREFERENCES", "preferences are one JSON object of numbers by outcome") from error
+    if not isinstance(found, dict):
+        raise InputError("U-PREFERENCES", "preferences are one JSON object of numbers by outcome")
+    weights: dict[str, Any] = dict(found)  # pyright: ignore[reportUnknownArgumentType]
+    for name, value in weights.items():
+        if name not in DEFAULT_WEIGHTS or isinstance(value, bool) or not isinstance(value, int | float):
+            known = ", ".join(sorted(DEFAULT_WEIGHTS))
+            raise InputError("U-PREFERENCES", f"a preference is not a number for one of: {known}")
+    return {name: float(value) for name, value in weights.items()}
+
+
+def _line(value: dict[str, Any]) -> None:
+    print(json.dumps(value, ensure_ascii=False, separators=(",", ":")), flush=True)
