@@ -223,3 +223,15 @@ class Store(Protocol):
     async def card_drafts(self, uuid: str) -> Sequence[str] | None:
         """Return the drafts of a card, None for an unknown card."""
         ...
+
+    async def keep(self, kind: str, key: str, value: bytes, expires: datetime) -> None:
+        """Keep a short-lived record (a session, a launch under way), already sealed by the caller."""
+        ...
+
+    async def kept(self, kind: str, key: str) -> bytes | None:
+        """Return a kept record that has not expired."""
+        ...
+
+    async def drop(self, kind: str, key: str) -> bytes | None:
+        """Remove a kept record and return it: exactly one of many callers gets it."""
+        ...

@@ -1,0 +1,147 @@
+"""The search parameters of each resource type: kind and element paths, as R4 defines them.
+
+The names and paths are those of http://hl7.org/fhir/R4/searchparameter-registry.html, as far as they are here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["token", "reference", "date", "string"]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One search parameter: its kind, the dotted element paths, and the target type where it has just one."""
+
+    kind: Kind
+    paths: tuple[str, ...]
+    target: str | None = None
+
+
+def _token(*paths: str) -> Parameter:
+    return Parameter("token", paths)
+
+
+def _date(*paths: str) -> Parameter:
+    return Parameter("date", paths)
+
+
+def _reference(path: str, target: str | None = None) -> Parameter:
+    return Parameter("reference", (path,), target)
+
+
+_SUBJECT = {"subject": _reference("subject"), "patient": _reference("subject", "Patient")}
+_IDENTIFIER = {"identifier": _token("identifier")}
+_CODE = {"code": _token("code")}
+_STATUS = {"status": _token("status")}
+_DRUG = {
+    "code": _token("medicationCodeableConcept"),
+    "medication": _reference("medicationReference", "Medication"),
+}
+_PERSON_NAME = {"name": Parameter("string", ("name.text", "name.family", "name.given"))}
+
+PARAMETERS: Mapping[str, Mapping[str, Parameter]] = {
+    "Patient": {
+        **_IDENTIFIER,
+        **_PERSON_NAME,
+        "birthdate": _date("birthDate"),
+        "gender": _token("gender"),
+        "active": _token("active"),
+    },
+    "Practitioner": {**_IDENTIFIER, **_PERSON_NAME, "active": _token("active")},
+    "PractitionerRole": {
+        **_IDENTIFIER,
+        "practitioner": _reference("practitioner", "Practitioner"),
+        "organization": _reference("organization", "Organization"),
+        "role": _token("code"),
+        "active": _token("active"),
+        "date": _date("period"),
+    },
+    "Organization": {**_IDENTIFIER, "name": Parameter("string", ("name",))},
+    "Condition": {
+        **_IDENTIFIER,
+        **_SUBJECT,
+        **_CODE,
+        "category": _token("category"),
+        "clinical-status": _token("clinicalStatus"),
+        "onset-date": _date("onsetDateTime", "onsetPeriod"),
+        "recorded-date": _date("recordedDate"),
+    },
+    "Observation": {
+        **_IDENTIFIER,
+        **_SUBJECT,
+        **_CODE,
+        **_STATUS,
+        "category": _token("category"),
+        "date": _date("effectiveDateTime", "effectivePeriod", "effectiveInstant"),
+    },
+    "Medication": {**_IDENTIFIER, **_CODE, **_STATUS},
+    "MedicationRequest": {
+        **_IDENTIFIER,
+        **_SUBJECT,
+        **_STATUS,
+        **_DRUG,
+        "intent": _token("intent"),
+        "category": _token("category"),
+        "authoredon": _date("authoredOn"),
+        "requester": _reference("requester"),
+    },
+    "MedicationStatement": {
+        **_IDENTIFIER,
+        **_SUBJECT,
+        **_STATUS,
+        **_DRUG,
+        "category": _token("category"),
+        "effective": _date("effectiveDateTime", "effectivePeriod"),
+    },
+    "AllergyIntolerance": {
+        **_IDENTIFIER,
+        **_CODE,
+        "patient": _reference("patient", "Patient"),
+        "clinical-status": _token("clinicalStatus"),
+        "date": _date("recordedDate"),
+    },
+    "QuestionnaireResponse": {
+        **_SUBJECT,
+        **_STATUS,
+        "questionnaire": Parameter("string", ("questionnaire",)),
+        "authored": _date("authored"),
+    },
+    "Consent": {
+        **_IDENTIFIER,
+        **_STATUS,
+        "patient": _reference("patient", "Patient"),
+        "category": _token("category"),
+        "scope": _token("scope"),
+        "date": _date("dateTime"),
+    },
+    "Provenance": {
+        "target": _reference("target"),
+        "patient": _reference("target", "Patient"),
+        "agent": _reference("agent.who"),
+        "recorded": _date("recorded"),
+    },
+    "DocumentReference": {
+        **_IDENTIFIER,
+        **_SUBJECT,
+        **_STATUS,
+        "type": _token("type"),
+        "date": _date("date"),
+    },
+    "Task": {
+        **_IDENTIFIER,
+        **_STATUS,
+        "patient": _reference("for", "Patient"),
+        "focus": _reference("focus"),
+        "owner": _reference("owner"),
+    },
+}
+
+COMMON: Mapping[str, Parameter] = {"_id": _token("id"), "_lastUpdated": _date("meta.lastUpdated")}
+"""Parameters of every type."""
+
+
+def parameter(resource_type: str, name: str) -> Parameter | None:
+    """Return the parameter of that name, or None when this type has none."""
+    return PARAMETERS[resource_type].get(name) or COMMON.get(name)

@@ -1,0 +1,30 @@
+"""The page of the canonical features, written from the schema so that it cannot drift from it."""
+
+from fhir_adapters.schema import FEATURES, SCHEMA_VERSION, FeatureSpec
+
+_HEAD = f"""# The canonical feature vector
+
+Schema `{SCHEMA_VERSION}`. This page is written from `fhir_adapters/schema.py` by
+`fhir_adapters.schema_doc.features_page()`; a test compares the two.
+
+Each feature is either *present*, with a value, its unit, its date and the element it came from, or absent by
+name: `missing`, `conflicting`, `stale` or `refused`, with a reason. A value outside its range is refused, one
+older than its age limit is stale. Absent is never zero. Ranges and age limits are policies of this project,
+not published figures.
+
+| feature | kind | unit | range | age limit | meaning | derivation |
+|---|---|---|---|---|---|---|
+"""
+
+
+def features_page() -> str:
+    """Return ``docs/features.md`` as Markdown."""
+    return _HEAD + "".join(_row(spec) for spec in FEATURES)
+
+
+def _row(spec: FeatureSpec) -> str:
+    unit = f"`{spec.unit}`" if spec.unit else "–"
+    bounds = "–" if spec.low is None or spec.high is None else f"{spec.low:g} to {spec.high:g}"
+    age = "–" if spec.max_age_days is None else f"{spec.max_age_days} days"
+    cells = (f"`{spec.name}`", spec.kind, unit, bounds, age, spec.meaning, spec.derivation)
+    return f"| {' | '.join(cells)} |\n"

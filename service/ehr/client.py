@@ -1,0 +1,251 @@
+"""The client of one EHR: reads and searches with a user's token, writes with the service's own.
+
+Every address is the tenant's configured ``fhir_base`` or one that its own discovery document names; nothing
+that arrives in a request or a resource is ever fetched as it stands.
+"""
+
+import asyncio
+import re
+import time
+import uuid
+from datetime import UTC, datetime
+
+import httpx
+import msgspec
+from joserfc.jwk import KeySet
+
+from service.drafts.signing import Signer
+from service.ehr import prescriber, smart_configuration
+from service.ehr.smart_configuration import SmartConfiguration
+from service.ehr.transport import BYTE_CAP, FHIR_JSON, Answer, EhrRefused, Transport, successful
+from service.ehr.user_keys import UserKeys
+from service.errors import BadRequest, EhrFailed, Forbidden, Unauthenticated
+from service.settings import Ehr, Settings
+
+MAX_PAGES = 20
+CONFIGURATION_S = 600.0
+ASSERTION_S = 240
+TOKEN_MARGIN_S = 30.0
+_ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_REFERENCE = re.compile(r"[A-Z][A-Za-z]{1,63}/[A-Za-z0-9\-.]{1,64}")
+_SEARCH = re.compile(r"[A-Z][A-Za-z]{1,63}(\?[!-~]*)?")
+
+
+class _Link(msgspec.Struct, frozen=True):
+    relation: str | None = None
+    url: str | None = None
+
+
+class _Page(msgspec.Struct, frozen=True):
+    resourceType: str  # noqa: N815
+    link: list[_Link] = []
+
+
+class _TokenAnswer(msgspec.Struct, frozen=True):
+    access_token: str
+    expires_in: int | None = None
+
+
+class EhrClient:
+    """One tenant's EHR. Errors: EhrFailed U-EHR-* for the EHR, BadRequest U-FHIR-REFERENCE for the caller."""
+
+    def __init__(self, ehr: Ehr, signer: Signer, settings: Settings) -> None:
+        self.ehr = ehr
+        self._signer = signer
+        self._development = settings.server.development
+        self._base = smart_configuration.fhir_base(ehr.fhir_base, development=self._development)
+        self._transport = Transport()
+        self._keys = UserKeys(ehr, settings, self._fetch_keys)
+        self._configuration: tuple[float, SmartConfiguration] | None = None
+        self._tokens: dict[str, tuple[float, str]] = {}
+        self._token_lock = asyncio.Lock()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._transport.close()
+
+    def relative(self, reference: str) -> str:
+        """Return ``Type/id`` of a reference that is relative or lies below this EHR's FHIR base."""
+        prefix = f"{self._base}/"
+        short = reference.removeprefix(prefix)
+        if not _REFERENCE.fullmatch(short):
+            raise BadRequest("U-FHIR-REFERENCE", "The reference is not of the form Type/id at this EHR.")
+        return short
+
+    async def read(self, reference: str, token: str | None = None) -> bytes:
+        """Return one resource's bytes; EhrRefused carries the EHR's status (404, 410, 403, …)."""
+        url = httpx.URL(f"{self._base}/{self.relative(reference)}")
+        return successful(await self.send("GET", url, token), "a read").body
+
+    async def search(self, type_and_query: str, token: str | None = None) -> list[bytes]:
+        """Return the pages of a search, at most 20 and 10 MB in all.
+
+        A list that would be cut short is refused (U-EHR-PAGES), since a part must not be read as the whole;
+        so is a ``next`` link that leaves the FHIR base (U-EHR-NEXT-LINK).
+        """
+        if not _SEARCH.fullmatch(type_and_query):
+            raise BadRequest("U-FHIR-SEARCH", "The search is not of the form Type?parameter=value.")
+        pages: list[bytes] = []
+        url: httpx.URL | None = httpx.URL(f"{self._base}/{type_and_query}")
+        while url is not None:
+            if len(pages) == MAX_PAGES or sum(map(len, pages)) > BYTE_CAP:
+                raise EhrFailed("U-EHR-PAGES", "The EHR's answer has too many pages; narrow the search.")
+            pages.append(successful(await self.send("GET", url, token), "a search").body)
+            url = self._next(pages[-1])
+        return pages
+
+    def _next(self, page: bytes) -> httpx.URL | None:
+        try:
+            bundle = msgspec.json.decode(page, type=_Page)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise EhrFailed("U-EHR-ANSWER", "The EHR's search answer is not a Bundle.") from error
+        if bundle.resourceType != "Bundle":
+            raise EhrFailed("U-EHR-ANSWER", "The EHR's search answer is not a Bundle.")
+        address = next((link.url for link in bundle.link if link.relation == "next"), None)
+        return None if address is None else self._below_base(address)
+
+    def _below_base(self, address: str) -> httpx.URL:
+        refusal = EhrFailed("U-EHR-NEXT-LINK", "The EHR's next page lies outside its FHIR base.")
+        try:
+            url = httpx.URL(f"{self._base}/").join(address)
+        except httpx.InvalidURL as error:
+            raise refusal from error
+        origin = (url.scheme, url.host, url.port) == (self._base.scheme, self._base.host, self._base.port)
+        below = url.path == self._base.path or url.path.startswith(f"{self._base.path}/")
+        # A proxy may decode dots after us: a path with encoded ones may end elsewhere.
+        straight = ".." not in url.path and "\\" not in url.path and not url.userinfo
+        if not (origin and below and straight):
+            raise refusal
+        return url
+
+    async def create(
+        self, kind: str, resource: bytes, *, if_none_exist: str | None = None, token: str | None = None
+    ) -> Answer:
+        """POST a resource, conditionally where ``if_none_exist`` (a query) is given; any status but 3xx."""
+        headers = {"If-None-Exist": if_none_exist} if if_none_exist else {}
+        return await self.send("POST", httpx.URL(f"{self._base}/{kind}"), token, resource, headers)
+
+    async def send(
+        self,
+        method: str,
+        url: httpx.URL,
+        token: str | None,
+        content: bytes | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
+        """Send one FHIR request below the base and return the answer, whatever its status."""
+        sent = {"Accept": FHIR_JSON, **(headers or {})}
+        if token is not None:
+            sent["Authorization"] = f"Bearer {token}"
+        if content is not None:
+            sent["Content-Type"] = FHIR_JSON
+        return await self._transport.send(method, url, sent, content)
+
+    async def practitioner_may_prescribe(self, reference: str, token: str | None) -> str:
+        """Return the PractitionerRole that lets a practitioner prescribe now, read with the user's own token.
+
+        Forbidden U-SIGNER-UNKNOWN, U-SIGNER-INACTIVE, U-SIGNER-ROLE; Unauthenticated U-AUTH when the EHR
+        no longer takes the token; EhrFailed when it cannot say.
+        """
+        short = self.relative(reference)
+        try:
+            practitioner = await self.read(short, token)
+            prescriber.check_practitioner(practitioner, short)
+            pages = await self.search(f"PractitionerRole?practitioner={short}", token)
+        except EhrRefused as error:
+            raise _as_signer_error(error) from error
+        spellings = frozenset({short, f"{self._base}/{short}"})
+        codes = prescriber.shipped_role_codes() | frozenset(self.ehr.users.prescriber_role_codes)
+        return prescriber.prescribing_role(pages, spellings, codes, datetime.now(UTC).date())
+
+    async def smart_configuration(self) -> SmartConfiguration:
+        """Return what the EHR's discovery document says, kept for ten minutes; all None where it has none."""
+        now = time.monotonic()
+        if self._configuration is None or now - self._configuration[0] > CONFIGURATION_S:
+            self._configuration = (now, await self._discover())
+        return self._configuration[1]
+
+    async def _discover(self) -> SmartConfiguration:
+        url = httpx.URL(f"{self._base}/.well-known/smart-configuration")
+        answer = await self._transport.send("GET", url, {"Accept": "application/json"})
+        if answer.status == 404:
+            return SmartConfiguration()
+        body = successful(answer, "SMART discovery").body
+        return smart_configuration.parse(body, development=self._development)
+
+    async def user_keys(self, *, refresh: bool = False) -> KeySet:
+        """Return the keys that sign the EHR's user tokens; ``refresh`` fetches them again, within reason."""
+        return await self._keys.get(refresh=refresh)
+
+    async def _fetch_keys(self) -> bytes:
+        address = (await self.smart_configuration()).jwks_uri
+        if address is None:
+            raise EhrFailed("U-EHR-SMART", "The EHR's discovery names no jwks_uri; set ehr.users.jwks_file.")
+        answer = await self._transport.send("GET", httpx.URL(address), {"Accept": "application/json"})
+        return successful(answer, "the read of its keys").body
+
+    async def backend_token(self, scope: str) -> str | None:
+        """Return a SMART Backend Services token, kept until shortly before it ends.
+
+        None only in development, for an EHR whose discovery names no token endpoint.
+        """
+        async with self._token_lock:
+            kept = self._tokens.get(scope)
+            if kept is not None and kept[0] > time.monotonic():
+                return kept[1]
+            return await self._new_token(scope)
+
+    def forget_token(self, scope: str) -> None:
+        """Drop a token that the EHR no longer takes."""
+        self._tokens.pop(scope, None)
+
+    async def _new_token(self, scope: str) -> str | None:
+        endpoint = (await self.smart_configuration()).token_endpoint
+        if endpoint is None and self._development:
+            return None
+        if endpoint is None:
+            raise EhrFailed("U-EHR-SMART", "The EHR's discovery names no token endpoint; write-back needs one.")
+        form = {
+            "grant_type": "client_credentials",
+            "scope": scope,
+            "client_assertion_type": _ASSERTION_TYPE,
+            "client_assertion": self._assertion(endpoint),
+        }
+        headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
+        body = str(httpx.QueryParams(form)).encode()
+        answer = await self._transport.send("POST", httpx.URL(endpoint), headers, body)
+        return self._keep(scope, successful(answer, "the request for a token").body)
+
+    def _keep(self, scope: str, raw: bytes) -> str:
+        try:
+            granted = msgspec.json.decode(raw, type=_TokenAnswer)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise EhrFailed("U-EHR-SMART", "The EHR's token answer cannot be read.") from error
+        # Without expires_in nothing is known of its life: it is used once and not kept.
+        life = (granted.expires_in or 0) - TOKEN_MARGIN_S
+        if life > 0:
+            self._tokens[scope] = (time.monotonic() + life, granted.access_token)
+        return granted.access_token
+
+    def _assertion(self, audience: str) -> str:
+        """SMART Backend Services: iss and sub are the client, aud the token endpoint, life under 5 minutes."""
+        now = int(time.time())
+        client = self.ehr.smart_client_id
+        return self._signer.sign_jwt(
+            {
+                "iss": client,
+                "sub": client,
+                "aud": audience,
+                "iat": now,
+                "exp": now + ASSERTION_S,
+                "jti": str(uuid.uuid4()),
+            }
+        )
+
+
+def _as_signer_error(error: EhrRefused) -> Exception:
+    if error.http_status in (404, 410):
+        return Forbidden("U-SIGNER-UNKNOWN", "The EHR does not know this practitioner; sign in again.")
+    if error.http_status == 401:
+        return Unauthenticated("U-AUTH", "Sign in at the EHR and try again.")
+    return error

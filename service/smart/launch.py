@@ -1,0 +1,159 @@
+"""SMART App Launch of the clinician's page: EHR launch and standalone, PKCE, state, nonce, id_token.
+
+https://hl7.org/fhir/smart-app-launch/app-launch.html (2.x). ``iss`` must be a configured tenant's base to the
+byte: nothing else is ever asked for a token.
+"""
+
+import base64
+import hashlib
+import secrets
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import msgspec
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from service.errors import BadRequest, Forbidden
+from service.settings import Ehr
+from service.smart import sessions, tokens
+from service.smart.tokens import Practitioner
+
+if TYPE_CHECKING:
+    from service.bootstrap import Services
+
+router = APIRouter(include_in_schema=False)
+SCOPES = ("openid", "fhirUser", "user/Practitioner.rs", "user/PractitionerRole.rs", "user/Patient.r")
+_KIND = "launch"
+_COOKIE = "undersign_launch"
+_TIME = timedelta(minutes=10)
+
+
+class Launch(msgspec.Struct, frozen=True):
+    """A launch under way: what the callback has to find again."""
+
+    ehr: str
+    verifier: str
+    nonce: str
+    browser: str
+    draft: str | None
+
+
+@router.get("/launch")
+async def launch(request: Request) -> Response:
+    """Start a launch: from the EHR (``iss``, ``launch``) or from a card's link (``ehr``, ``draft``)."""
+    services: Services = request.app.state.services
+    query = request.query_params
+    ehr = _tenant(services, query.get("iss"), query.get("ehr"))
+    started = Launch(
+        ehr=ehr.id,
+        verifier=secrets.token_urlsafe(48),
+        nonce=secrets.token_urlsafe(24),
+        browser=secrets.token_urlsafe(32),
+        draft=query.get("draft"),
+    )
+    state = secrets.token_urlsafe(32)
+    sealed = services.sealer.seal(msgspec.json.encode(started), _KIND + state)
+    await services.store.keep(_KIND, state, sealed, datetime.now(UTC) + _TIME)
+    found = await services.clients[ehr.id].smart_configuration()
+    address = f"{found.authorization_endpoint}?{_question(services, ehr, started, state, query.get('launch'))}"
+    response = RedirectResponse(address, status_code=303)
+    sessions.set_cookie(response, _COOKIE, started.browser, services.settings, ehr, _TIME)
+    return response
+
+
+@router.get("/callback")
+async def callback(request: Request) -> Response:
+    """Finish a launch: code for tokens, id_token checked, session begun, on to the page."""
+    services: Services = request.app.state.services
+    query = request.query_params
+    started = await _started(request, services, query.get("state"))
+    if "error" in query or not query.get("code"):
+        raise Forbidden("U-LAUNCH-DENIED", "The EHR did not grant access: open the page from the EHR again.")
+    ehr = services.tenant(started.ehr)
+    answer = await _exchange(services, ehr, query["code"], started.verifier)
+    session = await _session(services, ehr, answer, started.nonce)
+    target = f"/review/{started.draft}" if started.draft else "/review"
+    response = RedirectResponse(target, status_code=303)
+    response.delete_cookie(_COOKIE)
+    await sessions.start(services, response, session, ehr)
+    return response
+
+
+def _tenant(services: "Services", iss: str | None, ehr_id: str | None) -> Ehr:
+    for ehr in services.settings.ehr:
+        if (iss is not None and iss == ehr.fhir_base) or (iss is None and ehr_id == ehr.id):
+            return ehr
+    raise Forbidden("U-LAUNCH-ISS", "This EHR is not configured here: iss must be a configured fhir_base.")
+
+
+def _question(services: "Services", ehr: Ehr, started: Launch, state: str, launch_id: str | None) -> str:
+    digest = hashlib.sha256(started.verifier.encode()).digest()
+    scopes = (*SCOPES, "launch") if launch_id else SCOPES
+    asked = {
+        "response_type": "code",
+        "client_id": ehr.smart_client_id,
+        "redirect_uri": redirect_uri(services),
+        "scope": " ".join(scopes),
+        "state": state,
+        "nonce": started.nonce,
+        "aud": ehr.fhir_base,
+        "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
+        "code_challenge_method": "S256",
+    }
+    return urlencode(asked | ({"launch": launch_id} if launch_id else {}))
+
+
+def redirect_uri(services: "Services") -> str:
+    """Return the one redirect address that is registered with every EHR."""
+    return services.settings.server.public_url.rstrip("/") + "/callback"
+
+
+async def _started(request: Request, services: "Services", state: str | None) -> Launch:
+    sealed = await services.store.drop(_KIND, state) if state else None
+    plain = services.sealer.open(sealed, f"{_KIND}{state}") if sealed is not None else None
+    if plain is None:
+        raise BadRequest("U-LAUNCH-STATE", "This sign-in is unknown or too old: open the page from the EHR again.")
+    started = msgspec.json.decode(plain, type=Launch)
+    browser = request.cookies.get(_COOKIE, "")
+    if not secrets.compare_digest(browser.encode(), started.browser.encode()):
+        raise BadRequest("U-LAUNCH-STATE", "This sign-in was begun in another browser: open the page again.")
+    return started
+
+
+async def _exchange(services: "Services", ehr: Ehr, code: str, verifier: str) -> dict[str, Any]:
+    form = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": redirect_uri(services),
+        "client_id": ehr.smart_client_id,
+        "code_verifier": verifier,
+    }
+    return await services.clients[ehr.id].token(form)
+
+
+async def _session(services: "Services", ehr: Ehr, answer: dict[str, Any], nonce: str) -> sessions.Session:
+    identity = await tokens.check_id_token(services, ehr, answer.get("id_token"), nonce)
+    access, life = answer.get("access_token"), answer.get("expires_in")
+    if not isinstance(access, str) or not isinstance(life, int | float) or isinstance(life, bool):
+        raise Forbidden("U-LAUNCH-DENIED", "The EHR's token answer is incomplete: access_token and expires_in are needed.")
+    now = datetime.now(UTC)
+    patient = answer.get("patient")
+    practitioner = Practitioner(
+        reference=identity.fhir_user,
+        display=identity.name,
+        ehr=ehr.id,
+        role=None,
+        subject=identity.subject,
+        method="smart-session",
+        authenticated=identity.authenticated or now,
+    )
+    return sessions.Session(
+        practitioner=practitioner,
+        token=access,
+        patient=f"Patient/{patient}" if isinstance(patient, str) else None,
+        csrf=secrets.token_urlsafe(32),
+        expires=now + timedelta(seconds=min(float(life), 3600)),
+    )

@@ -1,0 +1,1 @@
+"""The clinician's page: server-rendered, no script, strict content policy."""
