@@ -1,0 +1,47 @@
+"""FHIR in every version and dialect to canonical facts and the canonical feature vector; pure.
+
+``fhir_adapters.adapt`` tells the story: ``adapt.adapt(raw, as_of)`` for files, ``adapt.adapt_prefetch(values,
+patient_id, as_of)`` for hook calls. What comes out is named here.
+"""
+
+from fhir_adapters.canonical import (
+    Absence,
+    Adapted,
+    Allergy,
+    CanonicalPatient,
+    ConsentDecision,
+    Diagnosis,
+    Feature,
+    FeatureVector,
+    Measurement,
+    MedicationCourse,
+    Original,
+    Refusal,
+    ScaleScore,
+    Source,
+)
+from fhir_adapters.errors import InputError, ProfileError, UndersignError
+from fhir_adapters.schema import FEATURES, SCHEMA_VERSION, FeatureSpec
+
+__all__ = [
+    "FEATURES",
+    "SCHEMA_VERSION",
+    "Absence",
+    "Adapted",
+    "Allergy",
+    "CanonicalPatient",
+    "ConsentDecision",
+    "Diagnosis",
+    "Feature",
+    "FeatureSpec",
+    "FeatureVector",
+    "InputError",
+    "Measurement",
+    "MedicationCourse",
+    "Original",
+    "ProfileError",
+    "Refusal",
+    "ScaleScore",
+    "Source",
+    "UndersignError",
+]

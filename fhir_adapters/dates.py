@@ -1,7 +1,7 @@
 """FHIR dates with their precision kept: a year is the whole year, never the first of January.
 
-http://hl7.org/fhir/R4/datatypes.html#dateTime. Only the calendar day matters here, as the EHR wrote it: times and
-zones are checked for shape and then left.
+http://hl7.org/fhir/R4/datatypes.html#dateTime. Only the calendar day matters here, as the EHR wrote it: times
+and zones are checked for shape and then left.
 """
 
 import calendar
@@ -28,7 +28,7 @@ class PartialDate:
 
 
 def parse(text: str | None) -> PartialDate | None:
-    """Return the days that a FHIR ``date``, ``dateTime`` or ``instant`` can mean, None when it is none of these.
+    """Return the days that a FHIR date, dateTime or instant can mean, None when it is none of these.
 
     A missing zone or missing seconds are tolerated, because the day does not depend on them.
     """
@@ -52,5 +52,5 @@ def _span(year: int, month: int | None, day: int | None) -> PartialDate:
 
 
 def age(birth: date, on: date) -> int:
-    """Return whole years from ``birth`` to ``on``; born on 29 February, the birthday of other years is 1 March."""
+    """Return whole years from ``birth`` to ``on``; 29 February counts as 1 March in other years."""
     return on.year - birth.year - ((on.month, on.day) < (birth.month, birth.day))

@@ -31,15 +31,39 @@ def _number(name: str, unit: str, low: float, high: float, age: int | None, mean
     return FeatureSpec(name, "number", unit, low, high, age, meaning, how)
 
 
+def _code(name: str, age: int | None, meaning: str, how: str) -> FeatureSpec:
+    return FeatureSpec(name, "code", None, None, None, age, meaning, how)
+
+
+def _flag(name: str, meaning: str, how: str) -> FeatureSpec:
+    return FeatureSpec(name, "flag", None, None, None, None, meaning, how)
+
+
 _LATEST = "latest usable Observation"
 _SCALE = "latest total: as recorded, or summed from all items (Observation or QuestionnaireResponse)"
 
 FEATURES: tuple[FeatureSpec, ...] = (
     _number("age", "a", 0, 130, None, "age in whole years", "Patient.birthDate to the date of assessment"),
-    FeatureSpec("sex", "code", None, None, None, None, "administrative gender", "Patient.gender: female, male, other"),
+    _code("sex", None, "administrative gender", "Patient.gender: female, male, other"),
     _number("phq9_total", "{score}", 0, 27, 90, "PHQ-9 total", _SCALE),
-    _number("phq9_item9", "{score}", 0, 3, 90, "PHQ-9 item 9, thoughts of death or self-harm", "latest answer by code"),
-    _number("phq9_previous", "{score}", 0, 27, 365, "PHQ-9 total before the latest one", "total next before the latest"),
+    _number(
+        "phq9_item9",
+        "{score}",
+        0,
+        3,
+        90,
+        "PHQ-9 item 9, thoughts of death or self-harm",
+        "latest answer by code",
+    ),
+    _number(
+        "phq9_previous",
+        "{score}",
+        0,
+        27,
+        365,
+        "PHQ-9 total before the latest one",
+        "total next before the latest",
+    ),
     _number("gad7_total", "{score}", 0, 21, 90, "GAD-7 total", _SCALE),
     _number("audit_c_total", "{score}", 0, 12, 365, "AUDIT-C total", _SCALE),
     _number("systolic_bp", "mm[Hg]", 60, 260, 180, "systolic blood pressure", _LATEST + " or component"),
@@ -52,8 +76,24 @@ FEATURES: tuple[FeatureSpec, ...] = (
     _number("potassium", "mmol/L", 1.5, 9, 365, "serum potassium", _LATEST),
     _number("magnesium", "mmol/L", 0.2, 4, 365, "serum magnesium", _LATEST),
     _number("creatinine", "mg/dL", 0.1, 25, 365, "serum creatinine", _LATEST),
-    _number("egfr", "mL/min/1.73m2", 1, 200, 365, "estimated glomerular filtration rate", _LATEST + ", CKD-EPI 2021 first"),
-    _number("crcl", "mL/min", 1, 300, 365, "creatinine clearance", "Cockcroft-Gault from age, sex, weight, creatinine"),
+    _number(
+        "egfr",
+        "mL/min/1.73m2",
+        1,
+        200,
+        365,
+        "estimated glomerular filtration rate",
+        _LATEST + ", CKD-EPI 2021 first",
+    ),
+    _number(
+        "crcl",
+        "mL/min",
+        1,
+        300,
+        365,
+        "creatinine clearance",
+        "Cockcroft-Gault from age, sex, weight, creatinine",
+    ),
     _number("alt", "U/L", 1, 10000, 365, "alanine aminotransferase", _LATEST),
     _number("ast", "U/L", 1, 10000, 365, "aspartate aminotransferase", _LATEST),
     _number("platelets", "10*9/L", 1, 2000, 365, "platelet count", _LATEST),
@@ -63,16 +103,44 @@ FEATURES: tuple[FeatureSpec, ...] = (
     _number("qtc", "ms", 200, 800, 365, "corrected QT interval", _LATEST),
     _number("lithium_level", "mmol/L", 0, 10, 180, "serum lithium", _LATEST),
     _number("prolactin", "ng/mL", 0, 5000, 365, "serum prolactin", _LATEST),
-    FeatureSpec("pregnancy_status", "code", None, None, None, 60, "pregnant, not_pregnant", "latest coded Observation, or an active pregnancy Condition"),
-    FeatureSpec("smoking_status", "code", None, None, None, 1095, "smoking status", "latest coded Observation"),
-    FeatureSpec("depression", "flag", None, None, None, None, "major depressive disorder on the problem list", "active Condition"),
-    FeatureSpec("anxiety_disorder", "flag", None, None, None, None, "anxiety disorder on the problem list", "active Condition: GAD, panic, social anxiety"),
-    FeatureSpec("ptsd", "flag", None, None, None, None, "post-traumatic stress disorder on the problem list", "active Condition"),
-    FeatureSpec("substance_use", "flag", None, None, None, None, "alcohol or substance use disorder", "active Condition"),
-    FeatureSpec("chronic_depression", "flag", None, None, None, None, "depression for two years or more, or dysthymia", "onset of the active Condition"),
-    FeatureSpec("antidepressant_trials", "count", "{trials}", 0, 50, None, "earlier antidepressant courses that ended", "stopped courses of four weeks or more, one a drug"),
-    FeatureSpec("antidepressant_days", "number", "d", 0, 20000, None, "days on the present antidepressant", "start of the active course to the date of assessment"),
-    FeatureSpec("medication_count", "count", "{drugs}", 0, 200, None, "drugs being taken or ordered", "active courses, one an ingredient"),
+    _code(
+        "pregnancy_status", 60, "pregnant, not_pregnant", "latest coded Observation, or an active pregnancy Condition"
+    ),
+    _code("smoking_status", 1095, "smoking status", "latest coded Observation"),
+    _flag("depression", "major depressive disorder on the problem list", "active Condition"),
+    _flag("anxiety_disorder", "anxiety disorder on the problem list", "active Condition: GAD, panic, social anxiety"),
+    _flag("ptsd", "post-traumatic stress disorder on the problem list", "active Condition"),
+    _flag("substance_use", "alcohol or substance use disorder", "active Condition"),
+    _flag("chronic_depression", "depression for two years or more, or dysthymia", "onset of the active Condition"),
+    FeatureSpec(
+        "antidepressant_trials",
+        "count",
+        "{trials}",
+        0,
+        50,
+        None,
+        "earlier antidepressant courses that ended",
+        "stopped courses of four weeks or more, one a drug",
+    ),
+    _number(
+        "antidepressant_days",
+        "d",
+        0,
+        20000,
+        None,
+        "days on the present antidepressant",
+        "start of the active course to the date of assessment",
+    ),
+    FeatureSpec(
+        "medication_count",
+        "count",
+        "{drugs}",
+        0,
+        200,
+        None,
+        "drugs being taken or ordered",
+        "active courses, one an ingredient",
+    ),
 )
 
 BY_NAME = {spec.name: spec for spec in FEATURES}

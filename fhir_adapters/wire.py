@@ -13,13 +13,13 @@ class _Element(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
     """Base of all structs: unknown elements are ignored."""
 
 
-class Extension(_Element):
+class Extension(_Element, frozen=True):
     """Only its address: what it holds is not read."""
 
     url: str | None = None
 
 
-class Coding(_Element):
+class Coding(_Element, frozen=True):
     """http://hl7.org/fhir/R4/datatypes.html#Coding."""
 
     system: str | None = None
@@ -27,14 +27,14 @@ class Coding(_Element):
     display: str | None = None
 
 
-class CodeableConcept(_Element):
+class CodeableConcept(_Element, frozen=True):
     """http://hl7.org/fhir/R4/datatypes.html#CodeableConcept."""
 
     coding: list[Coding] = []
     text: str | None = None
 
 
-class Quantity(_Element):
+class Quantity(_Element, frozen=True):
     """http://hl7.org/fhir/R4/datatypes.html#Quantity."""
 
     value: float | None = None
@@ -44,21 +44,21 @@ class Quantity(_Element):
     code: str | None = None
 
 
-class Period(_Element):
+class Period(_Element, frozen=True):
     """http://hl7.org/fhir/R4/datatypes.html#Period."""
 
     start: str | None = None
     end: str | None = None
 
 
-class Identifier(_Element):
+class Identifier(_Element, frozen=True):
     """http://hl7.org/fhir/R4/datatypes.html#Identifier."""
 
     system: str | None = None
     value: str | None = None
 
 
-class Reference(_Element):
+class Reference(_Element, frozen=True):
     """http://hl7.org/fhir/R4/references.html."""
 
     reference: str | None = None
@@ -67,14 +67,14 @@ class Reference(_Element):
     type: str | None = None
 
 
-class Meta(_Element):
+class Meta(_Element, frozen=True):
     """``profile`` and ``security`` of a resource."""
 
     profile: list[str] = []
     security: list[Coding] = []
 
 
-class Resource(_Element, tag_field="resourceType"):
+class Resource(_Element, tag_field="resourceType", frozen=True):
     """What every resource has here."""
 
     id: str | None = None
@@ -83,7 +83,7 @@ class Resource(_Element, tag_field="resourceType"):
     modifierExtension: list[Extension] = []  # noqa: N815
 
 
-class HumanName(_Element):
+class HumanName(_Element, frozen=True):
     """Read for the clinician's page only."""
 
     text: str | None = None
@@ -92,7 +92,7 @@ class HumanName(_Element):
     use: str | None = None
 
 
-class Patient(Resource, tag="Patient"):
+class Patient(Resource, tag="Patient", frozen=True):
     """http://hl7.org/fhir/R4/patient.html."""
 
     birthDate: str | None = None  # noqa: N815
@@ -102,7 +102,7 @@ class Patient(Resource, tag="Patient"):
     name: list[HumanName] = []
 
 
-class Component(_Element):
+class Component(_Element, frozen=True):
     """Observation.component."""
 
     code: CodeableConcept = CodeableConcept()
@@ -114,7 +114,7 @@ class Component(_Element):
     dataAbsentReason: CodeableConcept | None = None  # noqa: N815
 
 
-class Observation(Resource, tag="Observation"):
+class Observation(Resource, tag="Observation", frozen=True):
     """http://hl7.org/fhir/R4/observation.html."""
 
     status: str | None = None
@@ -137,7 +137,7 @@ class Observation(Resource, tag="Observation"):
     derivedFrom: list[Reference] = []  # noqa: N815
 
 
-class Condition(Resource, tag="Condition"):
+class Condition(Resource, tag="Condition", frozen=True):
     """http://hl7.org/fhir/R4/condition.html."""
 
     clinicalStatus: CodeableConcept | None = None  # noqa: N815
@@ -152,7 +152,7 @@ class Condition(Resource, tag="Condition"):
     recordedDate: str | None = None  # noqa: N815
 
 
-class Repeat(_Element):
+class Repeat(_Element, frozen=True):
     """Timing.repeat."""
 
     frequency: int | None = None
@@ -163,28 +163,28 @@ class Repeat(_Element):
     when: list[str] = []
 
 
-class Timing(_Element):
+class Timing(_Element, frozen=True):
     """http://hl7.org/fhir/R4/datatypes.html#Timing."""
 
     repeat: Repeat | None = None
     code: CodeableConcept | None = None
 
 
-class Range(_Element):
+class Range(_Element, frozen=True):
     """http://hl7.org/fhir/R4/datatypes.html#Range."""
 
     low: Quantity | None = None
     high: Quantity | None = None
 
 
-class DoseAndRate(_Element):
+class DoseAndRate(_Element, frozen=True):
     """Dosage.doseAndRate."""
 
     doseQuantity: Quantity | None = None  # noqa: N815
     doseRange: Range | None = None  # noqa: N815
 
 
-class Dosage(_Element):
+class Dosage(_Element, frozen=True):
     """http://hl7.org/fhir/R4/dosage.html."""
 
     text: str | None = None
@@ -194,14 +194,14 @@ class Dosage(_Element):
     doseAndRate: list[DoseAndRate] = []  # noqa: N815
 
 
-class Ingredient(_Element):
+class Ingredient(_Element, frozen=True):
     """Medication.ingredient."""
 
     itemCodeableConcept: CodeableConcept | None = None  # noqa: N815
     itemReference: Reference | None = None  # noqa: N815
 
 
-class Medication(Resource, tag="Medication"):
+class Medication(Resource, tag="Medication", frozen=True):
     """http://hl7.org/fhir/R4/medication.html."""
 
     code: CodeableConcept | None = None
@@ -209,13 +209,13 @@ class Medication(Resource, tag="Medication"):
     ingredient: list[Ingredient] = []
 
 
-class DispenseRequest(_Element):
+class DispenseRequest(_Element, frozen=True):
     """MedicationRequest.dispenseRequest."""
 
     validityPeriod: Period | None = None  # noqa: N815
 
 
-class MedicationRequest(Resource, tag="MedicationRequest"):
+class MedicationRequest(Resource, tag="MedicationRequest", frozen=True):
     """http://hl7.org/fhir/R4/medicationrequest.html."""
 
     status: str | None = None
@@ -234,7 +234,7 @@ class MedicationRequest(Resource, tag="MedicationRequest"):
     medication: msgspec.Raw | None = None
 
 
-class MedicationStatement(Resource, tag="MedicationStatement"):
+class MedicationStatement(Resource, tag="MedicationStatement", frozen=True):
     """http://hl7.org/fhir/R4/medicationstatement.html."""
 
     status: str | None = None
@@ -250,7 +250,7 @@ class MedicationStatement(Resource, tag="MedicationStatement"):
     medication: msgspec.Raw | None = None
 
 
-class AllergyIntolerance(Resource, tag="AllergyIntolerance"):
+class AllergyIntolerance(Resource, tag="AllergyIntolerance", frozen=True):
     """http://hl7.org/fhir/R4/allergyintolerance.html."""
 
     clinicalStatus: CodeableConcept | None = None  # noqa: N815
@@ -260,7 +260,7 @@ class AllergyIntolerance(Resource, tag="AllergyIntolerance"):
     recordedDate: str | None = None  # noqa: N815
 
 
-class Answer(_Element):
+class Answer(_Element, frozen=True):
     """QuestionnaireResponse.item.answer."""
 
     valueCoding: Coding | None = None  # noqa: N815
@@ -271,7 +271,7 @@ class Answer(_Element):
     item: list[Item] = []
 
 
-class Item(_Element):
+class Item(_Element, frozen=True):
     """QuestionnaireResponse.item. R4 has no item code: ``linkId`` may hold it."""
 
     linkId: str | None = None  # noqa: N815
@@ -280,7 +280,7 @@ class Item(_Element):
     item: list[Item] = []
 
 
-class QuestionnaireResponse(Resource, tag="QuestionnaireResponse"):
+class QuestionnaireResponse(Resource, tag="QuestionnaireResponse", frozen=True):
     """http://hl7.org/fhir/R4/questionnaireresponse.html."""
 
     status: str | None = None
@@ -290,7 +290,7 @@ class QuestionnaireResponse(Resource, tag="QuestionnaireResponse"):
     item: list[Item] = []
 
 
-class Provision(_Element):
+class Provision(_Element, frozen=True):
     """Consent.provision."""
 
     type: str | None = None
@@ -301,7 +301,7 @@ class Provision(_Element):
     provision: list[Provision] = []
 
 
-class Consent(Resource, tag="Consent"):
+class Consent(Resource, tag="Consent", frozen=True):
     """http://hl7.org/fhir/R4/consent.html."""
 
     status: str | None = None

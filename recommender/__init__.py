@@ -1,0 +1,1 @@
+"""Knowledge, model, assessment, drafts: facts in, an assessment out; no clock, no network."""

@@ -11,12 +11,22 @@ from fhir_adapters.canonical import Adapted, FeatureVector
 from fhir_adapters.schema import SCHEMA_VERSION
 from recommender import drafts, gates, indications, rules
 from recommender import model as models
-from recommender.assessment import SEVERITIES, Assessment, Candidate, CurrentDrug, Dose, Prediction, Reason, Severity
+from recommender.assessment import (
+    SEVERITIES,
+    Assessment,
+    Candidate,
+    CurrentDrug,
+    Dose,
+    Prediction,
+    Reason,
+    Severity,
+)
 from recommender.dosing import dose as dose_of
 from recommender.indications import Plan
 from recommender.knowledge import Knowledge
 from recommender.model import Model
 from recommender.ranking import DEFAULT_WEIGHTS, rank
+from recommender.rules import Finding
 
 OFFERED = 2  # with "no change" three options: as many as a clinician compares at a glance (issue of card design)
 
@@ -68,13 +78,16 @@ _NOTHING_COMPUTED = ("consent-withheld", "jurisdiction")
 
 
 def _judge_all(plan: Plan, adapted: Adapted, knowledge: Knowledge) -> tuple[Candidate, ...]:
-    return tuple(_judge(ingredient, adapted, knowledge) for ingredient in plan.considered)
+    findings = rules.evaluate_all(plan.considered, adapted.patient, adapted.features, knowledge)
+    return tuple(_judge(name, findings[name], plan, adapted, knowledge) for name in plan.considered)
 
 
-def _judge(ingredient: str, adapted: Adapted, knowledge: Knowledge) -> Candidate:
-    findings = rules.evaluate(ingredient, adapted.patient, adapted.features, knowledge)
+def _judge(
+    ingredient: str, findings: Sequence[Finding], plan: Plan, adapted: Adapted, knowledge: Knowledge
+) -> Candidate:
     dose = dose_of(ingredient, findings, adapted.features, knowledge)
-    reasons = tuple(f.reason for f in findings)
+    related = plan.related.get(ingredient)
+    reasons = (*(f.reason for f in findings), *((related,) if related else ()))
     drug = knowledge.drugs[ingredient]
     candidate = Candidate(ingredient, drug.rxnorm, "eligible", worst(reasons), reasons)
     if any(reason.blocks for reason in reasons):
@@ -86,8 +99,9 @@ def _judge(ingredient: str, adapted: Adapted, knowledge: Knowledge) -> Candidate
 
 def worst(reasons: Sequence[Reason]) -> Severity:
     """Return the highest severity among the reasons whose input is known."""
-    known = [r.severity for r in reasons if not r.unknown]
-    return min(known, key=SEVERITIES.index, default="none")
+    known = {r.severity for r in reasons if not r.unknown}
+    ordered: list[Severity] = [severity for severity in SEVERITIES if severity in known]
+    return ordered[0] if ordered else "none"
 
 
 def _score(
@@ -122,7 +136,10 @@ def _closed(candidate: Candidate, status: str) -> Candidate:
     return replace(
         candidate,
         verdict="abstained",
-        reasons=(*candidate.reasons, Reason("GATE-" + status.upper(), "none", "Drafting is closed.", "gates", verified=True)),
+        reasons=(
+            *candidate.reasons,
+            Reason("GATE-" + status.upper(), "none", "Drafting is closed.", "gates", verified=True),
+        ),
     )
 
 
@@ -132,9 +149,7 @@ def _offer(judged: Sequence[Candidate], plan: Plan, knowledge: Knowledge) -> tup
     Within the first pick's band the second comes from another class where there is one: two drugs of one
     class are less of a choice.
     """
-    ready = sorted(
-        (c for c in judged if c.verdict == "eligible" and c.ingredient in plan.first_line), key=_order
-    )
+    ready = sorted((c for c in judged if c.verdict == "eligible" and c.ingredient in plan.first_line), key=_order)
     if not ready:
         return ()
     first = ready[0]
@@ -162,18 +177,18 @@ def _current(adapted: Adapted, knowledge: Knowledge) -> tuple[CurrentDrug, ...]:
         if course.taking not in {"taking", "ordered", "reported", "unknown"}:
             continue
         for ingredient in course.ingredients:
-            findings = rules.evaluate(ingredient, adapted.patient, adapted.features, knowledge, current=True)
             found.setdefault(
                 ingredient,
                 CurrentDrug(
                     ingredient,
-                    tuple(f.reason for f in findings),
+                    (),
                     since=course.start,
                     dose_mg_per_day=course.dose_mg_per_day,
                     reference=course.source.reference,
                 ),
             )
-    return tuple(found[name] for name in sorted(found))
+    findings = rules.evaluate_all(sorted(found), adapted.patient, adapted.features, knowledge, current=True)
+    return tuple(replace(found[name], reasons=tuple(f.reason for f in findings[name])) for name in sorted(found))
 
 
 def _unknowns(candidates: Sequence[Candidate], offered: Sequence[str]) -> tuple[str, ...]:
@@ -220,11 +235,8 @@ def _versions(knowledge: Knowledge, model: Model | None) -> dict[str, str]:
 
 def replaced(assessment: Assessment) -> tuple[str, ...]:
     """Return the antidepressants that an offered option would replace."""
-    return tuple(d.ingredient for d in assessment.current if assessment.step == "switch" and _antidepressant(d, assessment))
-
-
-def _antidepressant(drug: CurrentDrug, assessment: Assessment) -> bool:
-    return any(c.ingredient == drug.ingredient for c in assessment.candidates)
+    considered = {c.ingredient for c in assessment.candidates}
+    return tuple(d.ingredient for d in assessment.current if d.ingredient in considered)
 
 
 def dose_words(dose: Dose) -> str:

@@ -7,9 +7,7 @@ from typing import Any, Literal
 
 Severity = Literal["contraindicated", "warning", "caution", "monitor", "none"]
 Verdict = Literal["excluded", "offered", "eligible", "not-draftable", "abstained"]
-GateStatus = Literal[
-    "open", "crisis", "consent-withheld", "jurisdiction", "out-of-scope", "insufficient-data"
-]
+GateStatus = Literal["open", "crisis", "consent-withheld", "jurisdiction", "out-of-scope", "insufficient-data"]
 SEVERITIES: tuple[Severity, ...] = ("contraindicated", "warning", "caution", "monitor", "none")
 
 

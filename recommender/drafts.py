@@ -11,7 +11,7 @@ from fhir_adapters.canonical import CanonicalPatient
 from recommender.assessment import Candidate, Dose
 
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
-SNOMED = "http://snomed.info/sct"
+ORAL = {"system": "http://snomed.info/sct", "code": "26643006", "display": "Oral route"}
 UCUM = "http://unitsofmeasure.org"
 AI_ASSERTED = {
     "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue",
@@ -23,7 +23,7 @@ _TIMES = {1: "once a day", 2: "twice a day", 3: "three times a day", 4: "four ti
 
 
 def option_label(candidate: Candidate, dose: Dose, replaces: Sequence[str]) -> str:
-    """Return the option in a few plain words: ``Switch to sertraline 50 mg`` or ``Start sertraline 50 mg``."""
+    """Return the option in a few plain words: ``Switch to sertraline 50 mg a day``."""
     verb = "Switch to" if replaces else "Start"
     return f"{verb} {candidate.ingredient} {amount(dose.start_mg_per_day)} mg a day"
 
@@ -42,7 +42,7 @@ def build(
     if dose is None:
         msg = f"{candidate.ingredient} has no dose: it cannot be drafted"
         raise ValueError(msg)
-    reason_references = sorted({d.source.reference for d in patient.diagnoses if d.active and "mdd" in d.keys})
+    depressions = {d.source.reference for d in patient.diagnoses if d.active and "mdd" in d.keys}
     draft: dict[str, Any] = {
         "resourceType": "MedicationRequest",
         "meta": {"security": [dict(AI_ASSERTED)]},
@@ -53,7 +53,7 @@ def build(
         "authoredOn": authored_on,
         "requester": dict(requester or DEVICE),
         "reasonCode": [{"text": "Major depressive disorder"}],
-        "reasonReference": [{"reference": r} for r in reason_references],
+        "reasonReference": [{"reference": r} for r in sorted(depressions)],
         "supportingInformation": [{"reference": r} for r in facts],
         "note": [{"text": _note(candidate, replaces)}],
         "dosageInstruction": [_dosage(dose)],
@@ -83,7 +83,7 @@ def _dosage(dose: Dose) -> dict[str, Any]:
     return {
         "text": f"{amount(each)} mg by mouth {times_a_day(dose.doses_per_day)}",
         "timing": {"repeat": {"frequency": dose.doses_per_day, "period": 1, "periodUnit": "d"}},
-        "route": {"coding": [{"system": SNOMED, "code": "26643006", "display": "Oral route"}], "text": "by mouth"},
+        "route": {"coding": [dict(ORAL)], "text": "by mouth"},
         "doseAndRate": [
             {"doseQuantity": {"value": _plain(each), "unit": "mg", "system": UCUM, "code": "mg"}},
         ],

@@ -107,9 +107,7 @@ def _dose(dose: Dose) -> dict[str, Any]:
 
 
 def _predictions(predictions: Mapping[str, Prediction]) -> dict[str, Any]:
-    return {
-        name: {"p": _round(p.p), "low": _round(p.low), "high": _round(p.high)} for name, p in predictions.items()
-    }
+    return {name: {"p": _round(p.p), "low": _round(p.low), "high": _round(p.high)} for name, p in predictions.items()}
 
 
 def _round(value: float | None) -> float | None:

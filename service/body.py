@@ -1,8 +1,9 @@
-"""Reading a request's body: its size is limited before it is buffered, its time too, and it is strict JSON."""
+"""Reading a request's body: limited in size before it is buffered, and in time; hooks take strict JSON."""
 
 import asyncio
 
 from fastapi import Request
+from starlette.types import Message, Receive
 
 from fhir_adapters import strict_json
 from service.errors import BadRequest, TooLarge
@@ -10,14 +11,13 @@ from service.errors import BadRequest, TooLarge
 _JSON_TYPES = frozenset({"application/json", "application/fhir+json"})
 
 
-async def read_json(request: Request, *, max_bytes: int, timeout_s: float) -> bytes:
+async def read_json(request: Request, max_bytes: int) -> bytes:
     """Return the body of a JSON request, checked.
 
-    Raises TooLarge U-BODY-SIZE, BadRequest U-BODY-TYPE, U-BODY-TIMEOUT, U-BODY-CLOSED, and InputError
-    U-JSON-… for text that strict JSON refuses.
+    Raises BadRequest U-BODY-TYPE, InputError U-JSON-… for what strict JSON refuses, and as ``guard``.
     """
     check_type(request.headers.get("content-type", ""))
-    raw = await read(request, max_bytes=max_bytes, timeout_s=timeout_s)
+    raw = await request.body()
     strict_json.check(raw, max_bytes=max_bytes)
     return raw
 
@@ -25,37 +25,44 @@ async def read_json(request: Request, *, max_bytes: int, timeout_s: float) -> by
 def check_type(content_type: str) -> None:
     """Raise BadRequest U-BODY-TYPE unless the content type is JSON in UTF-8."""
     kind, _, rest = content_type.partition(";")
-    charset = rest.partition("charset=")[2].strip(' "').lower()
+    charset = rest.lower().partition("charset=")[2].strip(' "')
     if kind.strip().lower() not in _JSON_TYPES or charset not in ("", "utf-8", "utf8"):
         raise BadRequest("U-BODY-TYPE", "send the body as Content-Type: application/json, in UTF-8")
 
 
-async def read(request: Request, *, max_bytes: int, timeout_s: float) -> bytes:
-    """Return the raw body; never holds more than ``max_bytes`` of it."""
-    declared = request.headers.get("content-length", "")
+def guard(receive: Receive, declared: str, max_bytes: int, timeout_s: float) -> Receive:
+    """Return ``receive`` with a limit on the body's size and on the time that it takes to arrive.
+
+    ``declared`` is the Content-Length header. Raises TooLarge U-BODY-SIZE, at once for a declared size, and
+    BadRequest U-BODY-TIMEOUT or U-BODY-CLOSED.
+    """
     if declared.isdecimal() and int(declared) > max_bytes:
         raise _too_large(max_bytes)
-    try:
-        async with asyncio.timeout(timeout_s):
-            return await _collect(request, max_bytes)
-    except TimeoutError as error:
-        raise BadRequest("U-BODY-TIMEOUT", f"the body did not arrive within {timeout_s:g} s; send it again") from error
+    size, whole, deadline = 0, False, asyncio.get_running_loop().time() + timeout_s
 
-
-async def _collect(request: Request, max_bytes: int) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        message = await request.receive()
+    async def guarded() -> Message:
+        nonlocal size, whole
+        if whole:  # only the disconnect is still to come, and it may take as long as the answer does
+            return await receive()
+        message = await _in_time(receive, deadline)
         if message["type"] == "http.disconnect":
             raise BadRequest("U-BODY-CLOSED", "the connection closed before the body ended; send it again")
-        chunks.append(message.get("body", b""))
-        size += len(chunks[-1])
+        size += len(message.get("body", b""))
+        whole = not message.get("more_body", False)
         if size > max_bytes:
             raise _too_large(max_bytes)
-        if not message.get("more_body", False):
-            return b"".join(chunks)
+        return message
+
+    return guarded
+
+
+async def _in_time(receive: Receive, deadline: float) -> Message:
+    try:
+        async with asyncio.timeout_at(deadline):
+            return await receive()
+    except TimeoutError as error:
+        raise BadRequest("U-BODY-TIMEOUT", "the body did not arrive in time; send it again") from error
 
 
 def _too_large(max_bytes: int) -> TooLarge:
-    return TooLarge("U-BODY-SIZE", f"the body is larger than {max_bytes} bytes; send less, or raise the limit")
+    return TooLarge("U-BODY-SIZE", f"the body is larger than {max_bytes} bytes; send less")

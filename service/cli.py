@@ -21,6 +21,7 @@ audit_app = typer.Typer(help="The audit chain.", no_args_is_help=True)
 app.add_typer(drafts_app, name="drafts")
 app.add_typer(audit_app, name="audit")
 
+_DAY = ["%Y-%m-%d"]
 Files = Annotated[list[Path], typer.Argument(help="FHIR JSON: Bundle, resource, list or NDJSON.", metavar="FILE…")]
 Profile = Annotated[str | None, typer.Option(help="A shipped dialect profile or a path.")]
 Now = Annotated[datetime | None, typer.Option(help="The day to assess on; today when left out.", formats=["%Y-%m-%d"])]
@@ -39,6 +40,14 @@ def serve(
     from service.server import run
 
     run(host, port, workers, config)
+
+
+@app.command()
+def ready(port: Annotated[int, typer.Option(help="Port of the service on this machine.")] = 8040) -> None:
+    """Ask the service on this machine whether it is ready; status 1 when not. Example: undersign ready."""
+    from service.server import is_ready
+
+    raise typer.Exit(0 if is_ready(port) else 1)
 
 
 @app.command()
@@ -73,7 +82,9 @@ def assess(
     files: Files,
     profile: Profile = None,
     now: Now = None,
-    preferences: Annotated[Path | None, typer.Option(help="JSON object of weights, such as {\"stopping\": -1.0}.")] = None,
+    preferences: Annotated[
+        Path | None, typer.Option(help='JSON object of weights, such as {"stopping": -1.0}.')
+    ] = None,
     jurisdiction: Annotated[str | None, typer.Option(help="Where care is given, such as US-MA.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -92,6 +103,9 @@ def train(
     out: Annotated[Path, typer.Option(help="Folder for the model and its manifest.")],
     patients: Annotated[int, typer.Option(help="Simulated patients.", min=500)] = 50_000,
     seed: Annotated[int, typer.Option(help="Seed of the simulation.")] = 20261122,
+    now: Annotated[
+        datetime | None, typer.Option(help="The day to date it; today when left out.", formats=["%Y-%m-%d"])
+    ] = None,
 ) -> None:
     """Train the depression model on a cohort simulated from published trials.
 
@@ -99,7 +113,7 @@ def train(
     """
     from recommender.training.train import train as train_model
 
-    train_model(out, patients=patients, seed=seed, report=lambda line: typer.echo(line, err=True))
+    train_model(out, patients=patients, seed=seed, created=_day(now), report=lambda line: typer.echo(line, err=True))
 
 
 @drafts_app.command("list")
@@ -163,7 +177,11 @@ def _unforeseen(error: Exception) -> None:
         _fail("U-USAGE", f"{message()} Try --help.", 2)
     if os.environ.get("UNDERSIGN_DEBUG"):
         raise error
-    _fail("U-INTERNAL", f"{type(error).__name__}: a fault of this program; set UNDERSIGN_DEBUG=1 for its trace.", 2)
+    _fail(
+        "U-INTERNAL",
+        f"{type(error).__name__}: a fault of this program; set UNDERSIGN_DEBUG=1 for its trace.",
+        2,
+    )
 
 
 def _fail(code: str, message: str, status: int) -> None:

@@ -54,7 +54,12 @@ def assess_files(
 
 
 def _each(
-    files: Sequence[Path], profile: str | None, day: date, show: Callable[[Path, Adapted], None], *, as_json: bool
+    files: Sequence[Path],
+    profile: str | None,
+    day: date,
+    show: Callable[[Path, Adapted], None],
+    *,
+    as_json: bool,
 ) -> int:
     dialect = load_profile(profile or "base-r4")
     status = 0

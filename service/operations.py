@@ -63,8 +63,7 @@ def verify_audit(config: Path | None) -> int:
         print(f"{len(report.faults)} fault(s) found in {report.entries} entries of {report.drafts} drafts")
         return 1
     print(
-        f"whole: {report.entries} entries of {report.drafts} drafts chained, "
-        f"{report.signatures} signature(s) verified"
+        f"whole: {report.entries} entries of {report.drafts} drafts chained, {report.signatures} signature(s) verified"
     )
     return 0
 

@@ -4,6 +4,7 @@ import os
 import tempfile
 from pathlib import Path
 
+import httpx
 import uvicorn
 from fastapi import FastAPI
 
@@ -36,3 +37,12 @@ def application() -> FastAPI:
     from service.app import create_app
 
     return create_app(configuration.load(None))
+
+
+def is_ready(port: int) -> bool:
+    """Return whether the service on this machine answers ``/readyz`` with 200: the image's health check."""
+    try:
+        with httpx.Client(trust_env=False, timeout=4) as client:
+            return client.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
+    except httpx.HTTPError:
+        return False

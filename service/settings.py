@@ -1,10 +1,11 @@
 """Settings: one TOML file, every scalar also as an environment variable, unknown keys refused by name.
 
-An environment variable is ``UNDERSIGN_SECTION__KEY``; a tenant's is ``UNDERSIGN_EHR__0__KEY`` with the place of
-the tenant in the file. What may stand together is judged in ``settings_rules``.
+An environment variable is ``UNDERSIGN_SECTION__KEY``; a tenant's is ``UNDERSIGN_EHR__0__KEY`` with the
+tenant's place in the file. What may stand together is judged in ``settings_rules``.
 """
 
 import difflib
+import itertools
 import json
 import os
 import tomllib
@@ -68,7 +69,7 @@ class CdsClient(_Section):
 
 
 class Users(_Section):
-    """[ehr.users]: how access tokens of the EHR's users are checked; found by SMART discovery when left out."""
+    """[ehr.users]: how tokens of the EHR's users are checked; found by SMART discovery when left out."""
 
     issuer: str | None = None
     jwks_file: Path | None = None
@@ -120,7 +121,7 @@ class Settings(_Section):
 def load(path: Path | None) -> Settings:
     """Return the settings of ``path``, else of ``UNDERSIGN_CONFIG``, else of ``undersign.toml`` here.
 
-    Raises ConfigError: U-CONFIG-FILE (cannot be read), U-CONFIG-KEY (no such key, with the nearest known name),
+    Raises ConfigError: U-CONFIG-FILE (cannot be read), U-CONFIG-KEY (no such key; names the nearest),
     U-CONFIG-VALUE (a value that cannot be used, or two that cannot stand together).
     """
     from service import settings_rules  # it needs the sections above
@@ -162,7 +163,7 @@ def _overlay(raw: dict[str, Any], environment: Mapping[str, str]) -> None:
 
 def _put(raw: dict[str, Any], parts: list[str], value: str, name: str) -> None:
     node: Any = raw
-    for key, following in zip(parts, parts[1:], strict=False):
+    for key, following in itertools.pairwise(parts):
         node = _child(node, key, [] if following.isdecimal() else {}, name)
     if not isinstance(node, dict):
         raise ConfigError("U-CONFIG-KEY", f"{name} names no key; write UNDERSIGN_SECTION__KEY")
@@ -178,7 +179,9 @@ def _child(node: Any, key: str, empty: Any, name: str) -> Any:
             entries.append(empty)
         if int(key) < len(entries):
             return entries[int(key)]
-        raise ConfigError("U-CONFIG-KEY", f"{name}: there are only {len(entries)} tenants; count from 0 without gaps")
+        raise ConfigError(
+            "U-CONFIG-KEY", f"{name}: there are only {len(entries)} tenants; count from 0 without gaps"
+        )
     raise ConfigError("U-CONFIG-KEY", f"{name} names no key; write UNDERSIGN_SECTION__KEY")
 
 

@@ -49,12 +49,17 @@ def _check_store(url: str) -> None:
 
 def _check_tenant(ehr: Ehr, *, development: bool) -> None:
     _check_url(f"ehr {ehr.id}: fhir_base", ehr.fhir_base)
+    if ehr.fhir_base.startswith("http:") and not development:
+        raise _refuse(f"ehr {ehr.id}: fhir_base", "plain http needs server.development = true; use https")
     for origin in ehr.origins:
         _check_url(f"ehr {ehr.id}: origins", origin)
         if urlsplit(origin).path:
             raise _refuse(f"ehr {ehr.id}: origins", "an origin is scheme, host and port, without a path")
     if ehr.write_back in ("unsigned-order", "document-only"):
-        raise _refuse(f"ehr {ehr.id}: write_back", f"{ehr.write_back} is not in this version; use card or sign-and-write")
+        raise _refuse(
+            f"ehr {ehr.id}: write_back",
+            f"{ehr.write_back} is not in this version; use card or sign-and-write",
+        )
     if ehr.limits.calls_per_second <= 0 or ehr.limits.burst < 1:
         raise _refuse(f"ehr {ehr.id}: limits", "calls_per_second must be above zero and burst at least 1")
     if ehr.cds_client.required:

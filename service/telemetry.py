@@ -35,13 +35,20 @@ CALL_SECONDS = Histogram(
 )
 FEEDBACK = Counter("undersign_cds_feedback", "Feedback on cards.", ["outcome"], registry=REGISTRY)
 DRAFTS_HELD = Gauge(
-    "undersign_drafts_held", "Unsigned drafts in the store.", registry=REGISTRY, multiprocess_mode="mostrecent"
+    "undersign_drafts_held",
+    "Unsigned drafts in the store.",
+    registry=REGISTRY,
+    multiprocess_mode="mostrecent",
 )
 SIGNATURES = Counter("undersign_signatures", "Drafts signed by a practitioner.", registry=REGISTRY)
 WRITE_BACKS = Counter("undersign_write_backs", "Write-backs by outcome.", ["outcome"], registry=REGISTRY)
 ERRORS = Counter("undersign_errors", "Error answers by stable code.", ["code"], registry=REGISTRY)
-LOOP_RESTARTS = Counter("undersign_loop_restarts", "Background loops that crashed.", ["loop"], registry=REGISTRY)
-LOG_KEYS_DROPPED = Counter("undersign_log_keys_dropped", "Log keys outside the allow-list.", registry=REGISTRY)
+LOOP_RESTARTS = Counter(
+    "undersign_loop_restarts", "Background loops that crashed.", ["loop"], registry=REGISTRY
+)
+LOG_KEYS_DROPPED = Counter(
+    "undersign_log_keys_dropped", "Log keys outside the allow-list.", registry=REGISTRY
+)
 
 
 def configure(level: str) -> None:
@@ -96,7 +103,7 @@ def name_exception(_: WrappedLogger | None, __: str, event: EventDict) -> EventD
 
 
 def foreign_line(_: WrappedLogger | None, __: str, event: EventDict) -> EventDict:
-    """Keep the text of uvicorn's life-cycle lines only; any other library's text may quote what it handled."""
+    """Keep the text of uvicorn's life-cycle lines only; a library's text may quote what it handled."""
     if not str(event.get("logger", "")).startswith("uvicorn.error") or "exc_info" in event:
         event["event"] = "line of a library"
     return event

@@ -12,7 +12,13 @@ from recommender.assess import dose_words
 from recommender.assessment import Assessment, Candidate, Prediction, Reason
 
 _ORDER = ("offered", "eligible", "abstained", "not-draftable", "excluded")
-_STYLE = {"contraindicated": "bold red", "warning": "yellow", "caution": "cyan", "monitor": "dim", "none": "dim"}
+_STYLE = {
+    "contraindicated": "bold red",
+    "warning": "yellow",
+    "caution": "cyan",
+    "monitor": "dim",
+    "none": "dim",
+}
 
 
 def print_features(file: str, adapted: Adapted) -> None:
@@ -41,7 +47,10 @@ def print_assessment(file: str, assessment: Assessment, adapted: Adapted) -> Non
     for drug in assessment.current:
         for reason in drug.reasons:
             if not reason.unknown:
-                console.print(f"already taking {drug.ingredient}: {escape(reason.message)}", style=_STYLE[reason.severity])
+                console.print(
+                    f"already taking {drug.ingredient}: {escape(reason.message)}",
+                    style=_STYLE[reason.severity],
+                )
     if assessment.unknowns:
         console.print(f"not known: {escape(', '.join(assessment.unknowns))}")
     versions = ", ".join(f"{name} {version}" for name, version in assessment.versions.items())
@@ -66,7 +75,12 @@ def _shown(reasons: Sequence[Reason]) -> list[Reason]:
 
 
 def _rank(candidate: Candidate) -> tuple[int, int, float, str]:
-    return _ORDER.index(candidate.verdict), candidate.band or 99, -(candidate.utility or 0), candidate.ingredient
+    return (
+        _ORDER.index(candidate.verdict),
+        candidate.band or 99,
+        -(candidate.utility or 0),
+        candidate.ingredient,
+    )
 
 
 def _share(prediction: Prediction) -> str:

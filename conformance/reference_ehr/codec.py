@@ -1,7 +1,7 @@
 """JSON in and out with decimals kept as they were written: FHIR gives 0.50 and 0.5 different precision."""
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
 
@@ -22,9 +22,19 @@ def decode(raw: bytes) -> Json:
         value = _decoder.decode(raw)
     except (msgspec.DecodeError, RecursionError) as error:
         raise invalid("The body is not JSON, or it is nested too deeply.") from error
-    if not isinstance(value, dict):
+    if not is_object(value):
         raise invalid("The body is not a JSON object.")
-    return value  # pyright: ignore[reportUnknownVariableType]  # the decoder's type is Any
+    return value
+
+
+def is_object(value: object) -> TypeGuard[Json]:
+    """Say whether a JSON value is an object."""
+    return isinstance(value, dict)
+
+
+def is_list(value: object) -> TypeGuard[list[Any]]:
+    """Say whether a JSON value is an array."""
+    return isinstance(value, list)
 
 
 def encode(value: object) -> bytes:

@@ -1,6 +1,6 @@
 """The search parameters of each resource type: kind and element paths, as R4 defines them.
 
-The names and paths are those of http://hl7.org/fhir/R4/searchparameter-registry.html, as far as they are here.
+The names and paths are those of http://hl7.org/fhir/R4/searchparameter-registry.html, as far as they go.
 """
 
 from collections.abc import Mapping

@@ -12,6 +12,7 @@ from decimal import Decimal
 from importlib import resources
 from typing import Any
 
+from conformance.reference_ehr.codec import is_list, is_object
 from conformance.reference_ehr.refusals import Json
 
 _OFFSET = re.compile(r"^@([+-]\d+)d(T.*)?$")
@@ -70,10 +71,10 @@ def _files(day: date) -> Iterator[tuple[str, Json]]:
 
 
 def _resolve(value: Any, day: date) -> Any:
-    if isinstance(value, dict):
-        return {key: _resolve(inner, day) for key, inner in value.items()}  # pyright: ignore[reportUnknownVariableType]
-    if isinstance(value, list):
-        return [_resolve(inner, day) for inner in value]  # pyright: ignore[reportUnknownVariableType]
+    if is_object(value):
+        return {key: _resolve(inner, day) for key, inner in value.items()}
+    if is_list(value):
+        return [_resolve(inner, day) for inner in value]
     match = _OFFSET.match(value) if isinstance(value, str) else None
     if match is None:
         return value

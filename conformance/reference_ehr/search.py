@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
 from conformance.reference_ehr import instants
+from conformance.reference_ehr.codec import is_list, is_object
 from conformance.reference_ehr.parameters import PARAMETERS, Parameter, parameter
 from conformance.reference_ehr.refusals import Json, invalid, not_found
 from conformance.reference_ehr.store import Store, Version
@@ -28,7 +30,7 @@ def search(store: Store, base: str, resource_type: str, query: Query, *, strict:
     """Return what fits every parameter.
 
     An unknown parameter is left out of the answer's self link, or refused in strict handling (R4
-    search.html#errors); an unknown modifier or value is refused always, because ignoring it widens the answer.
+    search.html#errors). An unknown modifier is always refused: ignoring it would widen the answer.
     """
     if resource_type not in PARAMETERS:
         raise not_found("resource type")
@@ -64,12 +66,12 @@ def bundle(store: Store, base: str, resource_type: str, found: Found, includable
 
 def values(resource: Any, path: str) -> Iterator[Any]:
     """Yield what stands at a dotted path, through lists."""
-    if isinstance(resource, list):
-        for inner in resource:  # pyright: ignore[reportUnknownVariableType]
+    if is_list(resource):
+        for inner in resource:
             yield from values(inner, path)
     elif not path:
         yield resource
-    elif isinstance(resource, dict):
+    elif is_object(resource):
         head, _, rest = path.partition(".")
         if head in resource:
             yield from values(resource[head], rest)
@@ -77,7 +79,7 @@ def values(resource: Any, path: str) -> Iterator[Any]:
 
 def local_reference(reference: object, base: str) -> str | None:
     """Return ``Type/id`` of a Reference that points into this EHR, else None."""
-    text = reference.get("reference") if isinstance(reference, dict) else None  # pyright: ignore
+    text = reference.get("reference") if is_object(reference) else None
     if not isinstance(text, str):
         return None
     text = text.removeprefix(base + "/")
@@ -121,32 +123,33 @@ def _same_reference(found: str, asked: str, target: str | None) -> bool:
 def _token_fits(element: Any, value: str) -> bool:
     system, bar, code = value.rpartition("|")
     return any(
-        (not code or code == own_code) and (not bar or system == (own_system or ""))
+        (not code or code == own_code) and (not bar or own_system in (None, system))
         for own_system, own_code in _tokens(element)
     )
 
 
 def _tokens(element: Any) -> Iterator[tuple[str | None, str]]:
-    """Yield (system, code) of a concept, coding, identifier, code or boolean."""
+    """Yield (system, code) of a concept, coding, identifier, code or boolean; None is an implied system."""
     if isinstance(element, bool):
         yield None, str(element).lower()
     elif isinstance(element, str):
         yield None, element
-    elif isinstance(element, dict):
-        for coding in element.get("coding", [element]):  # pyright: ignore
-            yield coding.get("system"), coding.get("code", coding.get("value", ""))  # pyright: ignore
+    elif is_object(element):
+        for coding in element.get("coding", [element]):
+            yield coding.get("system", ""), coding.get("code", coding.get("value", ""))
 
 
 def _sorted(matches: list[Version], resource_type: str, query: Query) -> list[Version]:
     for key in reversed(dict(query).get("_sort", "").split(",")):
         wanted = parameter(resource_type, key.removeprefix("-"))
         if wanted is not None:
-            matches = sorted(matches, key=lambda v: _sort_key(v.body, wanted), reverse=key.startswith("-"))
+            order = partial(_sort_key, wanted)
+            matches = sorted(matches, key=order, reverse=key.startswith("-"))
     return matches
 
 
-def _sort_key(body: Json, wanted: Parameter) -> str:
-    texts = [str(element) for path in wanted.paths for element in values(body, path)]
+def _sort_key(wanted: Parameter, version: Version) -> str:
+    texts = [str(element) for path in wanted.paths for element in values(version.body, path)]
     return min(texts, default="")
 
 

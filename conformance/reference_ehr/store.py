@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
 
-from conformance.reference_ehr.refusals import Json, Refusal, invalid, not_found
+from conformance.reference_ehr.refusals import Json, Refusal, not_found
 
 Clock = Callable[[], datetime]
 
@@ -97,12 +97,9 @@ class Store:
 
     def _append(self, reference: str, body: Json, number: int) -> Version:
         resource_type, _, resource_id = reference.partition("/")
-        meta = body.get("meta", {})
-        if not isinstance(meta, dict):
-            raise invalid("meta is not an object.")
         now = self.clock()
         stamp = {"versionId": str(number), "lastUpdated": now.isoformat(timespec="milliseconds")}
-        whole = {**body, "id": resource_id, "meta": {**meta, **stamp}}
+        whole: Json = {**body, "id": resource_id, "meta": {**body.get("meta", {}), **stamp}}
         version = Version(resource_type, resource_id, number, now, whole)
         self._versions[reference] = (*self._versions.get(reference, ()), version)
         return version

@@ -19,7 +19,8 @@ State = Literal[
 @dataclass(frozen=True, slots=True)
 class NewDraft:
     """A draft to hold. ``resource`` is canonical JSON bytes of the R4 MedicationRequest without its id;
-    ``rank`` keeps the order of one assessment's drafts; ``context`` is JSON for the page and the audit (reasons, predictions, versions, unknowns)."""
+    ``rank`` keeps the order of one assessment's drafts; ``context`` is JSON for the page and the audit
+    (reasons, predictions, versions, unknowns, and ``acknowledge``: what a signer must acknowledge)."""
 
     ingredient: str
     rank: int
@@ -156,7 +157,9 @@ class Store(Protocol):
         """Count drafts in the given states."""
         ...
 
-    async def prepare(self, draft: str, expected_version: int, prepared: Prepared, resource: bytes | None) -> None:
+    async def prepare(
+        self, draft: str, expected_version: int, prepared: Prepared, resource: bytes | None
+    ) -> None:
         """Keep the bytes shown; ``resource`` (an edited draft) makes a new version in the same commit."""
         ...
 
@@ -208,8 +211,8 @@ class Store(Protocol):
         """Return a draft's audit chain, oldest first."""
         ...
 
-    async def verify(self) -> Sequence[str]:
-        """Walk every chain and signature digest; returns the faults found, empty when whole."""
+    async def verify(self, jwks: Mapping[str, Any] | None = None) -> Sequence[str]:
+        """Walk every chain and signature, JWS too when keys are given; returns the faults found."""
         ...
 
     async def seen(self, issuer: str, jti: str, expires: datetime) -> bool:

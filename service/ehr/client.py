@@ -4,11 +4,11 @@ Every address is the tenant's configured ``fhir_base`` or one that its own disco
 that arrives in a request or a resource is ever fetched as it stands.
 """
 
-import asyncio
 import re
 import time
-import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import httpx
 import msgspec
@@ -16,6 +16,7 @@ from joserfc.jwk import KeySet
 
 from service.drafts.signing import Signer
 from service.ehr import prescriber, smart_configuration
+from service.ehr.oauth import TokenEndpoint
 from service.ehr.smart_configuration import SmartConfiguration
 from service.ehr.transport import BYTE_CAP, FHIR_JSON, Answer, EhrRefused, Transport, successful
 from service.ehr.user_keys import UserKeys
@@ -24,9 +25,6 @@ from service.settings import Ehr, Settings
 
 MAX_PAGES = 20
 CONFIGURATION_S = 600.0
-ASSERTION_S = 240
-TOKEN_MARGIN_S = 30.0
-_ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _REFERENCE = re.compile(r"[A-Z][A-Za-z]{1,63}/[A-Za-z0-9\-.]{1,64}")
 _SEARCH = re.compile(r"[A-Z][A-Za-z]{1,63}(\?[!-~]*)?")
 
@@ -41,24 +39,23 @@ class _Page(msgspec.Struct, frozen=True):
     link: list[_Link] = []
 
 
-class _TokenAnswer(msgspec.Struct, frozen=True):
-    access_token: str
-    expires_in: int | None = None
-
-
 class EhrClient:
     """One tenant's EHR. Errors: EhrFailed U-EHR-* for the EHR, BadRequest U-FHIR-REFERENCE for the caller."""
 
     def __init__(self, ehr: Ehr, signer: Signer, settings: Settings) -> None:
         self.ehr = ehr
-        self._signer = signer
         self._development = settings.server.development
         self._base = smart_configuration.fhir_base(ehr.fhir_base, development=self._development)
         self._transport = Transport()
         self._keys = UserKeys(ehr, settings, self._fetch_keys)
         self._configuration: tuple[float, SmartConfiguration] | None = None
-        self._tokens: dict[str, tuple[float, str]] = {}
-        self._token_lock = asyncio.Lock()
+        self._tokens = TokenEndpoint(
+            ehr.smart_client_id,
+            signer,
+            self._transport,
+            self.smart_configuration,
+            development=self._development,
+        )
 
     async def close(self) -> None:
         """Close every connection."""
@@ -189,58 +186,15 @@ class EhrClient:
 
         None only in development, for an EHR whose discovery names no token endpoint.
         """
-        async with self._token_lock:
-            kept = self._tokens.get(scope)
-            if kept is not None and kept[0] > time.monotonic():
-                return kept[1]
-            return await self._new_token(scope)
+        return await self._tokens.backend(scope)
 
     def forget_token(self, scope: str) -> None:
-        """Drop a token that the EHR no longer takes."""
-        self._tokens.pop(scope, None)
+        """Drop a backend token that the EHR no longer takes."""
+        self._tokens.forget(scope)
 
-    async def _new_token(self, scope: str) -> str | None:
-        endpoint = (await self.smart_configuration()).token_endpoint
-        if endpoint is None and self._development:
-            return None
-        if endpoint is None:
-            raise EhrFailed("U-EHR-SMART", "The EHR's discovery names no token endpoint; write-back needs one.")
-        form = {
-            "grant_type": "client_credentials",
-            "scope": scope,
-            "client_assertion_type": _ASSERTION_TYPE,
-            "client_assertion": self._assertion(endpoint),
-        }
-        headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
-        body = str(httpx.QueryParams(form)).encode()
-        answer = await self._transport.send("POST", httpx.URL(endpoint), headers, body)
-        return self._keep(scope, successful(answer, "the request for a token").body)
-
-    def _keep(self, scope: str, raw: bytes) -> str:
-        try:
-            granted = msgspec.json.decode(raw, type=_TokenAnswer)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise EhrFailed("U-EHR-SMART", "The EHR's token answer cannot be read.") from error
-        # Without expires_in nothing is known of its life: it is used once and not kept.
-        life = (granted.expires_in or 0) - TOKEN_MARGIN_S
-        if life > 0:
-            self._tokens[scope] = (time.monotonic() + life, granted.access_token)
-        return granted.access_token
-
-    def _assertion(self, audience: str) -> str:
-        """SMART Backend Services: iss and sub are the client, aud the token endpoint, life under 5 minutes."""
-        now = int(time.time())
-        client = self.ehr.smart_client_id
-        return self._signer.sign_jwt(
-            {
-                "iss": client,
-                "sub": client,
-                "aud": audience,
-                "iat": now,
-                "exp": now + ASSERTION_S,
-                "jti": str(uuid.uuid4()),
-            }
-        )
+    async def token(self, form: Mapping[str, str]) -> dict[str, Any]:
+        """Exchange a user's authorisation code for the EHR's token answer; Forbidden U-LAUNCH-DENIED."""
+        return await self._tokens.exchange(form)
 
 
 def _as_signer_error(error: EhrRefused) -> Exception:

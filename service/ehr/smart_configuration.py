@@ -22,6 +22,7 @@ class SmartConfiguration:
     token_endpoint: str | None = None
     jwks_uri: str | None = None
     introspection_endpoint: str | None = None
+    token_endpoint_auth_methods: tuple[str, ...] = ()
 
 
 _DEFAULT_PORTS = {"https": 443, "http": 80}
@@ -33,10 +34,11 @@ class _Document(msgspec.Struct, frozen=True):
     token_endpoint: str | None = None
     jwks_uri: str | None = None
     introspection_endpoint: str | None = None
+    token_endpoint_auth_methods_supported: tuple[str, ...] = ()
 
 
 def parse(raw: bytes, *, development: bool) -> SmartConfiguration:
-    """Read the discovery document; EhrFailed U-EHR-SMART when it cannot be read or names a refused address."""
+    """Read the discovery document; EhrFailed U-EHR-SMART when unreadable or naming a refused address."""
     try:
         document = msgspec.json.decode(raw, type=_Document)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -49,6 +51,7 @@ def parse(raw: bytes, *, development: bool) -> SmartConfiguration:
         token_endpoint=_endpoint(document.token_endpoint, development),
         jwks_uri=_endpoint(document.jwks_uri, development),
         introspection_endpoint=_endpoint(document.introspection_endpoint, development),
+        token_endpoint_auth_methods=document.token_endpoint_auth_methods_supported,
     )
 
 

@@ -138,7 +138,7 @@ async def _session(services: "Services", ehr: Ehr, answer: dict[str, Any], nonce
     identity = await tokens.check_id_token(services, ehr, answer.get("id_token"), nonce)
     access, life = answer.get("access_token"), answer.get("expires_in")
     if not isinstance(access, str) or not isinstance(life, int | float) or isinstance(life, bool):
-        raise Forbidden("U-LAUNCH-DENIED", "The EHR's token answer is incomplete: access_token and expires_in are needed.")
+        raise Forbidden("U-LAUNCH-DENIED", "The EHR's token answer lacks access_token or expires_in.")
     now = datetime.now(UTC)
     patient = answer.get("patient")
     practitioner = Practitioner(

@@ -46,9 +46,7 @@ async def start(services: "Services", response: Response, session: Session, ehr:
     set_cookie(response, COOKIE, secret, services.settings, ehr, session.expires - datetime.now(UTC))
 
 
-def set_cookie(
-    response: Response, cookie: str, value: str, settings: "Settings", ehr: "Ehr", life: timedelta
-) -> None:
+def set_cookie(response: Response, cookie: str, value: str, settings: "Settings", ehr: "Ehr", life: timedelta) -> None:
     """Set a cookie that scripts cannot read; inside a tenant's EHR frame it has to be sent cross-site."""
     secure = settings.server.public_url.startswith("https://")
     framed = secure and bool(ehr.origins)

@@ -6,13 +6,9 @@ and so is a system token, which has none.
 
 import base64
 import binascii
-import hmac
-import importlib
-import importlib.util
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -23,17 +19,16 @@ from joserfc.errors import InvalidKeyIdError, JoseError
 from service import telemetry
 from service.ehr.client import EhrClient
 from service.errors import BadRequest, Forbidden, Unauthenticated
+from service.settings import Ehr
 
 if TYPE_CHECKING:
     from service.bootstrap import Services
 
-SESSION_COOKIE = "undersign_session"
 CSRF_HEADER = "x-csrf-token"
 # Asymmetric only: with a shared secret, whoever can check a token could also make one.
 USER_ALGORITHMS = ("ES384", "RS384", "ES256", "RS256")
 LEEWAY_S = 30
 TOKEN_CAP = 16_384
-_SESSIONS = "service.smart.sessions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +49,23 @@ class Practitioner:
     authenticated: datetime
 
 
-class _Sessions(Protocol):
-    """What the module of browser sessions offers; each raises Unauthenticated for a session that is over."""
+@dataclass(frozen=True, slots=True)
+class User:
+    """A practitioner with what the request brought: the EHR token, and the launch's patient if any."""
 
-    async def practitioner(self, request: Request, services: "Services") -> Practitioner: ...
+    practitioner: Practitioner
+    token: str = field(repr=False)
+    patient: str | None
 
-    async def access_token(self, request: Request, services: "Services") -> str: ...
 
-    async def csrf_token(self, request: Request, services: "Services") -> str: ...
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a checked id_token says; ``fhir_user`` is ``Practitioner/<id>``, ``authenticated`` when it was."""
+
+    fhir_user: str
+    subject: str
+    name: str | None
+    authenticated: datetime | None
 
 
 class _Unverified(msgspec.Struct, frozen=True):
@@ -70,48 +74,54 @@ class _Unverified(msgspec.Struct, frozen=True):
 
 
 async def authenticate(request: Request, services: "Services") -> Practitioner:
-    """Return who is asking. Unauthenticated U-AUTH; Forbidden U-SIGNER-NOT-PRACTITIONER, U-CSRF, U-ORIGIN.
+    """Return who is asking; errors as ``user``."""
+    return (await user(request, services)).practitioner
 
-    EhrFailed when the EHR's keys are needed and cannot be had.
+
+async def user(request: Request, services: "Services") -> User:
+    """Return who is asking, with the token and patient context of the request.
+
+    Unauthenticated U-AUTH; Forbidden U-SIGNER-NOT-PRACTITIONER, U-ORIGIN, U-CSRF; EhrFailed when the EHR's
+    keys are needed and cannot be had.
     """
-    token = _bearer(request)
-    if token is not None:
-        return await _of_token(token, services)
-    sessions = _sessions(request)
-    if sessions is None:
-        raise _refused("no-credentials")
-    practitioner = await sessions.practitioner(request, services)
-    if request.method not in ("GET", "HEAD"):
-        _check_origin(request, services)
-        _check_csrf(request, await sessions.csrf_token(request, services))
-    return practitioner
-
-
-async def access_token(request: Request, services: "Services") -> str:
-    """Return the user's own EHR token, of the header or of the session; Unauthenticated U-AUTH."""
-    token = _bearer(request)
-    if token is not None:
-        return token
-    sessions = _sessions(request)
-    if sessions is None:
-        raise _refused("no-credentials")
-    return await sessions.access_token(request, services)
-
-
-def _bearer(request: Request) -> str | None:
     header = request.headers.get("authorization")
-    if header is None:
-        return None
+    if header is not None:
+        return await _of_token(_bearer(header), services)
+    from service.smart import sessions  # it needs Practitioner
+
+    if sessions.COOKIE not in request.cookies:
+        raise _refused("no-credentials")
+    if request.method in ("GET", "HEAD"):
+        session = await sessions.required(request, services)
+    else:
+        _check_origin(request, services)
+        session = await sessions.acting(request, services, request.headers.get(CSRF_HEADER))
+    return User(session.practitioner, session.token, session.patient)
+
+
+async def check_id_token(services: "Services", ehr: Ehr, id_token: object, nonce: str) -> Identity:
+    """Return who signed in by OpenID Connect Core §3.1.3.7; Unauthenticated U-AUTH, Forbidden as ``user``."""
+    client = services.clients[ehr.id]
+    if not isinstance(id_token, str):
+        raise _refused("no-id-token", ehr.id)
+    claims = await _verified(id_token, client, ehr.smart_client_id)
+    if claims.get("nonce") != nonce:
+        raise _refused("nonce", ehr.id)
+    reference = _practitioner_reference(claims.get("fhirUser"), client)
+    login = claims.get("auth_time")
+    return Identity(
+        fhir_user=reference,
+        subject=_text(claims.get("sub")) or reference,
+        name=_text(claims.get("name")),
+        authenticated=datetime.fromtimestamp(_login_time(claims), UTC) if login is not None else None,
+    )
+
+
+def _bearer(header: str) -> str:
     scheme, _, token = header.partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise _refused("not-bearer")
     return token.strip()
-
-
-def _sessions(request: Request) -> _Sessions | None:
-    if SESSION_COOKIE not in request.cookies or importlib.util.find_spec(_SESSIONS) is None:
-        return None
-    return cast(_Sessions, importlib.import_module(_SESSIONS))
 
 
 def _check_origin(request: Request, services: "Services") -> None:
@@ -120,30 +130,25 @@ def _check_origin(request: Request, services: "Services") -> None:
         raise Forbidden("U-ORIGIN", "Send the request from the service's own page.")
 
 
-def _check_csrf(request: Request, expected: str) -> None:
-    given = request.headers.get(CSRF_HEADER, "")
-    if not hmac.compare_digest(given.encode(), expected.encode()):
-        raise Forbidden("U-CSRF", "Reload the page and try again: its anti-forgery token is not the session's.")
-
-
-async def _of_token(token: str, services: "Services") -> Practitioner:
+async def _of_token(token: str, services: "Services") -> User:
     client = await _tenant(_unverified(token), services)
-    claims = await _verified(token, client)
+    claims = await _verified(token, client, _audience(client))
     reference = _practitioner_reference(claims.get("fhirUser"), client)
-    subject, name = claims.get("sub"), claims.get("name")
-    return Practitioner(
+    practitioner = Practitioner(
         reference=reference,
-        display=name if isinstance(name, str) else None,
+        display=_text(claims.get("name")),
         ehr=client.ehr.id,
         role=None,
-        subject=subject if isinstance(subject, str) else reference,
+        subject=_text(claims.get("sub")) or reference,
         method="smart-bearer",
         authenticated=datetime.fromtimestamp(_login_time(claims), UTC),
     )
+    patient = _text(claims.get("patient"))
+    return User(practitioner, token, f"Patient/{patient.removeprefix('Patient/')}" if patient else None)
 
 
 def _unverified(token: str) -> _Unverified:
-    """Read issuer and audience to choose the tenant; nothing else is taken before the signature is checked."""
+    """Read issuer and audience to choose the tenant; the signature is checked before anything is used."""
     parts = token.split(".")
     if len(token) > TOKEN_CAP or len(parts) != 3:
         raise _refused("not-a-jwt")
@@ -177,13 +182,13 @@ async def _issuer(client: EhrClient) -> str:
     return (await client.smart_configuration()).issuer or client.ehr.fhir_base
 
 
-async def _verified(token: str, client: EhrClient) -> dict[str, Any]:
+async def _verified(token: str, client: EhrClient, audience: str) -> dict[str, Any]:
     try:
         claims = await _decoded(token, client)
         jwt.JWTClaimsRegistry(
             leeway=LEEWAY_S,
             iss={"essential": True, "value": await _issuer(client)},
-            aud={"essential": True, "value": _audience(client)},
+            aud={"essential": True, "value": audience},
             exp={"essential": True},
             iat={"essential": True},
         ).validate(claims)
@@ -203,18 +208,22 @@ async def _decoded(token: str, client: EhrClient) -> dict[str, Any]:
         return jwt.decode(token, fresh, algorithms=USER_ALGORITHMS).claims
 
 
-def _practitioner_reference(user: object, client: EhrClient) -> str:
+def _practitioner_reference(fhir_user: object, client: EhrClient) -> str:
     try:
-        reference = client.relative(user) if isinstance(user, str) else ""
+        reference = client.relative(fhir_user) if isinstance(fhir_user, str) else ""
     except BadRequest:
         reference = ""
-    if not re.fullmatch(r"Practitioner/.+", reference):
+    if not reference.startswith("Practitioner/"):
         telemetry.log().warning("user refused", ehr=client.ehr.id, code="U-SIGNER-NOT-PRACTITIONER")
         raise Forbidden(
             "U-SIGNER-NOT-PRACTITIONER",
             "Only a Practitioner of this EHR may do this; devices, patients and systems may not.",
         )
     return reference
+
+
+def _text(claim: object) -> str | None:
+    return claim if isinstance(claim, str) and claim else None
 
 
 def _login_time(claims: dict[str, Any]) -> float:
@@ -225,5 +234,3 @@ def _login_time(claims: dict[str, Any]) -> float:
 def _refused(reason: str, ehr: str | None = None) -> Unauthenticated:
     telemetry.log().warning("authentication refused", code="U-AUTH", reason=reason, ehr=ehr)
     return Unauthenticated("U-AUTH", "Sign in at the EHR and try again.")
-
-

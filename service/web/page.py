@@ -174,7 +174,11 @@ async def _patient(services: "Services", session: Session, draft: Draft) -> Mapp
     patient = msgspec.json.decode(raw, type=wire.Patient)
     name = next(iter(patient.name), None)
     words = (name.text or " ".join([*name.given, name.family or ""])) if name else "no name on record"
-    return {"name": words.strip(), "born": patient.birthDate or "not recorded", "id": draft.patient.split("/")[-1]}
+    return {
+        "name": words.strip(),
+        "born": patient.birthDate or "not recorded",
+        "id": draft.patient.split("/")[-1],
+    }
 
 
 def _row(draft: Draft) -> Mapping[str, str]:

@@ -86,7 +86,7 @@ def options(here: Draft, drafts: Sequence[Draft], no_change: str) -> list[Option
 
 def _option(draft: Draft, here: bool) -> Option:
     context = read(draft.context)
-    predictions = context.get("predictions") or {}
+    predictions: dict[str, dict[str, float]] = context.get("predictions") or {}
     return Option(
         label=context.get("option", draft.ingredient),
         remission=in_ten(predictions.get("remission")),
@@ -112,7 +112,10 @@ def order_lines(order: bytes) -> list[tuple[str, str]]:
     lines = [
         ("Medication", found["medicationCodeableConcept"]["text"]),
         ("Dose", "; ".join(d.get("text", "") for d in found["dosageInstruction"])),
-        ("How often", f"{repeat.get('frequency', '?')} time(s) in {repeat.get('period', '?')} {repeat.get('periodUnit', '')}"),
+        (
+            "How often",
+            _how_often(repeat),
+        ),
         ("Status and intent", f"{found['status']}, {found['intent']}"),
         ("Ordered by", found["requester"].get("display") or found["requester"]["reference"]),
         ("Dated", found["authoredOn"]),
@@ -124,6 +127,11 @@ def order_lines(order: bytes) -> list[tuple[str, str]]:
 def read(raw: bytes) -> dict[str, Any]:
     """Return stored JSON as a plain object."""
     return msgspec.json.decode(raw)
+
+
+def _how_often(repeat: Mapping[str, Any]) -> str:
+    times, period, unit = (repeat.get(name, "?") for name in ("frequency", "period", "periodUnit"))
+    return f"{times} time(s) in {period} {unit}"
 
 
 def _versions(versions: Mapping[str, str]) -> str:

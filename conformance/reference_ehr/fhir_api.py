@@ -1,0 +1,196 @@
+"""The FHIR R4 endpoints: metadata, read, vread, history, search, create, update, transaction."""
+
+from collections.abc import Mapping
+from typing import Literal
+from urllib.parse import parse_qsl
+
+from fastapi import APIRouter, Request, Response
+
+from conformance.reference_ehr import discovery, write
+from conformance.reference_ehr.codec import decode, encode
+from conformance.reference_ehr.ehr import ReferenceEhr
+from conformance.reference_ehr.oauth import Access
+from conformance.reference_ehr.parameters import PARAMETERS
+from conformance.reference_ehr.refusals import Refusal, not_found
+from conformance.reference_ehr.scopes import reach
+from conformance.reference_ehr.search import Found, Query, bundle, search
+from conformance.reference_ehr.store import Version
+from conformance.reference_ehr.validate import patient_of
+
+FHIR_JSON = "application/fhir+json"
+router = APIRouter(prefix="/fhir")
+
+
+def fhir_response(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Return ``body`` as FHIR JSON."""
+    return Response(encode(body), status, headers=headers, media_type=FHIR_JSON)
+
+
+@router.get("/metadata")
+async def metadata(request: Request) -> Response:
+    """Return the CapabilityStatement; open to all."""
+    ehr = _ehr(request)
+    return fhir_response(discovery.capability_statement(ehr.root, ehr.started))
+
+
+@router.get("/.well-known/smart-configuration")
+@router.get("/.well-known/openid-configuration")
+async def well_known(request: Request) -> Response:
+    """Return SMART and OpenID discovery; open to all."""
+    return Response(encode(discovery.smart_configuration(_ehr(request).root)), media_type="application/json")
+
+
+@router.get("/{resource_type}/{resource_id}")
+async def read(request: Request, resource_type: str, resource_id: str) -> Response:
+    """Return the present version of a resource."""
+    return _resource(_readable(request, resource_type, resource_id)[-1])
+
+
+@router.get("/{resource_type}/{resource_id}/_history/{number}")
+async def read_version(request: Request, resource_type: str, resource_id: str, number: str) -> Response:
+    """Return one version of a resource."""
+    _readable(request, resource_type, resource_id)
+    return _resource(_ehr(request).store.read_version(f"{resource_type}/{resource_id}", number))
+
+
+@router.get("/{resource_type}/{resource_id}/_history")
+async def history(request: Request, resource_type: str, resource_id: str) -> Response:
+    """Return all versions of a resource, newest first."""
+    versions = _readable(request, resource_type, resource_id)
+    base = _ehr(request).base
+    entries = [
+        {
+            "fullUrl": f"{base}/{version.reference}",
+            "resource": version.body,
+            "request": {"method": "POST" if version.number == 1 else "PUT", "url": version.reference},
+            "response": {"status": "201" if version.number == 1 else "200", "etag": version.etag},
+        }
+        for version in reversed(versions)
+    ]
+    return fhir_response(
+        {"resourceType": "Bundle", "type": "history", "total": len(entries), "entry": entries}
+    )
+
+
+@router.get("/{resource_type}")
+async def search_get(request: Request, resource_type: str) -> Response:
+    """Search by query string."""
+    return _search(request, resource_type, parse_qsl(request.url.query, keep_blank_values=True))
+
+
+@router.post("/{resource_type}/_search")
+async def search_post(request: Request, resource_type: str) -> Response:
+    """Search by form; parameters in the address count too (R4 http.html#search)."""
+    body = (await request.body()).decode("utf-8", "replace")
+    query = parse_qsl(request.url.query, keep_blank_values=True) + parse_qsl(body, keep_blank_values=True)
+    return _search(request, resource_type, query)
+
+
+@router.post("/{resource_type}")
+async def create(request: Request, resource_type: str) -> Response:
+    """Create a resource, conditionally with If-None-Exist."""
+    ehr, access = _ehr(request), _access(request)
+    _must_know(resource_type)
+    body = decode(await _json_body(request))
+    permit = _Permit(access)
+    written = write.create(
+        ehr.store, ehr.base, resource_type, body, permit, request.headers.get("if-none-exist")
+    )
+    return _written(request, ehr.base, written)
+
+
+@router.put("/{resource_type}/{resource_id}")
+async def update(request: Request, resource_type: str, resource_id: str) -> Response:
+    """Replace a resource whose version If-Match names."""
+    ehr, access = _ehr(request), _access(request)
+    _must_know(resource_type)
+    body = decode(await _json_body(request))
+    if_match = request.headers.get("if-match")
+    reference = f"{resource_type}/{resource_id}"
+    written = write.update(ehr.store, ehr.base, reference, body, _Permit(access), if_match)
+    return _written(request, ehr.base, written)
+
+
+@router.post("")
+async def transaction(request: Request) -> Response:
+    """Carry out a transaction Bundle."""
+    ehr, access = _ehr(request), _access(request)
+    body = decode(await _json_body(request))
+    return fhir_response(write.transaction(ehr.store, ehr.base, body, _Permit(access)))
+
+
+class _Permit:
+    """What a token may write (see ``write.Permit``)."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    def __call__(self, resource_type: str, letter: Literal["c", "u"]) -> str | None:
+        return _reach(self._access, resource_type, letter)
+
+
+def _ehr(request: Request) -> ReferenceEhr:
+    return request.app.state.ehr
+
+
+def _access(request: Request) -> Access:
+    return _ehr(request).authorization.bearer(request.headers.get("authorization"))
+
+
+def _reach(access: Access, resource_type: str, letter: str) -> str | None:
+    """Return ``Patient/id`` when the token reaches that patient only, None for all; else refuse."""
+    found = reach(access.grants, resource_type, letter)
+    if found is None or (found == "patient" and access.patient is None):
+        raise Refusal(403, "forbidden", "U-REF-SCOPE", "The token's scope does not cover this.")
+    return f"Patient/{access.patient}" if found == "patient" else None
+
+
+def _must_know(resource_type: str) -> None:
+    if resource_type not in PARAMETERS:
+        raise not_found("resource type")
+
+
+def _readable(request: Request, resource_type: str, resource_id: str) -> tuple[Version, ...]:
+    ehr, access = _ehr(request), _access(request)
+    _must_know(resource_type)
+    only = _reach(access, resource_type, "r")
+    versions = ehr.store.history(f"{resource_type}/{resource_id}")
+    if not _open(versions[-1], only, ehr.base):
+        raise not_found(resource_type)
+    return versions
+
+
+def _open(version: Version, only: str | None, base: str) -> bool:
+    """Say whether a token for one patient reaches this: that patient's resources, and nobody's."""
+    return only is None or patient_of(version.body, base) in (only, None)
+
+
+def _search(request: Request, resource_type: str, query: Query) -> Response:
+    ehr, access = _ehr(request), _access(request)
+    _must_know(resource_type)
+    only = _reach(access, resource_type, "s")
+    strict = "handling=strict" in request.headers.get("prefer", "")
+    found = search(ehr.store, ehr.base, resource_type, query, strict=strict)
+    reached = Found(tuple(v for v in found.matches if _open(v, only, ehr.base)), found.understood)
+    includable = [
+        name for name in PARAMETERS if reach(access.grants, name, "s") or reach(access.grants, name, "r")
+    ]
+    return fhir_response(bundle(ehr.store, ehr.base, resource_type, reached, includable))
+
+
+async def _json_body(request: Request) -> bytes:
+    if "json" not in request.headers.get("content-type", ""):
+        raise Refusal(415, "not-supported", "U-REF-FORMAT", "Send application/fhir+json.")
+    return await request.body()
+
+
+def _resource(version: Version) -> Response:
+    return fhir_response(version.body, headers={"ETag": version.etag})
+
+
+def _written(request: Request, base: str, written: write.Written) -> Response:
+    version = written.version
+    headers = {"ETag": version.etag, "Location": write.location(base, version)}
+    if "return=minimal" in request.headers.get("prefer", ""):
+        return Response(status_code=written.status, headers=headers)
+    return fhir_response(version.body, written.status, headers)

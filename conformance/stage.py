@@ -1,0 +1,78 @@
+"""The stage of the demo: a temporary folder with a configuration, and the two programs in it."""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from conformance.children import Children, check_port, free_ports
+
+_CONFIGURATION = """\
+# Written for one demo on this machine: plain HTTP on loopback, synthetic people, gone at the end.
+[server]
+public_url = "{service}"
+development = true
+
+[store]
+url = "sqlite:///undersign.db"
+
+[[ehr]]
+id = "reference"
+name = "Reference Hospital (synthetic)"
+fhir_base = "{ehr}/fhir"
+profile = "us-core-r4"
+jurisdiction = "US-MA"
+origins = ["{ehr}"]
+write_back = "sign-and-write"
+smart_client_id = "undersign"
+
+[ehr.cds_client]
+required = true
+issuer = "{ehr}/fhir"
+jwks_url = "{ehr}/jwks.json"
+audiences = ["{service}/cds-services", "{service}/cds-services/psychotropic-options"]
+algorithms = ["ES384"]
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where everything is: the origins of both programs, and the configuration of the service."""
+
+    ehr: str
+    service: str
+    folder: Path
+    config: Path
+
+    @property
+    def ehr_base(self) -> str:
+        """The EHR's FHIR base."""
+        return f"{self.ehr}/fhir"
+
+    @property
+    def audit_command(self) -> list[str]:
+        """The command that walks the audit chain."""
+        return [sys.executable, "-m", "service.cli", "audit", "verify", "--config", str(self.config)]
+
+
+def set_up(folder: Path, port: int | None, children: Children) -> Stage:
+    """Write the configuration into ``folder`` and start the EHR and the service on free loopback ports."""
+    if port is not None:
+        check_port(port)
+    ehr_port, free = free_ports(2)
+    service_port = port if port is not None else free
+    ehr, service = f"http://127.0.0.1:{ehr_port}", f"http://127.0.0.1:{service_port}"
+    stage = Stage(ehr, service, folder, folder / "undersign.toml")
+    stage.config.write_text(_CONFIGURATION.format(ehr=ehr, service=service), encoding="utf-8")
+    serve = ["-m", "service.cli", "serve", "--config", str(stage.config), "--port", str(service_port)]
+    children.start("service", [sys.executable, *serve], f"{service}/readyz", folder, environment())
+    play = ["-m", "conformance.reference_ehr", "--port", str(ehr_port), "--service", service]
+    children.start("ehr", [sys.executable, *play], f"{ehr}/fhir/metadata", folder, environment())
+    return stage
+
+
+def environment() -> dict[str, str]:
+    """Return this environment without settings of another service, and with this checkout importable."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("UNDERSIGN_")}
+    checkout = str(Path(__file__).resolve().parent.parent)
+    return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, [checkout, kept.get("PYTHONPATH", "")]))}

@@ -1,0 +1,101 @@
+"""From FHIR to facts, the whole story: bytes, chart, canonical patient, feature vector."""
+
+from collections.abc import Mapping
+from datetime import date
+
+from fhir_adapters import (
+    allergies,
+    conditions,
+    consents,
+    medications,
+    observations,
+    patients,
+    reader,
+    scales,
+    terminology,
+)
+from fhir_adapters import (
+    profile as profiles,
+)
+from fhir_adapters.canonical import Adapted, CanonicalPatient, ListState, Refusal
+from fhir_adapters.errors import InputError
+from fhir_adapters.facts import Reading
+from fhir_adapters.features import vector
+from fhir_adapters.profile import Profile
+from fhir_adapters.reader import Chart
+
+DEFAULT_PROFILE = "base-r4"
+_HOLES = frozenset({"no-code", "not-asked"})  # reasons that leave a list incomplete
+
+
+def adapt(raw: bytes, as_of: date, profile: Profile | None = None) -> Adapted:
+    """Return the patient of a file (Bundle, resource, list or NDJSON) and the features on ``as_of``.
+
+    InputError for bytes or resources that cannot be read.
+    """
+    profile = profile or profiles.load(DEFAULT_PROFILE)
+    return _adapted(reader.read(raw, repairs=profile.repairs), as_of, profile)
+
+
+def adapt_prefetch(
+    values: Mapping[str, bytes],
+    patient_id: str,
+    as_of: date,
+    profile: Profile | None = None,
+    *,
+    checked: bool = False,
+) -> Adapted:
+    """Return the patient of a hook call's prefetch values and the features on ``as_of``; InputError.
+
+    ``checked`` when ``strict_json.check`` has already seen the bytes.
+    """
+    profile = profile or profiles.load(DEFAULT_PROFILE)
+    chart = reader.read_prefetch(values, patient_id, repairs=profile.repairs, checked=checked)
+    return _adapted(chart, as_of, profile)
+
+
+def _adapted(chart: Chart, as_of: date, profile: Profile) -> Adapted:
+    patient = canonical(Reading(chart, profile, terminology.load()), as_of)
+    return Adapted(patient, vector(patient, as_of), profile.name)
+
+
+def canonical(reading: Reading, as_of: date) -> CanonicalPatient:
+    """Return the canonical patient of a chart; InputError U-FHIR-NO-PATIENT when it holds none."""
+    chart = reading.chart
+    if chart.patient is None:
+        raise InputError("U-FHIR-NO-PATIENT", "The input holds no Patient; send the Patient resource with it.")
+    person = patients.read(reading, chart.patient, as_of)
+    measured, unmeasured = observations.read(reading)
+    scored, unscored = scales.read(reading)
+    courses, no_courses = medications.read(reading)
+    diagnoses, no_diagnoses = conditions.read(reading)
+    allergic, no_allergies = allergies.read(reading)
+    decisions, no_decisions = consents.read(reading)
+    holes = {"medications": no_courses, "conditions": no_diagnoses, "allergies": no_allergies}
+    refused = (*unmeasured, *unscored, *no_courses, *no_diagnoses, *no_allergies, *no_decisions)
+    return CanonicalPatient(
+        reference=person.reference,
+        fhir_version=chart.fhir_version,
+        birth_date=person.birth_date,
+        deceased=person.deceased,
+        sex=person.sex,
+        measurements=measured,
+        scales=scored,
+        medications=courses,
+        diagnoses=diagnoses,
+        allergies=allergic,
+        consents=decisions,
+        refusals=_sorted({*chart.refusals, *person.refusals, *refused}),
+        lists={name: _state(state, holes.get(name, ())) for name, state in chart.lists.items()},
+        birth_date_source=person.birth_date_source,
+        sex_source=person.sex_source,
+    )
+
+
+def _sorted(refusals: set[Refusal]) -> tuple[Refusal, ...]:
+    return tuple(sorted(refusals, key=lambda one: (one.reference, one.path, one.reason, repr(one))))
+
+
+def _state(state: ListState, refusals: tuple[Refusal, ...]) -> ListState:
+    holed = state == "supplied" and any(one.reason in _HOLES for one in refusals)
+    return "partial" if holed else state

@@ -1,0 +1,66 @@
+"""The Patient: birth date, sex, whether alive."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from fhir_adapters import dates, wire
+from fhir_adapters.canonical import Original, Refusal, Source
+from fhir_adapters.facts import Reading, source
+from fhir_adapters.reader import reference_of
+
+Sex = Literal["female", "male", "other"]
+_SEXES: dict[str, Sex] = {"female": "female", "male": "male", "other": "other"}
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What a Patient resource says of the person."""
+
+    reference: str
+    birth_date: date | None
+    birth_date_source: Source | None
+    sex: Sex | None
+    sex_source: Source | None
+    deceased: bool
+    refusals: tuple[Refusal, ...]
+
+
+def read(reading: Reading, patient: wire.Patient, as_of: date) -> Person:
+    """Return the person as known on ``as_of``."""
+    reference = reference_of(patient)
+    refusals: list[Refusal] = []
+    born = _birth(patient.birthDate, as_of)
+    if patient.birthDate and born is None:
+        exactness = "date-not-exact" if dates.parse(patient.birthDate) else "date-unreadable"
+        refusals.append(Refusal(reference, "birthDate", exactness, "age"))
+    sex = _SEXES.get(patient.gender or "")
+    if patient.gender and sex is None:
+        reason = "unknown" if patient.gender == "unknown" else "code-unknown"
+        refusals.append(Refusal(reference, "gender", reason, "sex"))
+    birth = source(reading, reference, "birthDate", "patients.birth", Original(patient.birthDate))
+    gender = source(reading, reference, "gender", "patients.gender", Original(patient.gender))
+    return Person(
+        reference,
+        born,
+        birth if born else None,
+        sex,
+        gender if sex else None,
+        _deceased(patient, as_of),
+        tuple(refusals),
+    )
+
+
+def _birth(text: str | None, as_of: date) -> date | None:
+    """Return the birth date; of a partial one its first day, if every day of it gives the same age."""
+    found = dates.parse(text)
+    if found is None or dates.age(found.first, as_of) != dates.age(found.last, as_of):
+        return None
+    return found.first
+
+
+def _deceased(patient: wire.Patient, as_of: date) -> bool:
+    died = dates.parse(patient.deceasedDateTime)
+    if died is not None:
+        return died.first <= as_of
+    return bool(patient.deceasedBoolean or patient.deceasedDateTime)

@@ -1,0 +1,1 @@
+"""Simulated patients, drawn from published evidence and what it does not know."""

@@ -1,0 +1,1 @@
+"""Making the shipped model from the simulated cohort, and measuring it."""

@@ -1,0 +1,120 @@
+"""The only place that wires: settings in, everything that a request needs out, opened and closed in order."""
+
+import gc
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from importlib.resources import files
+from typing import Any
+
+import msgspec
+
+from fhir_adapters import profile as profiles
+from fhir_adapters.adapt import adapt_prefetch
+from fhir_adapters.profile import Profile
+from recommender import knowledge as knowledge_rows
+from recommender import model as models
+from recommender.assess import assess
+from recommender.knowledge import Knowledge
+from recommender.model import Model
+from service import telemetry
+from service.cds import discovery
+from service.cds.client_keys import ClientKeys
+from service.drafts.signing import Signer
+from service.drafts.sqlite import SqliteStore
+from service.drafts.store import Store
+from service.ehr.client import EhrClient
+from service.ehr.limits import Bucket
+from service.settings import Ehr, Settings
+from service.smart.sealing import Sealer
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What a request needs. Mappings are by tenant id; ``model`` is None where it is switched off.
+
+    ``clock`` gives the present time, aware; only the store decides by time of its own.
+    """
+
+    settings: Settings
+    store: Store
+    signer: Signer
+    sealer: Sealer
+    knowledge: Knowledge
+    model: Model | None
+    profiles: Mapping[str, Profile]
+    clients: Mapping[str, EhrClient]
+    keys: Mapping[str, ClientKeys]
+    limits: Mapping[str, Bucket]
+    device: Mapping[str, Any]
+    clock: Callable[[], datetime]
+
+    def tenant(self, ehr: str) -> Ehr:
+        """Return a tenant by its id; KeyError for one that is not configured."""
+        return self.clients[ehr].ehr
+
+
+def build(settings: Settings) -> Services:
+    """Return the services, nothing opened yet.
+
+    Raises ConfigError for keys and profiles that cannot be used, ModelError and KnowledgeError for a model or
+    rows that do not fit: a service that cannot keep its promises does not start.
+    """
+    signer = Signer.load_or_create(settings.sign.key_file)
+    keys = {ehr.id: ClientKeys(ehr.cds_client) for ehr in settings.ehr if _has_keys(ehr)}
+    for known in keys.values():
+        known.check()
+    return Services(
+        settings=settings,
+        store=SqliteStore(settings.store_path),
+        signer=signer,
+        sealer=Sealer(settings.sign.key_file.read_bytes()),
+        knowledge=knowledge_rows.load(),
+        model=models.load() if settings.model.enabled else None,
+        profiles={ehr.id: profiles.load(ehr.profile) for ehr in settings.ehr},
+        clients={ehr.id: EhrClient(ehr, signer, settings) for ehr in settings.ehr},
+        keys=keys,
+        limits={ehr.id: Bucket(ehr.limits, time.monotonic) for ehr in settings.ehr},
+        device=_device(settings.server.public_url),
+        clock=lambda: datetime.now(UTC),
+    )
+
+
+@asynccontextmanager
+async def opened(services: Services) -> AsyncGenerator[Services]:
+    """Open the store, warm up, and close everything at the end."""
+    await services.store.open()
+    try:
+        warm_up(services)
+        yield services
+    finally:
+        for client in services.clients.values():
+            await client.close()
+        await services.store.close()
+        telemetry.log().info("closed")
+
+
+def warm_up(services: Services) -> None:
+    """Evaluate a synthetic chart, so that tables and model are in memory, and keep them from the collector.
+
+    Frozen objects are not walked by later collections: the tail of a call's time is the collector's.
+    """
+    chart = (files("service") / "data" / "warm_up.json").read_bytes()
+    values = {key: bytes(raw) for key, raw in msgspec.json.decode(chart, type=dict[str, msgspec.Raw]).items()}
+    for profile in services.profiles.values():
+        adapted = adapt_prefetch(values, "warm-up", date(2026, 11, 22), profile)
+        assess(adapted, services.knowledge, services.model)
+    discovery.document()
+    gc.collect()
+    gc.freeze()
+
+
+def _has_keys(ehr: Ehr) -> bool:
+    client = ehr.cds_client
+    return client.issuer is not None and (client.jwks_file is not None or client.jwks_url is not None)
+
+
+def _device(public_url: str) -> Mapping[str, Any]:
+    return {"reference": f"{public_url}/fhir/Device/undersign", "type": "Device", "display": "Undersign"}

@@ -1,0 +1,219 @@
+"""The card: one at most, from our own templates. The gate decides what it says; a crisis has its shape."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from fhir_adapters.canonical import Adapted
+from recommender.assessment import Assessment
+from service.cds import options, sections
+from service.cds.words import NUMBERS, capital, first_that_fits, number, sentence
+from service.drafts.store import Draft
+from service.settings import Ehr, Settings
+
+Card = dict[str, Any]
+
+NO_CHANGE = "No change: keep the present plan"
+SUMMARY_LIMIT = 139  # "under 140 characters", CDS Hooks 2.0.1, Card attributes
+TOPICS = "https://undersign.dev/fhir/CodeSystem/topic"
+# HL7 cds-hooks 3.0.0-ballot, CodeSystem-non-adherence-reason-codes: code and display as published there.
+_REASONS = "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
+OVERRIDE_REASONS: Sequence[Mapping[str, str]] = tuple(
+    {"system": _REASONS, "code": code, "display": display}
+    for code, display in (
+        ("prefers-alternative", "Patient prefers an alternative approach or treatment"),
+        ("risk-benefit-ratio", "Recipient assessment of risk/benefit ratio"),
+        ("patient-contraindication", "Patient has contraindication to recommended action"),
+        ("action-unsuccessful", "Recommended action was previously unsuccessful"),
+        ("too-costly-uncovered", "Recommended action is too costly or not covered by insurance"),
+    )
+)
+_CONDITIONS = {"major-depressive-disorder": "Depression", "mdd": "Depression"}
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a card is made of. ``drafts`` are the held ones, in rank order; ``now`` is local time."""
+
+    ehr: Ehr
+    settings: Settings
+    adapted: Adapted
+    assessment: Assessment
+    drafts: Sequence[Draft]
+    now: datetime
+
+
+def card(view: View) -> Card | None:
+    """Return the card of an evaluation, None when there is nothing to say."""
+    match view.assessment.gate.status:
+        case "crisis":
+            return _crisis(view)
+        case "consent-withheld":
+            return _consent(view)
+        case "insufficient-data":
+            return _too_little(view)
+        case "jurisdiction":
+            return None
+        case "out-of-scope":
+            return _to_tell(view) if view.assessment.escalations else None
+        case "open":
+            return _options(view) if view.drafts else _no_option(view)
+
+
+def summary(assessment: Assessment, adapted: Adapted, options_count: int) -> str:
+    """Return the summary of an options card: problem, finding and how many options, never a command."""
+    subject = _subject(assessment)
+    score = adapted.features.number("phq9_total")
+    finding = f"{subject}, PHQ-9 {number(score)}" if score is not None else subject
+    offer = f"{NUMBERS[options_count]} options to review, none chosen"
+    taken = options.treatment(assessment)
+    days = adapted.features.number("antidepressant_days")
+    on_drug = f" on {sections.present(taken[0])}" if len(taken) == 1 else ""
+    weeks = (
+        f" after {days // 7:.0f} weeks of {sections.present(taken[0])}"
+        if len(taken) == 1 and days
+        else on_drug
+    )
+    variants = (f"{finding}{weeks}: {offer}", f"{finding}{on_drug}: {offer}", f"{finding}: {offer}")
+    return first_that_fits(variants, SUMMARY_LIMIT)
+
+
+def no_change_id(card_uuid: str) -> str:
+    """Return the suggestion id of "no change" on a card, so that feedback can tell it."""
+    return str(uuid.uuid5(uuid.UUID(card_uuid), "no-change"))
+
+
+def _subject(assessment: Assessment) -> str:
+    name = next(iter(assessment.conditions), "medication")
+    return _CONDITIONS.get(name, capital(name.replace("-", " ")))
+
+
+def _options(view: View) -> Card:
+    held = {draft.ingredient for draft in view.drafts}
+    shown = _only(view.assessment, held)
+    detail = (
+        sections.why_now(shown, view.adapted),
+        sections.table(shown),
+        " ".join(part for part in (options.ties(shown), sections.ruled_out(shown)) if part),
+        sections.not_drafted(shown),
+        sections.concerns(shown),
+        sections.unknown(shown),
+        sections.people(shown),
+    )
+    found = _base(view, "options", summary(shown, view.adapted, len(view.drafts) + 1), detail)
+    base = view.settings.server.public_url
+    return found | {
+        "suggestions": [*(_suggestion(draft) for draft in view.drafts), _no_change(found["uuid"])],
+        "selectionBehavior": "at-most-one",
+        "links": [
+            {
+                "label": "Compare, edit and sign",
+                "url": f"{base}/review/{view.drafts[0].id}",
+                "type": "absolute",
+            },
+            _worked_out(view),
+        ],
+        "overrideReasons": [dict(reason) for reason in OVERRIDE_REASONS],
+    }
+
+
+def _only(assessment: Assessment, held: set[str]) -> Assessment:
+    """Return the assessment with the options that are still held: a rejected one is not offered again."""
+    still = tuple(name for name in assessment.offered if name in held)
+    return replace(assessment, offered=still)
+
+
+def _suggestion(draft: Draft) -> dict[str, Any]:
+    option = msgspec.json.decode(draft.context)["option"]
+    action = {
+        "type": "create",
+        "description": f"Place the draft in the order list, unsigned: {option}",
+        "resource": msgspec.Raw(draft.resource),
+    }
+    return {"label": option, "uuid": draft.id, "actions": [action]}
+
+
+def _no_change(card_uuid: str) -> dict[str, Any]:
+    return {"label": NO_CHANGE, "uuid": no_change_id(card_uuid)}
+
+
+def _no_option(view: View) -> Card | None:
+    """Return the card of an open gate with nothing drafted: serious findings, or why there is no option."""
+    assessment = view.assessment
+    concerns = sections.concerns(assessment)
+    undrafted = not assessment.offered and assessment.step != "continue" and bool(assessment.candidates)
+    if not (concerns or undrafted or assessment.escalations):
+        return None
+    finding = "no option drafted, see why" if undrafted else "a finding on a present drug"
+    head = f"{_subject(assessment)}: {finding}"
+    detail = (
+        sections.why_now(assessment, view.adapted),
+        concerns,
+        sections.ruled_out(assessment) if undrafted else "",
+        sections.not_drafted(assessment) if undrafted else "",
+        sections.people(assessment),
+    )
+    return _base(view, "finding", head, detail) | {"links": [_worked_out(view)]}
+
+
+def _crisis(view: View) -> Card:
+    call = view.ehr.crisis_contact or "your site's crisis team"
+    reasons = " ".join(sentence(reason) for reason in view.assessment.gate.reasons)
+    detail = (
+        f"**What was answered.** {reasons}",
+        "**No drug is suggested now.** Drafts that were held for this patient are withdrawn from use.",
+        f"**Who to call.** {capital(sentence(call))}",
+        sections.people(view.assessment),
+        "*This card repeats what is on record. It is no assessment of risk: a person makes that.*",
+    )
+    head = "An answer on record needs a person now: no drug suggested"
+    return _base(view, "crisis", head, detail, closing=False) | {"indicator": "critical"}
+
+
+def _consent(view: View) -> Card:
+    head = "AI suggestions are switched off for this patient by consent"
+    detail = ("A Consent on record says that this patient's data are not to be used for AI suggestions.",)
+    return _base(view, "consent", head, detail, closing=False)
+
+
+def _too_little(view: View) -> Card:
+    missing = [f"- {sentence(reason)}" for reason in view.assessment.gate.reasons]
+    head = f"{_subject(view.assessment)}: too little on record for options, see what is missing"
+    detail = ("**Missing.**\n\n" + "\n".join(missing), sections.people(view.assessment))
+    return _base(view, "too-little-data", head, detail)
+
+
+def _to_tell(view: View) -> Card:
+    reasons = " ".join(sentence(reason) for reason in view.assessment.gate.reasons)
+    head = "Outside what this service drafts for: a person to tell, see whom"
+    return _base(view, "escalation", head, (reasons, sections.people(view.assessment)))
+
+
+def _base(view: View, kind: str, head: str, detail: Sequence[str], *, closing: bool = True) -> Card:
+    server = view.settings.server
+    parts = [
+        sections.development() if server.development else "",
+        *detail,
+        sections.closing(view.assessment, view.now) if closing else "",
+    ]
+    urgent = any(escalation.urgency in ("now", "today") for escalation in view.assessment.escalations)
+    return {
+        "uuid": str(uuid.uuid4()),
+        "summary": head,
+        "indicator": "warning" if urgent else "info",
+        "detail": "\n\n".join(part for part in parts if part),
+        "source": {
+            "label": "Undersign",
+            "url": f"{server.public_url}/model-card",
+            "topic": {"system": TOPICS, "code": kind, "display": kind.replace("-", " ").capitalize()},
+        },
+    }
+
+
+def _worked_out(view: View) -> dict[str, str]:
+    url = f"{view.settings.server.public_url}/model-card"
+    return {"label": "How this was worked out", "url": url, "type": "absolute"}

@@ -1,0 +1,119 @@
+"""Discovery: the one service of this version, and the narrow, portable searches that fill its prefetch."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import msgspec
+
+from fhir_adapters import terminology
+from fhir_adapters.schema import FEATURES
+from service.errors import NotFound
+
+SPECIFICATION = "2.0.1"
+_PATIENT = "{{context.patientId}}"
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """One prefetch key: its template, and whether an evaluation can do without it."""
+
+    key: str
+    template: str
+    required: bool
+
+    def query(self, patient_id: str) -> str:
+        """Return the read or search for one patient, relative to the FHIR base."""
+        return self.template.replace(_PATIENT, patient_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One CDS service: one hook, one id (CDS Hooks lets two hooks share an id; clients lose one of them)."""
+
+    id: str
+    hook: str
+    title: str
+    description: str
+    usage: str
+    templates: Sequence[Template]
+
+
+@cache
+def services() -> Mapping[str, Service]:
+    """Return the services by id."""
+    options = Service(
+        id="psychotropic-options",
+        hook="patient-view",
+        title="Psychotropic options",
+        description=(
+            "For an adult with major depression whose treatment is to be started or changed: at most one "
+            "card with up to two draft prescriptions and no change, what was ruled out and why, and what is "
+            "not known. Nothing becomes an order until a practitioner signs it."
+        ),
+        usage="For practitioners. Works from prefetch alone; what is missing is read from fhirServer.",
+        templates=templates(),
+    )
+    return {options.id: options}
+
+
+def service(service_id: str) -> Service:
+    """Return a service; NotFound U-CDS-SERVICE."""
+    found = services().get(service_id)
+    if found is None:
+        raise NotFound("U-CDS-SERVICE", "there is no such CDS service; GET /cds-services lists them")
+    return found
+
+
+@cache
+def document() -> bytes:
+    """Return the discovery answer."""
+    listed = [
+        {
+            "hook": found.hook,
+            "id": found.id,
+            "title": found.title,
+            "description": found.description,
+            "usageRequirements": found.usage,
+            "version": SPECIFICATION,
+            "prefetch": {template.key: template.template for template in found.templates},
+        }
+        for found in services().values()
+    ]
+    return msgspec.json.encode({"services": listed})
+
+
+def templates() -> tuple[Template, ...]:
+    """Return the prefetch templates: reads, type searches, token equality, ``_sort`` and ``_count`` only.
+
+    This is the subset that CDS Hooks 2.0.1 "Prefetch query restrictions" asks clients to support.
+    """
+    of = f"patient={_PATIENT}"
+    return (
+        Template("patient", f"Patient/{_PATIENT}", required=True),
+        Template("conditions", f"Condition?{of}&_count=200", required=True),
+        Template("medications", f"MedicationRequest?{of}&_count=200", required=True),
+        Template("statements", f"MedicationStatement?{of}&_count=200", required=False),
+        Template("allergies", f"AllergyIntolerance?{of}&_count=100", required=False),
+        Template("scores", f"Observation?{of}&code={_scale_codes()}&_sort=-date&_count=100", required=True),
+        Template("responses", f"QuestionnaireResponse?{of}&_sort=-authored&_count=20", required=False),
+        Template(
+            "observations", f"Observation?{of}&code={_analyte_codes()}&_sort=-date&_count=200", required=False
+        ),
+        Template("consents", f"Consent?{of}&_count=50", required=False),
+    )
+
+
+# Scales that a feature or a gate reads; a scale outside them would only make the answer larger.
+_SCALES = ("phq9", "gad7", "audit_c", "cssrs_screener")
+
+
+def _scale_codes() -> str:
+    codes = terminology.load().scale_codes.items()
+    return ",".join(sorted(f"{system}|{code}" for (system, code), part in codes if part.scale in _SCALES))
+
+
+def _analyte_codes() -> str:
+    names = {spec.name for spec in FEATURES} | {"qt", "hcg_qualitative"}
+    codes = terminology.load().observation_codes.items()
+    return ",".join(sorted(f"{system}|{code}" for (system, code), found in codes if found.key in names))

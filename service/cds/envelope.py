@@ -1,0 +1,103 @@
+"""The hook request: typed where we read it, tolerant of everything else in it."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import msgspec
+
+from service.cds.discovery import Service
+from service.errors import BadRequest, Forbidden
+
+_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")  # http://hl7.org/fhir/R4/datatypes.html#id
+_USER = re.compile(r"(Practitioner|PractitionerRole|Patient|RelatedPerson)/[A-Za-z0-9\-.]{1,64}")
+_PRACTITIONER = ("Practitioner/", "PractitionerRole/")
+
+
+class _Authorization(msgspec.Struct):
+    access_token: str
+    patient: str | None = None
+
+
+class _Envelope(msgspec.Struct):
+    hook: str
+    hookInstance: str  # noqa: N815
+    context: msgspec.Raw = msgspec.Raw(b"null")
+    prefetch: dict[str, msgspec.Raw] | None = None
+    fhirServer: str | None = None  # noqa: N815
+    fhirAuthorization: _Authorization | None = None  # noqa: N815
+
+
+class _Context(msgspec.Struct):
+    patientId: str  # noqa: N815
+    userId: str  # noqa: N815
+
+
+@dataclass(frozen=True, slots=True)
+class HookCall:
+    """One patient-view call. ``token`` is the EHR's access token: for this call, never kept or logged."""
+
+    hook_instance: str
+    patient_id: str
+    user: str
+    prefetch: Mapping[str, bytes]
+    fhir_server: str | None
+    token: str | None = field(repr=False)
+
+
+def parse(raw: bytes, service: Service) -> HookCall:
+    """Return the call in a body that strict JSON has passed.
+
+    Raises BadRequest U-CDS-REQUEST, U-CDS-HOOK (the service is for another hook), U-CDS-CONTEXT; Forbidden
+    U-CDS-USER, U-CDS-PATIENT (a token bound to another patient).
+    """
+    try:
+        envelope = msgspec.json.decode(raw, type=_Envelope)
+    except msgspec.ValidationError as error:
+        raise BadRequest("U-CDS-REQUEST", f"not a hook request: {error}") from error
+    if envelope.hook != service.hook:
+        raise BadRequest(
+            "U-CDS-HOOK", f"{service.id} answers {service.hook}; call the service of the other hook"
+        )
+    _check_instance(envelope.hookInstance)
+    context = _context(envelope.context)
+    _check_authorization(envelope, context.patientId)
+    token = envelope.fhirAuthorization.access_token if envelope.fhirAuthorization else None
+    prefetch = {key: bytes(value) for key, value in (envelope.prefetch or {}).items()}
+    return HookCall(
+        envelope.hookInstance, context.patientId, context.userId, prefetch, envelope.fhirServer, token
+    )
+
+
+def _check_instance(text: str) -> None:
+    try:
+        UUID(text)
+    except ValueError as error:
+        raise BadRequest("U-CDS-REQUEST", "hookInstance must be a UUID") from error
+
+
+def _context(raw: msgspec.Raw) -> _Context:
+    try:
+        context = msgspec.json.decode(raw, type=_Context)
+    except msgspec.ValidationError as error:
+        raise BadRequest(
+            "U-CDS-CONTEXT", f"context needs patientId and userId as strings: {error}"
+        ) from error
+    if not _ID.fullmatch(context.patientId):
+        raise BadRequest("U-CDS-CONTEXT", "context.patientId must be a FHIR id, without Patient/ before it")
+    if not _USER.fullmatch(context.userId):
+        raise BadRequest("U-CDS-CONTEXT", "context.userId must be a reference such as Practitioner/id")
+    if not context.userId.startswith(_PRACTITIONER):
+        raise Forbidden("U-CDS-USER", "this service answers practitioners only; do not call it for patients")
+    return context
+
+
+def _check_authorization(envelope: _Envelope, patient_id: str) -> None:
+    given = envelope.fhirAuthorization
+    if given is None:
+        return
+    if envelope.fhirServer is None:
+        raise BadRequest("U-CDS-REQUEST", "fhirAuthorization needs fhirServer beside it")
+    if given.patient is not None and given.patient != patient_id:
+        raise Forbidden("U-CDS-PATIENT", "fhirAuthorization is for another patient than context.patientId")

@@ -1,0 +1,150 @@
+"""The hooks over HTTP: discovery, and one patient-view call from its raw body to its ready bytes."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+
+from fhir_adapters.adapt import adapt_prefetch
+from fhir_adapters.canonical import Adapted
+from fhir_adapters.errors import UndersignError
+from recommender.assess import assess
+from recommender.assessment import Assessment
+from service import body, telemetry
+from service.cds import cards, client_auth, discovery, envelope, lint, options
+from service.cds.discovery import Service
+from service.cds.envelope import HookCall
+from service.drafts.audit import SERVICE_ACTOR
+from service.drafts.facts import facts_digest
+from service.drafts.states import SIGNED, UNSIGNED
+from service.drafts.store import Draft
+from service.ehr import prefetch, tenants
+from service.errors import Unavailable
+from service.settings import Ehr
+
+if TYPE_CHECKING:
+    from service.bootstrap import Services
+
+router = APIRouter()
+
+
+@router.get("/cds-services", summary="CDS Hooks discovery")
+async def discover() -> Response:
+    """Return the services; public, a token is neither asked for nor read."""
+    return Response(discovery.document(), media_type="application/json")
+
+
+@router.post("/cds-services/{service_id}", summary="A hook call", responses={200: {"description": "Cards"}})
+async def call(service_id: str, request: Request) -> Response:
+    """Answer a hook call; its time and outcome are counted."""
+    services: Services = request.app.state.services
+    service = discovery.service(service_id)
+    started, outcome = time.perf_counter(), "U-INTERNAL"
+    try:
+        outcome, answer = await _answer(service, request, services)
+    except UndersignError as error:
+        outcome = error.code
+        raise
+    finally:
+        telemetry.CALLS.labels(service.id, outcome).inc()
+        telemetry.CALL_SECONDS.labels(service.id).observe(time.perf_counter() - started)
+    return Response(answer, media_type="application/json")
+
+
+async def _answer(service: Service, request: Request, services: "Services") -> tuple[str, bytes]:
+    caller = await client_auth.authenticate(request.headers.get("authorization"), services)
+    raw = await body.read_json(request, services.settings.server.body_limit_bytes)
+    hook_call = envelope.parse(raw, service)
+    ehr = tenants.find(caller, hook_call.fhir_server, services.settings)
+    services.limits[ehr.id].take()
+    card = await evaluate(hook_call, service, ehr, services)
+    outcome = card["source"]["topic"]["code"] if card else "nothing-to-say"
+    return outcome, msgspec.json.encode({"cards": [card] if card else []})
+
+
+async def evaluate(
+    hook_call: HookCall, service: Service, ehr: Ehr, services: "Services"
+) -> cards.Card | None:
+    """Return the card of one call, its drafts durable in the store, or None when there is nothing to say.
+
+    Raises Unavailable U-MODEL-OFF, Precondition U-CDS-PREFETCH, InputError for a prefetch that cannot be
+    read, and what the store raises.
+    """
+    if services.model is None:
+        raise Unavailable("U-MODEL-OFF", "the model is switched off here, so nothing is evaluated")
+    values = await _values(hook_call, service, ehr, services)
+    now = services.clock().astimezone()
+    adapted = adapt_prefetch(values, hook_call.patient_id, now.date(), services.profiles[ehr.id])
+    assessment = assess(
+        adapted, services.knowledge, services.model, jurisdiction=ehr.jurisdiction, requester=services.device
+    )
+    drafts, decided = await _hold(adapted, assessment, ehr, services)
+    _log(hook_call, ehr, assessment)
+    if decided:
+        return None
+    card = cards.card(cards.View(ehr, services.settings, adapted, assessment, drafts, now))
+    if card is not None:
+        await _present(card, drafts, hook_call, ehr, services)
+    return card
+
+
+async def _values(
+    hook_call: HookCall, service: Service, ehr: Ehr, services: "Services"
+) -> Mapping[str, bytes]:
+    client = services.clients[ehr.id] if hook_call.fhir_server is not None else None
+    return await prefetch.complete(
+        hook_call.prefetch, service.templates, hook_call.patient_id, client, hook_call.token
+    )
+
+
+async def _hold(
+    adapted: Adapted, assessment: Assessment, ehr: Ehr, services: "Services"
+) -> tuple[Sequence[Draft], bool]:
+    """Hold the drafts and return the open ones, and whether a person has already decided on these facts.
+
+    An assessment without drafts is held too: what was held for this patient on other facts then ends.
+    """
+    facts = facts_digest(adapted, assessment)
+    patient = assessment.patient
+    summary = cards.summary(assessment, adapted, min(len(assessment.offered), options.OFFERED) + 1)
+    new = options.new_drafts(assessment, adapted, summary)
+    expires = services.settings.hold.expires_after_s
+    held = await services.store.hold(ehr.id, patient, facts, new, expires, SERVICE_ACTOR)
+    signed = await services.store.find(ehr=ehr.id, patient=patient, states=SIGNED)
+    # One of the options was signed and the chart does not show it yet: the others would double it.
+    was_signed = any(draft.facts == facts for draft in signed)
+    drafts = [draft for draft in held if draft.state in UNSIGNED]
+    return drafts, was_signed or bool(new and not drafts)
+
+
+async def _present(
+    card: cards.Card, drafts: Sequence[Draft], hook_call: HookCall, ehr: Ehr, services: "Services"
+) -> None:
+    settings = services.settings.server
+    if settings.development:
+        lint.require_clean(card, settings.public_url)
+    ids = [draft.id for draft in drafts]
+    detail: dict[str, Any] = {
+        "card": card["uuid"],
+        "hookInstance": hook_call.hook_instance,
+        "topic": card["source"]["topic"]["code"],
+    }
+    # Together: the store commits what arrives at the same time at once.
+    await asyncio.gather(
+        services.store.mark(ids, "presented", hook_call.user, detail),
+        services.store.card(card["uuid"], ehr.id, ids, detail),
+    )
+
+
+def _log(hook_call: HookCall, ehr: Ehr, assessment: Assessment) -> None:
+    telemetry.log().info(
+        "evaluated",
+        ehr=ehr.id,
+        hook_instance=hook_call.hook_instance,
+        gate=assessment.gate.status,
+        offered=len(assessment.offered),
+        **{name: assessment.versions[name] for name in ("model", "knowledge")},
+    )

@@ -1,0 +1,171 @@
+"""The paragraphs of a card's detail, in GitHub Markdown, each from our own words and escaped chart values."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from fhir_adapters.canonical import Adapted
+from recommender.assessment import SEVERITIES, Assessment, CurrentDrug, Escalation, Prediction, Reason
+from service.cds import options
+from service.cds.words import capital, clause, day, escape, in_ten, number, on, sentence
+
+_FEW = 4
+
+
+def why_now(assessment: Assessment, adapted: Adapted) -> str:
+    """Return the scores with their dates and the present treatment."""
+    found = [_scores(adapted), *(_course(drug) for drug in options.treatment(assessment))]
+    said = " ".join(part for part in found if part)
+    return f"**Why now.** {said}" if said else ""
+
+
+def _scores(adapted: Adapted) -> str:
+    score, previous = adapted.features.features["phq9_total"], adapted.features.features["phq9_previous"]
+    if not isinstance(score.value, float | int):
+        return ""
+    before = (
+        f" ({previous.value:g}{on(previous.effective)})" if isinstance(previous.value, float | int) else ""
+    )
+    return f"PHQ-9 {score.value:g}{on(score.effective)}{before}."
+
+
+def _course(drug: CurrentDrug) -> str:
+    return f"{capital(escape(present(drug)))}{f' since {day(drug.since)}' if drug.since else ''}."
+
+
+def present(drug: CurrentDrug) -> str:
+    """Return a present drug with its daily dose where it is known."""
+    return f"{drug.ingredient} {number(drug.dose_mg_per_day)} mg" if drug.dose_mg_per_day else drug.ingredient
+
+
+def table(assessment: Assessment) -> str:
+    """Return the options side by side, "no change" as the last of them."""
+    rows = [
+        _row(options.label(candidate, assessment), candidate.predictions, _watch(candidate.reasons))
+        for candidate in options.offered(assessment)
+    ]
+    head = (
+        "| option | remission (acute treatment) | stops for side effects | most to watch |\n|---|---|---|---|"
+    )
+    return "\n".join([head, *rows, _no_change(assessment)])
+
+
+def _row(label: str, predictions: Mapping[str, Prediction] | None, watch: str) -> str:
+    outcomes = predictions or {}
+    remission, stops = outcomes.get("remission"), outcomes.get("adverse-event-stopping")
+    return f"| {escape(label)} | {in_ten(remission)} | {in_ten(stops)} | {watch} |"
+
+
+def _watch(reasons: Sequence[Reason]) -> str:
+    worst = _worst(options.known(reasons))
+    return clause(worst[0].message) if worst else "–"
+
+
+def _no_change(assessment: Assessment) -> str:
+    taken = options.treatment(assessment)
+    kept = ", ".join(present(drug) for drug in taken)
+    label = f"No change: stay on {kept}" if taken else "No change: no antidepressant now"
+    watch = _watch([reason for drug in taken for reason in drug.reasons])
+    return _row(label, assessment.no_change, watch)
+
+
+def ruled_out(assessment: Assessment) -> str:
+    """Return the exclusions that say most of this patient, each with the reason that excludes.
+
+    Reasons that stand on a chart resource come first, then those whose input is missing, then the rest: that
+    a drug is for another condition is true of most patients. The present drug is in the table already.
+    """
+    taken = {drug.ingredient for drug in options.treatment(assessment)}
+    out = [
+        (candidate.ingredient, excluding)
+        for candidate in assessment.candidates
+        if candidate.verdict == "excluded" and candidate.ingredient not in taken
+        for excluding in _worst([reason for reason in candidate.reasons if reason.blocks])[:1]
+    ]
+    out.sort(key=lambda pair: (not pair[1].facts, not pair[1].unknown, SEVERITIES.index(pair[1].severity)))
+    return _named("Ruled out", out)
+
+
+def not_drafted(assessment: Assessment) -> str:
+    """Return the drugs that the rules leave but that cannot be drafted or ranked, with the reason."""
+    left = [c for c in assessment.candidates if c.verdict in ("not-draftable", "abstained") and c.reasons]
+    return _named("Not drafted", [(c.ingredient, c.reasons[-1]) for c in left])
+
+
+def _named(title: str, entries: Sequence[tuple[str, Reason]]) -> str:
+    if not entries:
+        return ""
+    # What one rule says of several drugs is said once: a list of repeats is not read.
+    by_rule: dict[str, list[tuple[str, Reason]]] = {}
+    for entry in entries:
+        by_rule.setdefault(entry[1].rule, []).append(entry)
+    shown = [_group(group) for group in by_rule.values()]
+    more = len(shown) - _FEW
+    rest = f"; {more} more reason{'s' if more > 1 else ''} not shown" if more > 0 else ""
+    return f"**{title}:** {'; '.join(shown[:_FEW])}{rest}."
+
+
+def _group(group: Sequence[tuple[str, Reason]]) -> str:
+    names = [_drug(name) for name, _ in group]
+    message = group[0][1].message
+    if any(reason.message != message for _, reason in group):  # the words name the first drug only
+        others = len(names) - 1
+        return f"{names[0]} ({clause(message)}) and {others} other{'s' if others > 1 else ''} likewise"
+    return f"{', '.join(names)} ({clause(message)})"
+
+
+def _drug(ingredient: str) -> str:
+    return escape(ingredient.replace("_", " "))
+
+
+def concerns(assessment: Assessment) -> str:
+    """Return what the rules say of the present drugs, the serious ones only."""
+    said = [
+        f"{_drug(drug.ingredient)}: {sentence(reason.message)}"
+        for drug in assessment.current
+        for reason in serious(drug.reasons)
+    ]
+    return f"**Present drugs.** {' '.join(said[:_FEW])}" if said else ""
+
+
+def serious(reasons: Sequence[Reason]) -> list[Reason]:
+    """Return the known contraindications and warnings."""
+    return [r for r in options.known(reasons) if r.severity in ("contraindicated", "warning")]
+
+
+def unknown(assessment: Assessment) -> str:
+    """Return the missing inputs that matter, and what an open gate could not check."""
+    missing = "; ".join(clause(text) for text in assessment.unknowns[:_FEW])
+    unchecked = " ".join(sentence(reason) for reason in assessment.gate.reasons)
+    parts = (f"{missing}." if missing else "", unchecked)
+    said = " ".join(part for part in parts if part)
+    return f"**Not known:** {said}" if said else ""
+
+
+def people(assessment: Assessment) -> str:
+    """Return whom to tell, and why."""
+    told = [_person(escalation, assessment.gate.reasons) for escalation in assessment.escalations]
+    return f"**To tell.** {' '.join(told)}" if told else ""
+
+
+def _person(escalation: Escalation, said: Sequence[str]) -> str:
+    who = f"{capital(escalation.to.replace('-', ' '))} ({escalation.urgency})"
+    return f"{who}." if escalation.reason in said else f"{who}: {sentence(escalation.reason)}"
+
+
+def closing(assessment: Assessment, now: datetime) -> str:
+    """Return the line that says what this is, and what it was made with."""
+    versions = assessment.versions
+    model, knowledge = escape(versions.get("model", "none")), escape(versions.get("knowledge", "none"))
+    return (
+        "*AI draft, not an order. Trained on published trials, not on patients of this hospital. "
+        f"Model {model}, knowledge {knowledge}, record as of {day(now.date())} {now:%H:%M %Z}.*"
+    )
+
+
+def development() -> str:
+    """Return the line of every card in development mode."""
+    return "**DEVELOPMENT MODE: not for the care of a patient.**"
+
+
+def _worst(reasons: Sequence[Reason]) -> list[Reason]:
+    return sorted(reasons, key=lambda reason: SEVERITIES.index(reason.severity))

@@ -1,0 +1,67 @@
+"""What an audit entry says of the rows written with it: their digests and ids.
+
+The entry is made from these when the row is written, and verification makes them again from the row as it is
+found, so a change to any column shows as a claim that no longer holds.
+"""
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from service.drafts.canonical_json import digest, dumps, instant
+from service.drafts.store import Draft, Prepared, Signature
+
+
+def of_draft(draft: Draft) -> dict[str, Any]:
+    """Return the claims of ``held`` over the columns that never change."""
+    fixed = {"ehr": draft.ehr, "ingredient": draft.ingredient, "patient": draft.patient, "rank": draft.rank}
+    return {
+        "facts": draft.facts,
+        "record": digest(dumps({"id": draft.id, **fixed})),
+        "context": digest(draft.context),
+        "created": instant(draft.created),
+        "expires": instant(draft.expires),
+    }
+
+
+def of_revision(version: int, resource: bytes) -> dict[str, Any]:
+    """Return the claims of ``held`` and ``edited`` over one version of the draft's resource."""
+    return {"version": version, "resource": digest(resource)}
+
+
+def of_prepared(prepared: Prepared) -> dict[str, Any]:
+    """Return the claims of ``prepared``; the practitioner is the entry's actor."""
+    return {
+        "version": prepared.version,
+        "digest": digest(prepared.order),
+        "order": prepared.order_id,
+        "acknowledgements": digest(dumps(list(prepared.acknowledgements))),
+        "prepared": instant(prepared.prepared),
+    }
+
+
+def of_signature(signature: Signature) -> dict[str, Any]:
+    """Return the claims of ``signed``; the practitioner is the entry's actor."""
+    return {
+        "version": signature.version,
+        "digest": digest(signature.order),
+        "order": signature.order_id,
+        "jws": digest(signature.jws.encode()),
+        "provenance": digest(signature.provenance),
+        "signed": instant(signature.signed),
+    }
+
+
+def of_card(uuid: str, ehr: str, drafts: Sequence[str], detail: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the claims of ``shown``, the same in the chain of each draft of the card."""
+    return {"card": uuid, "content": digest(dumps({"ehr": ehr, "drafts": list(drafts), "detail": detail}))}
+
+
+def of_comment(text: str) -> str:
+    """Return the digest that stands in the chain for a comment."""
+    return digest(text.encode())
+
+
+def carried(jws: str) -> str:
+    """Return a JWS as ``Provenance.signature.data`` carries it (base64Binary)."""
+    return base64.b64encode(jws.encode()).decode()

@@ -1,0 +1,152 @@
+"""What a practitioner does with a draft: prepare, sign, reject. The API and the page both come through here.
+
+May-sign is asked of the EHR each time, with the user's own token; what was shown is found by its digest, and
+only those stored bytes are signed.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+from service import telemetry
+from service.drafts import checks, orders
+from service.drafts.canonical_json import load_object
+from service.drafts.store import Draft, Prepared, Signature
+from service.ehr import writeback
+from service.errors import Conflict, NotFound, Unprocessable
+from service.smart.tokens import Practitioner
+
+if TYPE_CHECKING:
+    from service.bootstrap import Services
+
+_REASON_CODE = re.compile(r"[a-z][a-z0-9-]{0,63}")
+
+
+async def own_draft(services: "Services", ehr: str, draft_id: str) -> Draft:
+    """Return a draft of this tenant; NotFound U-DRAFT-UNKNOWN for any other one."""
+    draft = await services.store.read(draft_id)
+    if draft.ehr != ehr:
+        raise NotFound("U-DRAFT-UNKNOWN", "There is no such draft; read the list of drafts again.")
+    return draft
+
+
+async def prepare(
+    services: "Services", draft_id: str, practitioner: Practitioner, token: str, order_edit: bytes | None
+) -> Prepared:
+    """Keep and return the exact bytes that a signature will be over, of the draft or of it as edited.
+
+    Forbidden U-SIGNER-*; Conflict U-DRAFT-*; Unprocessable U-ORDER-*; EhrFailed when the EHR cannot say
+    whether the practitioner may prescribe.
+    """
+    draft = await own_draft(services, practitioner.ehr, draft_id)
+    checks.unsigned(draft, await services.store.now())
+    prescriber = await _may_sign(services, practitioner, token)
+    resource = orders.edited(draft, order_edit, practitioner.reference)
+    if resource is not None:
+        _check_ceiling(draft, resource)
+    now = await services.store.now()
+    ehr, public_url = services.tenant(draft.ehr), services.settings.server.public_url
+    prepared = orders.prepare(draft, order_edit, prescriber, ehr, public_url, now)
+    await services.store.prepare(draft.id, draft.version, prepared, resource)
+    return prepared
+
+
+async def sign(
+    services: "Services",
+    draft_id: str,
+    practitioner: Practitioner,
+    token: str,
+    *,
+    version: int,
+    digest: str,
+    acknowledgements: Sequence[str],
+    reason: str | None,
+) -> Signature:
+    """Sign the bytes shown under ``digest`` and queue the write-back; exactly one of many signers wins.
+
+    Unprocessable U-SIGN-MODE, U-ACKNOWLEDGE; Conflict U-DIGEST, U-DRAFT-*; Forbidden U-SIGNER-*; EhrFailed
+    when the EHR cannot say whether the practitioner may prescribe: then nothing is signed.
+    """
+    draft = await own_draft(services, practitioner.ehr, draft_id)
+    write_back = services.tenant(draft.ehr).write_back
+    if write_back == "card":
+        raise Unprocessable("U-SIGN-MODE", "Orders of this EHR are signed in the EHR: accept the card there.")
+    shown = await _shown(services, draft, practitioner, version, digest)
+    orders.check_acknowledgements(shown, acknowledgements)
+    prescriber = await _may_sign(services, practitioner, token)
+    now, public_url = await services.store.now(), services.settings.server.public_url
+    signature = orders.sign(shown, services.signer, prescriber, public_url, now)
+    detail = {"assertion": orders.assertion(prescriber), **_reason(reason, None)}
+    await services.store.sign(signature, write_back=write_back == "sign-and-write", detail=detail)
+    telemetry.SIGNATURES.inc()
+    telemetry.log().info("signed", draft=draft.id, ehr=draft.ehr, order_id=signature.order_id)
+    writeback.poke(services)
+    return signature
+
+
+async def reject(
+    services: "Services",
+    draft_id: str,
+    practitioner: Practitioner,
+    *,
+    version: int | None,
+    reason: str | None,
+    comment: str | None,
+) -> Draft:
+    """End the draft as rejected by this practitioner and return it; Conflict U-DRAFT-*."""
+    draft = await own_draft(services, practitioner.ehr, draft_id)
+    ended = await services.store.reject(draft.id, version, practitioner.reference, _reason(reason, comment))
+    telemetry.log().info("rejected", draft=draft.id, ehr=draft.ehr)
+    return ended
+
+
+async def _may_sign(services: "Services", practitioner: Practitioner, token: str) -> Practitioner:
+    client = services.clients[practitioner.ehr]
+    role = await client.practitioner_may_prescribe(practitioner.reference, token)
+    return replace(practitioner, role=role)
+
+
+async def _shown(
+    services: "Services", draft: Draft, practitioner: Practitioner, version: int, digest: str
+) -> Prepared:
+    """Return what this practitioner was shown; the store asks all of this again inside its commit."""
+    checks.unsigned(draft, await services.store.now())
+    shown = await services.store.prepared(draft.id, digest, practitioner.reference)
+    if shown is None:
+        # What was shown is dropped when a draft ends, perhaps by another signer a moment ago: say that first.
+        checks.unsigned(await services.store.read(draft.id), await services.store.now())
+        raise Conflict("U-DIGEST", "You were not shown these bytes of this draft; prepare it again.")
+    checks.version(draft, version)
+    return shown
+
+
+def _check_ceiling(draft: Draft, resource: bytes) -> None:
+    """Refuse an edited dose above the ceiling that the rules gave this patient with the draft."""
+    edited, before = load_object(resource), load_object(draft.resource)
+    if edited.get("dosageInstruction") == before.get("dosageInstruction"):
+        return
+    ceiling = _ceiling(load_object(draft.context))
+    if ceiling is None:
+        raise Unprocessable(
+            "U-ORDER-DOSE-CEILING",
+            "The highest dose for this patient is not known here; sign the dose as drafted, or reject it.",
+        )
+    if orders.edited_dose_mg_per_day(resource) > ceiling:
+        raise Unprocessable(
+            "U-ORDER-DOSE-CEILING", "The dose is above the highest that the rules allow for this patient."
+        )
+
+
+def _ceiling(context: dict[str, Any]) -> float | None:
+    dose = context.get("dose")
+    found = cast(dict[str, Any], dose).get("max_mg_per_day") if isinstance(dose, dict) else None
+    return None if found is None else float(found)
+
+
+def _reason(reason: str | None, comment: str | None) -> dict[str, str]:
+    """Return the detail of a decision: a code goes into the chain, free text stays beside it as comment."""
+    if reason is not None and not _REASON_CODE.fullmatch(reason):
+        reason, comment = None, "\n".join(text for text in (reason, comment) if text)
+    found = {"reason": reason, "comment": comment}
+    return {name: text for name, text in found.items() if text}

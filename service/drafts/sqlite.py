@@ -1,0 +1,250 @@
+"""The hold on SQLite: one file, one writing thread a process, reads from a connection of their own.
+
+A read sees every commit that was acknowledged before it. Several processes may share the file.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from service.drafts import (
+    sqlite_drafts,
+    sqlite_outbox,
+    sqlite_rows,
+    sqlite_schema,
+    sqlite_short,
+    sqlite_verify,
+)
+from service.drafts.canonical_json import loads
+from service.drafts.sqlite_drafts import Holding
+from service.drafts.sqlite_outbox import Finish
+from service.drafts.sqlite_rows import marks
+from service.drafts.sqlite_writer import Writer
+from service.drafts.store import AuditEntry, Draft, NewDraft, OutboxEntry, Prepared, Signature, State
+from service.drafts.verification import AuditReport
+from service.errors import Unavailable
+
+T = TypeVar("T")
+
+
+def utc_now() -> datetime:
+    """Return the time that every deadline and audit entry of this store is measured by."""
+    return datetime.now(UTC)
+
+
+class SqliteStore:
+    """Implements ``Store`` on one file of a local disk. ``clock`` is for tests."""
+
+    def __init__(self, path: Path, clock: Callable[[], datetime] = utc_now) -> None:
+        self._path = path
+        self._clock = clock
+        self._writer: Writer | None = None
+        self._reader: sqlite3.Connection | None = None
+
+    async def open(self) -> None:
+        """Create or migrate the file and start the writer; ConfigError or Unavailable, U-STORE-*."""
+        await asyncio.to_thread(sqlite_schema.prepare, self._path)
+        self._reader = sqlite_schema.connect(self._path, read_only=True)
+        self._writer = Writer(sqlite_schema.connect(self._path), self._clock)
+        self._writer.start()
+
+    async def close(self) -> None:
+        """Finish what is queued and close; closing twice is fine."""
+        writer, self._writer = self._writer, None
+        reader, self._reader = self._reader, None
+        if writer is not None:
+            await asyncio.to_thread(writer.stop)
+        if reader is not None:
+            reader.close()
+
+    async def now(self) -> datetime:
+        """Return the store's time (UTC)."""
+        return self._clock()
+
+    async def hold(
+        self, ehr: str, patient: str, facts: str, drafts: Sequence[NewDraft], expires_after_s: int, actor: str
+    ) -> Sequence[Draft]:
+        """Hold the drafts of one assessment, in rank order; see ``Store.hold``."""
+        new = Holding(ehr, patient, facts, drafts, expires_after_s, actor)
+        return await self._write(lambda connection, now: sqlite_drafts.hold(connection, now, new))
+
+    async def mark(self, ids: Sequence[str], state: State, actor: str, detail: Mapping[str, Any]) -> None:
+        """Move unsigned drafts; see ``Store.mark``. A ``comment`` in ``detail`` is kept beside the chain."""
+        await self._write(
+            lambda connection, now: sqlite_drafts.mark(connection, now, ids, state, actor, detail)
+        )
+
+    async def read(self, draft: str) -> Draft:
+        """Return one draft; NotFound U-DRAFT-UNKNOWN."""
+        with self._reading() as connection:
+            return sqlite_rows.load(connection, draft).draft
+
+    async def find(
+        self,
+        *,
+        ehr: str | None = None,
+        patient: str | None = None,
+        states: Sequence[State] | None = None,
+        limit: int = 1000,
+    ) -> Sequence[Draft]:
+        """Return drafts, newest first, those of one assessment by rank."""
+        where, values = _where(ehr, patient, states)
+        rest = f"{where} ORDER BY d.created DESC, d.rank LIMIT ?"
+        with self._reading() as connection:
+            return [held.draft for held in sqlite_rows.select(connection, rest, (*values, limit))]
+
+    async def count(self, states: Sequence[State], ehr: str | None = None) -> int:
+        """Count drafts in the given states."""
+        where, values = _where(ehr, None, states)
+        with self._reading() as connection:
+            return connection.execute(f"SELECT count(*) FROM draft d {where}", values).fetchone()[0]  # noqa: S608
+
+    async def prepare(
+        self, draft: str, expected_version: int, prepared: Prepared, resource: bytes | None
+    ) -> None:
+        """Keep the bytes shown; see ``Store.prepare``. Conflict U-DRAFT-*, U-DIGEST."""
+        if prepared.draft != draft:
+            raise Unavailable("U-STORE-FAILED", "prepared bytes of another draft; report this")
+        await self._write(
+            lambda connection, now: sqlite_drafts.prepare(
+                connection, now, expected_version, prepared, resource
+            )
+        )
+
+    async def prepared(self, draft: str, digest: str, practitioner: str) -> Prepared | None:
+        """Return what was shown to this practitioner under this digest."""
+        with self._reading() as connection:
+            return sqlite_rows.prepared_for(connection, draft, digest, practitioner)
+
+    async def sign(self, signature: Signature, *, write_back: bool, detail: Mapping[str, Any]) -> Draft:
+        """Record the signature and queue the write-back; see ``Store.sign``."""
+        return await self._write(
+            lambda connection, now: sqlite_drafts.sign(connection, now, signature, write_back, detail)
+        )
+
+    async def reject(
+        self, draft: str, expected_version: int | None, actor: str, detail: Mapping[str, Any]
+    ) -> Draft:
+        """End an unsigned draft as ``overridden``; a ``comment`` in ``detail`` is kept beside the chain."""
+        return await self._write(
+            lambda connection, now: sqlite_drafts.reject(
+                connection, now, draft, expected_version, actor, detail
+            )
+        )
+
+    async def signature(self, draft: str) -> Signature | None:
+        """Return the draft's signature, if it has one."""
+        with self._reading() as connection:
+            return sqlite_rows.signature(connection, draft)
+
+    async def comments(self, draft: str) -> Mapping[int, str]:
+        """Return the comments that people gave, by the number of their audit entry."""
+        with self._reading() as connection:
+            return dict(
+                connection.execute("SELECT seq, text FROM comment WHERE draft = ? ORDER BY seq", (draft,))
+            )
+
+    async def expire(self) -> int:
+        """End unsigned drafts past their time; returns how many."""
+        total = 0
+        while found := await self._write(sqlite_drafts.expire):
+            total += found
+        return total
+
+    async def claim(self, lease_s: int) -> OutboxEntry | None:
+        """Take the next write-back whose time has come; see ``Store.claim``."""
+        with self._reading() as connection:
+            if not sqlite_outbox.waiting(connection, self._clock()):
+                return None
+        return await self._write(lambda connection, now: sqlite_outbox.claim(connection, now, lease_s))
+
+    async def progress(self, entry: OutboxEntry, step: Mapping[str, str]) -> None:
+        """Record a finished step under the lease; the step ``order`` makes the draft ``written``."""
+        await self._write(lambda connection, now: sqlite_outbox.progress(connection, now, entry, step))
+
+    async def finish(
+        self, entry: OutboxEntry, state: Finish, detail: Mapping[str, Any], retry_s: int = 0
+    ) -> None:
+        """End or re-queue a write-back under its lease; Conflict U-LEASE-LOST."""
+        await self._write(
+            lambda connection, now: sqlite_outbox.finish(connection, now, entry, state, detail, retry_s)
+        )
+
+    async def history(self, draft: str) -> Sequence[AuditEntry]:
+        """Return a draft's audit chain, oldest first."""
+        with self._reading() as connection:
+            return sqlite_rows.history(connection, draft)
+
+    async def verify(self, jwks: Mapping[str, Any] | None = None) -> Sequence[str]:
+        """Return the faults of all chains, rows and signatures; JWS are checked when keys are given."""
+        return (await self.audit(jwks)).faults
+
+    async def audit(self, jwks: Mapping[str, Any] | None = None) -> AuditReport:
+        """Verify everything and say how much that was; in a thread, on one snapshot."""
+        return await asyncio.to_thread(sqlite_verify.verify, self._path, jwks)
+
+    async def seen(self, issuer: str, jti: str, expires: datetime) -> bool:
+        """Remember a token id until it expires; True when it was seen before."""
+        return await self._write(
+            lambda connection, now: sqlite_short.seen(connection, now, issuer, jti, expires)
+        )
+
+    async def keep(self, kind: str, key: str, value: bytes, expires: datetime) -> None:
+        """Keep a short-lived record, sealed by the caller."""
+        await self._write(
+            lambda connection, now: sqlite_short.keep(connection, now, kind, key, value, expires)
+        )
+
+    async def kept(self, kind: str, key: str) -> bytes | None:
+        """Return a kept record that has not expired."""
+        with self._reading() as connection:
+            return sqlite_short.kept(connection, self._clock(), kind, key)
+
+    async def drop(self, kind: str, key: str) -> bytes | None:
+        """Remove a kept record and return it: exactly one of many callers gets it."""
+        return await self._write(lambda connection, now: sqlite_short.drop(connection, now, kind, key))
+
+    async def card(self, uuid: str, ehr: str, drafts: Sequence[str], detail: Mapping[str, Any]) -> None:
+        """Remember which drafts a card showed."""
+        await self._write(
+            lambda connection, now: sqlite_drafts.card(connection, now, uuid, ehr, drafts, detail)
+        )
+
+    async def card_drafts(self, uuid: str) -> Sequence[str] | None:
+        """Return the drafts of a card, None for an unknown card."""
+        with self._reading() as connection:
+            row = connection.execute("SELECT drafts FROM card WHERE uuid = ?", (uuid,)).fetchone()
+        return None if row is None else tuple(loads(row[0].encode()))
+
+    async def _write(self, work: Callable[[sqlite3.Connection, datetime], T]) -> T:
+        if self._writer is None:
+            raise Unavailable("U-STORE-CLOSED", "the store is closed; start the service again")
+        return await self._writer.submit(work)
+
+    @contextmanager
+    def _reading(self) -> Generator[sqlite3.Connection]:
+        if self._reader is None:
+            raise Unavailable("U-STORE-CLOSED", "the store is closed; start the service again")
+        try:
+            yield self._reader
+        except sqlite3.Error as error:
+            raise sqlite_schema.store_error(error) from error
+
+
+def _where(
+    ehr: str | None, patient: str | None, states: Sequence[State] | None
+) -> tuple[str, tuple[object, ...]]:
+    terms: list[str] = []
+    values: list[object] = []
+    for column, value in (("d.ehr", ehr), ("d.patient", patient)):
+        if value is not None:
+            terms.append(f"{column} = ?")
+            values.append(value)
+    if states is not None:
+        terms.append(f"d.state IN ({marks(states)})")
+        values.extend(states)
+    return ("WHERE " + " AND ".join(terms) if terms else ""), tuple(values)

@@ -1,0 +1,91 @@
+"""Verification of a whole SQLite file: each draft's rows, from one snapshot, against its chain."""
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from fhir_adapters.errors import UndersignError
+from service.drafts import claims, sqlite_rows
+from service.drafts.canonical_json import loads
+from service.drafts.sqlite_schema import connect, store_error
+from service.drafts.verification import AuditReport, Outbox, Record, record_faults
+
+# What reading a row raises when somebody has written nonsense into it.
+_UNREADABLE: Final = (ValueError, TypeError, LookupError, AttributeError, UndersignError)
+
+
+def verify(path: Path, jwks: Mapping[str, Any] | None) -> AuditReport:
+    """Walk all drafts of the file; Unavailable U-STORE-* when it cannot be read at all."""
+    try:
+        connection = connect(path, read_only=True)
+        try:
+            connection.execute("BEGIN")
+            return _walk(connection, jwks)
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise store_error(error) from error
+
+
+def _walk(connection: sqlite3.Connection, jwks: Mapping[str, Any] | None) -> AuditReport:
+    faults = list(_file_faults(connection))
+    drafts = [row[0] for row in connection.execute("SELECT id FROM draft ORDER BY created, id")]
+    for draft in drafts:
+        faults += [f"draft {draft}: {fault}" for fault in _draft_faults(connection, draft, jwks)]
+    return AuditReport(
+        tuple(faults), len(drafts), _count(connection, "audit"), _count(connection, "signature")
+    )
+
+
+def _file_faults(connection: sqlite3.Connection) -> Iterator[str]:
+    """Yield what SQLite itself finds: broken pages, rows against a CHECK, rows whose parent is gone."""
+    for (found,) in connection.execute("PRAGMA quick_check"):
+        if found != "ok":
+            yield f"store: U-STORE-FILE: {found}"
+    orphans = {(row[0], row[2]) for row in connection.execute("PRAGMA foreign_key_check")}
+    for table, parent in sorted(orphans):
+        yield f"store: U-STORE-FILE: a row of {table} has lost its {parent}"
+
+
+def _draft_faults(connection: sqlite3.Connection, draft: str, jwks: Mapping[str, Any] | None) -> list[str]:
+    try:
+        return record_faults(_gather(connection, draft), jwks)
+    except _UNREADABLE:
+        return ["U-AUDIT-RECORD: its rows cannot be read"]
+
+
+def _gather(connection: sqlite3.Connection, draft: str) -> Record:
+    held = sqlite_rows.load(connection, draft)
+    entries = sqlite_rows.history(connection, draft)
+    return Record(
+        draft=held.draft,
+        seq=held.seq,
+        head=held.head,
+        revisions=dict(
+            connection.execute("SELECT version, resource FROM revision WHERE draft = ?", (draft,))
+        ),
+        entries=entries,
+        prepared=sqlite_rows.prepared(connection, draft),
+        signature=sqlite_rows.signature(connection, draft),
+        outbox=_outbox(connection, draft),
+        comments=dict(connection.execute("SELECT seq, text FROM comment WHERE draft = ?", (draft,))),
+        cards={e.detail["card"]: _card(connection, e.detail["card"]) for e in entries if e.event == "shown"},
+    )
+
+
+def _outbox(connection: sqlite3.Connection, draft: str) -> Outbox | None:
+    columns = "SELECT due, attempts, lease, progress FROM outbox WHERE draft = ?"
+    row = connection.execute(columns, (draft,)).fetchone()
+    return None if row is None else Outbox(row[0], row[1], row[2], loads(row[3].encode()))
+
+
+def _card(connection: sqlite3.Connection, uuid: str) -> Mapping[str, Any]:
+    row = connection.execute("SELECT uuid, ehr, drafts, detail FROM card WHERE uuid = ?", (uuid,)).fetchone()
+    return (
+        {} if row is None else claims.of_card(row[0], row[1], loads(row[2].encode()), loads(row[3].encode()))
+    )
+
+
+def _count(connection: sqlite3.Connection, table: str) -> int:
+    return connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608

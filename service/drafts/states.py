@@ -1,0 +1,74 @@
+"""The draft's life as one table: which event may meet which state, and the state that follows.
+
+```
+held ── presented ── accepted ──┬─> signed ─> writing ─> written ─> confirmed
+  │         │           │       │                │  ├─> write-failed ─(retry)─> writing
+  └─────────┴───────────┴───────┤                │  ├─> parked     (a human looks)
+                                │                │  └─> mismatch   (a human looks)
+                                └─> overridden, superseded, withdrawn, expired
+```
+Everything that happens to a draft is an event in its audit chain; an event that leaves the state as it is has
+a row here too, so replaying a chain over the table gives the draft's state or names the entry that could not
+be.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final, Literal, get_args
+
+from service.drafts.store import State
+
+Event = Literal[
+    "held", "shown", "presented", "accepted", "overridden", "withdrawn", "superseded", "expired",
+    "edited", "prepared", "signed", "claimed", "progressed", "written",
+    "confirmed", "write-failed", "parked", "mismatch",
+]  # fmt: skip
+
+STATES: Final[tuple[State, ...]] = get_args(State)
+EVENTS: Final[tuple[Event, ...]] = get_args(Event)
+UNSIGNED: Final[tuple[State, ...]] = ("held", "presented", "accepted")
+SIGNED: Final[tuple[State, ...]] = (
+    "signed", "writing", "written", "confirmed", "write-failed", "parked", "mismatch",
+)  # fmt: skip
+ENDED: Final[tuple[State, ...]] = ("overridden", "superseded", "withdrawn", "expired")
+# What a card, a feedback or a withdrawal may do; none of them can reach a signed state.
+MARKS: Final[tuple[State, ...]] = ("presented", "accepted", "overridden", "withdrawn")
+
+
+def _to(state: State, sources: Iterable[State]) -> dict[State, State]:
+    return dict.fromkeys(sources, state)
+
+
+def _stay(sources: Iterable[State]) -> dict[State, State]:
+    return {state: state for state in sources}
+
+
+_IN_FLIGHT: Final[tuple[State, ...]] = ("writing", "written")
+
+TRANSITIONS: Final[Mapping[str, Mapping[State | None, State]]] = {
+    "held": {None: "held"},
+    "shown": {**_stay(STATES)},
+    # Feedback may come late, twice or out of order (CDS Hooks 2.0.1, Feedback): recorded, never going back.
+    "presented": {**_stay(STATES), "held": "presented"},
+    "accepted": {**_stay(STATES), **_to("accepted", UNSIGNED)},
+    "overridden": {**_stay(STATES), **_to("overridden", UNSIGNED)},
+    "withdrawn": {**_stay(STATES), **_to("withdrawn", UNSIGNED)},
+    "superseded": {**_to("superseded", UNSIGNED)},
+    "expired": {**_to("expired", UNSIGNED)},
+    "edited": {**_stay(UNSIGNED)},
+    "prepared": {**_stay(UNSIGNED)},
+    "signed": {**_to("signed", UNSIGNED)},
+    # A claim whose lease ran out is taken over, whatever its holder had already finished.
+    "claimed": {**_to("writing", ("signed", "write-failed", *_IN_FLIGHT))},
+    "progressed": {**_stay(_IN_FLIGHT)},
+    "written": {"writing": "written"},
+    "confirmed": {**_to("confirmed", _IN_FLIGHT)},
+    "write-failed": {**_to("write-failed", _IN_FLIGHT)},
+    "parked": {**_to("parked", _IN_FLIGHT)},
+    "mismatch": {**_to("mismatch", _IN_FLIGHT)},
+}
+
+
+def after(event: str, state: State | None) -> State | None:
+    """Return the state after ``event``, or None where the table does not allow it or has no such event."""
+    row = TRANSITIONS.get(event)
+    return None if row is None else row.get(state)

@@ -1,0 +1,114 @@
+"""Completing a prefetch: what the EHR did not send is read from its configured base, in parallel, in time."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from service.cds.discovery import Template
+from service.ehr.client import EhrClient
+from service.errors import EhrFailed, Precondition, ServiceError
+
+BUDGET_S = 2.0
+
+
+class _Typed(msgspec.Struct):
+    resourceType: str | None = None  # noqa: N815
+
+
+class _Page(msgspec.Struct):
+    entry: list[msgspec.Raw] = []
+
+
+async def complete(
+    given: Mapping[str, bytes],
+    templates: Sequence[Template],
+    patient_id: str,
+    client: EhrClient | None,
+    token: str | None,
+) -> Mapping[str, bytes]:
+    """Return the values by key, the missing ones fetched within two seconds in all.
+
+    ``client`` is None when the call names no fhirServer: then nothing is fetched. The caller has compared
+    fhirServer with the client's base, the only place where ``token`` is sent. An optional key that cannot be
+    had is left out; a required one raises Precondition U-CDS-PREFETCH, which names it, its template and the
+    search that would fill it.
+    """
+    values = {template.key: given[template.key] for template in templates if _usable(template, given)}
+    missing = [template for template in templates if template.key not in values]
+    if client is not None:
+        values |= await _fetch(missing, patient_id, client, token)
+    lacking = [template for template in missing if template.required and template.key not in values]
+    if lacking:
+        raise _precondition(lacking)
+    return values
+
+
+def _usable(template: Template, given: Mapping[str, bytes]) -> bool:
+    """Null means "no data" for a list, nothing for the Patient; an OperationOutcome means an error."""
+    value = given.get(template.key)
+    if value is None or (value == b"null" and "?" not in template.template):
+        return False
+    return b"OperationOutcome" not in value or _resource_type(value) != "OperationOutcome"
+
+
+def _resource_type(value: bytes) -> str | None:
+    try:
+        return msgspec.json.decode(value, type=_Typed).resourceType
+    except msgspec.ValidationError:
+        return None
+
+
+async def _fetch(
+    missing: Sequence[Template], patient_id: str, client: EhrClient, token: str | None
+) -> dict[str, bytes]:
+    tasks = {t.key: asyncio.create_task(_one(t, patient_id, client, token)) for t in missing}
+    if not tasks:
+        return {}
+    try:
+        await asyncio.wait(tasks.values(), timeout=BUDGET_S)
+    finally:
+        for task in tasks.values():
+            task.cancel()
+    await asyncio.gather(*tasks.values(), return_exceptions=True)
+    return {key: value for key, task in tasks.items() if (value := _value(task)) is not None}
+
+
+def _value(task: asyncio.Task[bytes]) -> bytes | None:
+    if task.cancelled():
+        return None
+    failed = task.exception()
+    if failed is None:
+        return task.result()
+    if isinstance(failed, ServiceError):
+        return None
+    raise failed
+
+
+async def _one(template: Template, patient_id: str, client: EhrClient, token: str | None) -> bytes:
+    query = template.query(patient_id)
+    if "?" not in query:
+        return await client.read(query, token)
+    pages = await client.search(query, token)
+    return pages[0] if len(pages) == 1 else _merged(pages)
+
+
+def _merged(pages: Sequence[bytes]) -> bytes:
+    try:
+        entries = [entry for page in pages for entry in msgspec.json.decode(page, type=_Page).entry]
+    except msgspec.DecodeError as error:
+        raise EhrFailed("U-EHR-ANSWER", "a page of the EHR's answer is no Bundle") from error
+    return msgspec.json.encode({"resourceType": "Bundle", "type": "searchset", "entry": entries})
+
+
+def _precondition(lacking: Sequence[Template]) -> Precondition:
+    named = "; ".join(_name(template) for template in lacking)
+    return Precondition(
+        "U-CDS-PREFETCH",
+        f"required, and neither sent nor readable: {named}; send them, or fhirServer and fhirAuthorization",
+    )
+
+
+def _name(template: Template) -> str:
+    search = template.query("[context.patientId]")
+    return f"prefetch.{template.key} (template {template.template}, filled by GET [fhirServer]/{search})"

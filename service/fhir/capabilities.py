@@ -1,0 +1,64 @@
+"""The CapabilityStatement: what this service does over FHIR, and nothing else."""
+
+from datetime import date
+from typing import Any
+
+OPERATIONS = ("prepare", "sign", "reject")
+OPERATION_BASE = "https://undersign.dev/fhir/OperationDefinition/MedicationRequest-"
+SEARCHES: dict[str, dict[str, str]] = {
+    "MedicationRequest": {
+        "_id": "token",
+        "identifier": "token",
+        "intent": "token",
+        "patient": "reference",
+        "status": "token",
+    },
+    "Provenance": {"_id": "token", "target": "reference"},
+    "AuditEvent": {"_id": "token", "entity": "reference"},
+    "Device": {"_id": "token", "identifier": "token"},
+}
+
+
+def capability_statement(public_url: str, software: str, on: date) -> dict[str, Any]:
+    """Return the CapabilityStatement of this instance."""
+    return {
+        "resourceType": "CapabilityStatement",
+        "status": "active",
+        "date": on.isoformat(),
+        "kind": "instance",
+        "software": {"name": "Undersign", "version": software},
+        "implementation": {
+            "description": "Drafts of psychotropic prescriptions, held until a practitioner signs them",
+            "url": f"{public_url}/fhir",
+        },
+        "fhirVersion": "4.0.1",
+        "format": ["json"],
+        "rest": [{"mode": "server", "security": _SECURITY, "resource": [_resource(k) for k in SEARCHES]}],
+    }
+
+
+_SECURITY: dict[str, Any] = {
+    "service": [
+        {
+            "coding": [
+                {
+                    "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
+                    "code": "SMART-on-FHIR",
+                }
+            ]
+        }
+    ],
+    "description": "A user access token of the EHR whose fhirUser is a Practitioner, as Bearer.",
+}
+
+
+def _resource(kind: str) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "type": kind,
+        "interaction": [{"code": "read"}, {"code": "search-type"}],
+        "searchParam": [{"name": name, "type": form} for name, form in SEARCHES[kind].items()],
+    }
+    if kind == "MedicationRequest":
+        described["versioning"] = "versioned"
+        described["operation"] = [{"name": name, "definition": OPERATION_BASE + name} for name in OPERATIONS]
+    return described

@@ -1,0 +1,107 @@
+"""Records of the store as R4 resources: drafts, the service's Device, and Bundles of them.
+
+Signed orders and their Provenance are never rendered: their stored bytes go out as they are.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, cast
+
+import msgspec
+
+from service.drafts.states import ENDED, SIGNED, UNSIGNED
+from service.drafts.store import Draft, State
+
+DEVICE_ID = "undersign"
+STATE_SYSTEM = "https://undersign.dev/fhir/CodeSystem/draft-state"
+AI_DEVICE_TYPE = {
+    # HL7 AI Transparency on FHIR, CodeSystem AIdeviceTypeCS
+    "system": "http://hl7.org/fhir/uv/aitransparency/CodeSystem/AIdeviceTypeCS",
+    "code": "Artificial-Intelligence",
+}
+_ENDINGS: Mapping[State, str] = {
+    "overridden": "rejected by a practitioner",
+    "superseded": "replaced by drafts from newer facts",
+    "withdrawn": "withdrawn",
+    "expired": "expired unsigned",
+}
+# A dose of 0.50 must stay 0.50: decimals are neither read nor written as binary floats.
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+_DECODER = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
+
+
+def encode(resource: object) -> bytes:
+    """Return JSON bytes; ``msgspec.Raw`` members are copied byte for byte."""
+    return _ENCODER.encode(resource)
+
+
+def decode(raw: bytes) -> dict[str, Any]:
+    """Return one JSON object with its decimals kept as written."""
+    return _DECODER.decode(raw)
+
+
+def instant(moment: datetime) -> str:
+    """Return a FHIR instant in UTC with milliseconds."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def draft_status(state: State) -> str:
+    """Return MedicationRequest.status of a draft: signed ones are completed, ended ones cancelled."""
+    if state in UNSIGNED:
+        return "draft"
+    return "completed" if state in SIGNED else "cancelled"
+
+
+def states_of(status: str) -> tuple[State, ...]:
+    """Return the states behind a MedicationRequest.status, for drafts and for the orders made from them."""
+    return {"draft": UNSIGNED, "cancelled": ENDED, "completed": SIGNED, "active": SIGNED}.get(status, ())
+
+
+def draft_resource(draft: Draft) -> dict[str, Any]:
+    """Return the draft as it stands now, with its version, time and, when it ended, why."""
+    resource = decode(draft.resource)
+    resource["id"] = draft.id
+    meta = cast(dict[str, Any], resource.get("meta") or {})
+    resource["meta"] = {**meta, "versionId": str(draft.version), "lastUpdated": instant(draft.updated)}
+    resource["status"] = draft_status(draft.state)
+    if draft.state in _ENDINGS:
+        coding = {"system": STATE_SYSTEM, "code": draft.state}
+        resource["statusReason"] = {"coding": [coding], "text": _ENDINGS[draft.state]}
+    return resource
+
+
+def device(public_url: str, versions: Mapping[str, str]) -> dict[str, Any]:
+    """Return the Device that authors the drafts; ``versions`` of software, model and knowledge."""
+    return {
+        "resourceType": "Device",
+        "id": DEVICE_ID,
+        "identifier": [{"system": "urn:ietf:rfc:3986", "value": f"{public_url}/fhir/Device/{DEVICE_ID}"}],
+        "status": "active",
+        "deviceName": [{"name": "Undersign", "type": "user-friendly-name"}],
+        "type": {"coding": [AI_DEVICE_TYPE], "text": "drafts medication requests for review"},
+        "version": [{"type": {"text": part}, "value": value} for part, value in sorted(versions.items())],
+        "url": f"{public_url}/model-card",
+    }
+
+
+def entry(public_url: str, kind: str, ident: str, resource: object) -> dict[str, Any]:
+    """Return one Bundle entry; ``resource`` an object, or ``msgspec.Raw`` of stored bytes."""
+    return {"fullUrl": f"{public_url}/fhir/{kind}/{ident}", "resource": resource}
+
+
+def collection(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return a Bundle of type collection."""
+    return {"resourceType": "Bundle", "type": "collection", "entry": list(entries)}
+
+
+def searchset(entries: Sequence[Mapping[str, Any]], total: int, links: Mapping[str, str]) -> dict[str, Any]:
+    """Return a Bundle of type searchset; ``links`` are relation → address."""
+    bundle: dict[str, Any] = {
+        "resourceType": "Bundle",
+        "type": "searchset",
+        "total": total,
+        "link": [{"relation": relation, "url": address} for relation, address in links.items()],
+    }
+    # R4 forbids an empty array (json.html#null).
+    return bundle | ({"entry": [{**e, "search": {"mode": "match"}} for e in entries]} if entries else {})

@@ -1,0 +1,203 @@
+"""Search over the FHIR API: the parameters that are known, and a refusal for every other one.
+
+R4 search: http://hl7.org/fhir/R4/search.html. A parameter that were ignored would answer with more than was
+asked for, so none is.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from fastapi import Request
+
+from service.drafts import decisions
+from service.drafts.states import SIGNED, STATES, UNSIGNED
+from service.drafts.store import State
+from service.errors import BadRequest, NotFound
+from service.fhir import records
+from service.fhir.audit_events import audit_event, chain_place
+from service.fhir.capabilities import SEARCHES
+from service.fhir.records import Head, Record
+from service.fhir.resources import states_of
+
+if TYPE_CHECKING:
+    from service.bootstrap import Services
+    from service.smart.tokens import Practitioner
+
+PAGE = 100
+PAGE_CAP = 1000
+_CONTROLS = ("_count", "_offset", "_summary", "_format")
+_JSON = ("json", "application/json", "application/fhir+json")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A checked search: ``values`` of the type's own parameters, and which part of the result to send."""
+
+    kind: str
+    values: dict[str, str]
+    count: int
+    offset: int
+    summary: bool
+
+    def link(self, public_url: str, offset: int) -> str:
+        """Return the address of this search at ``offset``."""
+        if self.summary:
+            return f"{public_url}/fhir/{self.kind}?{urlencode({**self.values, '_summary': 'count'})}"
+        paging = {"_count": str(self.count), "_offset": str(offset)}
+        return f"{public_url}/fhir/{self.kind}?{urlencode({**self.values, **paging})}"
+
+
+def parse(request: Request, kind: str) -> Query:
+    """Return the search; BadRequest U-FHIR-SEARCH for an unknown, repeated or unreadable parameter."""
+    items = request.query_params.multi_items()
+    given = dict(items)
+    for name in given:
+        if name not in SEARCHES[kind] and name not in _CONTROLS:
+            known = ", ".join([*sorted(SEARCHES[kind]), *_CONTROLS])
+            raise _refused(f"{kind} is searched by {known}; leave other parameters and modifiers out")
+    if len(given) != len(items):
+        raise _refused("write each parameter once, alternatives separated by commas")
+    if given.get("_format", "json") not in _JSON or given.get("_summary", "false") not in ("count", "false"):
+        raise _refused("_format is json, and _summary is count or false")
+    return Query(
+        kind=kind,
+        values={name: given[name] for name in SEARCHES[kind] if name in given},
+        count=_number(given.get("_count"), PAGE, PAGE_CAP),
+        offset=_number(given.get("_offset"), 0, None),
+        summary=given.get("_summary") == "count" or given.get("_count") == "0",
+    )
+
+
+def is_open_count(query: Query) -> bool:
+    """Say whether the search is the one that anybody may ask: how many drafts are held, nothing else."""
+    return query.kind == "MedicationRequest" and query.summary and query.values == {"status": "draft"}
+
+
+async def count_held(services: "Services") -> int:
+    """Return how many drafts are held unsigned, of all tenants: the number that the metric shows."""
+    return await services.store.count(UNSIGNED)
+
+
+async def medication_requests(services: "Services", who: "Practitioner", query: Query) -> list[Record]:
+    """Return the tenant's drafts and signed orders that match, newest first."""
+    values = dict(query.values)
+    if "patient" in values:
+        values["patient"] = _reference(services, who, values["patient"], "Patient")
+    if "_id" in values:
+        found = await _by_ids(services, who, values["_id"].split(","))
+    else:
+        found = await _drafts_and_orders(services, who, values)
+    return [record for record in found if matches(record.head, values)]
+
+
+async def provenances(services: "Services", who: "Practitioner", query: Query) -> list[Record]:
+    """Return the Provenance of a target or an id."""
+    values = query.values
+    if "target" not in values and "_id" not in values:
+        raise _refused("Provenance is searched by target or _id")
+    target = _reference(services, who, values["target"], "MedicationRequest") if "target" in values else None
+    ident = target.removeprefix("MedicationRequest/") if target else values["_id"]
+    with suppress(NotFound):
+        record = await records.provenance(services, who.ehr, ident)
+        return [record] if _is(record.head.id, values.get("_id")) else []
+    return []
+
+
+async def audit_events(services: "Services", who: "Practitioner", query: Query) -> list[Record]:
+    """Return a draft's audit trail, oldest first."""
+    values = query.values
+    if "entity" not in values and "_id" not in values:
+        raise _refused("AuditEvent is searched by entity or _id")
+    place = chain_place(values["_id"]) if "_id" in values else None
+    if "_id" in values and place is None:
+        return []
+    entity = values.get("entity")
+    reference = _reference(services, who, entity, "MedicationRequest") if entity else ""
+    draft = reference.removeprefix("MedicationRequest/") or (place[0] if place else "")
+    try:
+        await decisions.own_draft(services, who.ehr, draft)
+    except NotFound:
+        return []
+    base = services.clients[who.ehr].ehr.fhir_base.rstrip("/")
+    events = [audit_event(entry, base) for entry in await services.store.history(draft)]
+    return [
+        Record("AuditEvent", Head(id=event["id"]), 1, event)
+        for event in events
+        if _is(event["id"], values.get("_id"))
+    ]
+
+
+async def _by_ids(services: "Services", who: "Practitioner", idents: Sequence[str]) -> list[Record]:
+    found: list[Record] = []
+    for ident in idents:
+        with suppress(NotFound):
+            found.append(await records.medication_request(services, who.ehr, ident))
+    return found
+
+
+async def _drafts_and_orders(
+    services: "Services", who: "Practitioner", values: Mapping[str, str]
+) -> list[Record]:
+    statuses = values["status"].split(",") if "status" in values else []
+    asked = [states_of(status) for status in statuses]
+    states: list[State] = [state for state in STATES if any(state in group for group in asked)]
+    if statuses and not states:
+        return []
+    drafts = await records.find(services, who.ehr, patient=values.get("patient"), states=states or None)
+    found: list[Record] = []
+    for draft in drafts:
+        found.append(records.of_draft(draft))
+        if draft.state in SIGNED and (signature := await services.store.signature(draft.id)):
+            found.append(records.of_order(signature))
+    return found
+
+
+def matches(head: Head, values: Mapping[str, str]) -> bool:
+    """Say whether a resource has the values asked for; alternatives are separated by commas."""
+    return (
+        _is(head.id, values.get("_id"))
+        and _is(head.patient, values.get("patient"))
+        and _is(head.status, values.get("status"))
+        and _is(head.intent, values.get("intent"))
+        and ("identifier" not in values or _has_identifier(head, values["identifier"]))
+    )
+
+
+def _is(found: str, wanted: str | None) -> bool:
+    return wanted is None or found in wanted.split(",")
+
+
+def _has_identifier(head: Head, wanted: str) -> bool:
+    for token in wanted.split(","):
+        system, bar, value = token.rpartition("|")
+        for held in head.identifier:
+            if held.value == value and (not bar or held.system == (system or None)):
+                return True
+    return False
+
+
+def _reference(services: "Services", who: "Practitioner", text: str, kind: str) -> str:
+    """Return ``Type/id`` of a bare id, a relative reference or one below the EHR's or our own base."""
+    own = f"{services.settings.server.public_url}/fhir/"
+    short = text.removeprefix(own)
+    if "/" not in short:
+        short = f"{kind}/{short}"
+    relative = services.clients[who.ehr].relative(short)
+    if not relative.startswith(f"{kind}/"):
+        raise _refused(f"the reference must be to a {kind}")
+    return relative
+
+
+def _number(text: str | None, default: int, cap: int | None) -> int:
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdecimal() and len(text) <= 9):
+        raise _refused("_count and _offset are whole numbers")
+    return int(text) if cap is None else min(int(text), cap)
+
+
+def _refused(what: str) -> BadRequest:
+    return BadRequest("U-FHIR-SEARCH", f"The search cannot be done as written: {what}.")

@@ -1,0 +1,214 @@
+"""Random lives of drafts on the SQLite store, with what must always hold checked after each step."""
+
+import asyncio
+import tempfile
+from collections.abc import Coroutine
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
+
+from service.drafts import states
+from service.drafts.canonical_json import dumps, load_object
+from service.drafts.sqlite import SqliteStore
+from service.drafts.store import Draft, OutboxEntry, Prepared, State
+from service.errors import Conflict
+from tests.contract.samples import Clock, new_draft, prepared_bytes, signature_of
+
+T = TypeVar("T")
+LIFE_S = 100
+PATIENTS = ("Patient/a", "Patient/b")
+ORDERED = {state: place for place, state in enumerate(("held", "presented", "accepted"))}
+
+
+@dataclass
+class Known:
+    """What the store acknowledged of one draft."""
+
+    state: State
+    version: int
+    seq: int
+    signed: str | None = None
+    write_back: bool = False
+
+
+class Lives(RuleBasedStateMachine):
+    """Clinicians, feedback, an expirer, a writer and restarts, in any order."""
+
+    drafts = Bundle("drafts")
+    shown = Bundle("shown")
+    claims = Bundle("claims")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.runner = asyncio.Runner()
+        self.clock = Clock()
+        self.known: dict[str, Known] = {}
+        self.store = SqliteStore(Path(self.folder.name) / "store.db", self.clock)
+        self.run(self.store.open())
+
+    def run(self, step: Coroutine[Any, Any, T]) -> T:
+        return self.runner.run(step)
+
+    def attempt(self, step: Coroutine[Any, Any, T]) -> T | Conflict:
+        try:
+            return self.run(step)
+        except Conflict as error:
+            return error
+
+    def teardown(self) -> None:
+        self.run(self.store.close())
+        self.runner.close()
+        self.folder.cleanup()
+
+    # --- what happens
+
+    @rule(
+        target=drafts,
+        patient=st.sampled_from(PATIENTS),
+        facts=st.sampled_from(("one", "two")),
+        count=st.integers(0, 2),
+    )
+    def hold(self, patient: str, facts: str, count: int):
+        new = [new_draft(rank) for rank in range(count)]
+        found = self.run(self.store.hold("north", patient, facts, new, LIFE_S, "Device/undersign"))
+        assert all(draft.state in states.UNSIGNED and self.clock.at < draft.expires for draft in found)
+        fresh = [draft for draft in found if draft.id not in self.known]
+        for draft in fresh:
+            self.known[draft.id] = Known("held", 1, 0)
+        return multiple(*(draft.id for draft in fresh))
+
+    @rule(draft=drafts, state=st.sampled_from(states.MARKS))
+    def mark(self, draft: str, state: State):
+        self.run(self.store.mark([draft], state, "ehr:north", {}))
+
+    @rule(target=shown, draft=drafts, who=st.integers(1, 2), edit=st.booleans(), stale=st.booleans())
+    def prepare(self, draft: str, who: int, edit: bool, stale: bool):
+        present = self.run(self.store.read(draft))
+        version = present.version + edit - stale
+        prepared = prepared_bytes(present, f"Practitioner/p{who}", version=version)
+        changed = dumps({**load_object(present.resource), "priority": f"p{version}"}) if edit else None
+        found = self.attempt(self.store.prepare(draft, present.version - stale, prepared, changed))
+        if isinstance(found, Conflict):
+            assert stale or not self._open(present)
+            return multiple()
+        return prepared
+
+    @rule(prepared=shown, write_back=st.booleans(), wrong=st.sampled_from(("", "", "", "bytes", "person")))
+    def sign(self, prepared: Prepared, write_back: bool, wrong: str):
+        before = self.run(self.store.read(prepared.draft))
+        signature = signature_of(prepared)
+        if wrong == "bytes":
+            signature = replace(signature, order=signature.order + b" ")
+        if wrong == "person":
+            signature = replace(signature, practitioner="Practitioner/p9")
+        found = self.attempt(self.store.sign(signature, write_back=write_back, detail={}))
+        if isinstance(found, Draft):
+            assert not wrong
+            assert self._open(before)
+            assert before.version == prepared.version
+            known = self.known[prepared.draft]
+            assert known.signed is None
+            known.signed, known.write_back = prepared.digest, write_back
+        else:
+            assert wrong or not self._open(before) or before.version != prepared.version
+
+    @rule(draft=drafts)
+    def reject(self, draft: str):
+        before = self.run(self.store.read(draft))
+        found = self.attempt(self.store.reject(draft, before.version, "Practitioner/p1", {"reason": "other"}))
+        assert isinstance(found, Draft) == self._open(before)
+
+    @rule(seconds=st.sampled_from((1, LIFE_S // 2, LIFE_S)))
+    def wait(self, seconds: int):
+        self.clock.forward(seconds)
+
+    @rule()
+    def expire(self):
+        self.run(self.store.expire())
+        for draft in self.run(self.store.find(states=states.UNSIGNED)):
+            assert self.clock.at < draft.expires
+
+    @rule(target=claims)
+    def claim(self):
+        entry = self.run(self.store.claim(30))
+        if entry is None:
+            return multiple()
+        assert self.known[entry.draft].signed
+        return entry
+
+    @rule(entry=claims)
+    def progress(self, entry: OutboxEntry):
+        self.attempt(self.store.progress(entry, {"order": "MedicationRequest/1"}))
+
+    @rule(entry=consumes(claims), state=st.sampled_from(("confirmed", "write-failed", "mismatch", "parked")))
+    def finish(self, entry: OutboxEntry, state: Any):
+        self.attempt(self.store.finish(entry, state, {}, retry_s=10))
+
+    @rule()
+    def reopen(self):
+        self.run(self.store.close())
+        self.store = SqliteStore(Path(self.folder.name) / "store.db", self.clock)
+        self.run(self.store.open())
+
+    # --- what always holds
+
+    @invariant()
+    def the_chains_and_digests_are_whole(self):
+        assert list(self.run(self.store.verify())) == []
+
+    @invariant()
+    def no_acknowledged_draft_is_lost_and_none_goes_back(self):
+        for draft, known in self.known.items():
+            found, history = self.run(self._look(draft))
+            assert found.version >= known.version
+            assert len(history) >= known.seq
+            assert not (known.state in states.SIGNED and found.state not in states.SIGNED)
+            assert not (known.state in states.ENDED and found.state != known.state)
+            assert ORDERED.get(found.state, 9) >= ORDERED.get(known.state, 9)
+            known.state, known.version, known.seq = found.state, found.version, len(history)
+
+    @invariant()
+    def a_draft_is_signed_exactly_when_its_one_signature_says_so(self):
+        for draft, known in self.known.items():
+            signature = self.run(self.store.signature(draft))
+            assert (signature.digest if signature else None) == known.signed
+            assert (known.state in states.SIGNED) == (known.signed is not None)
+            events = [entry.event for entry in self.run(self.store.history(draft))]
+            assert events.count("signed") == int(known.signed is not None)
+
+    @invariant()
+    def nothing_was_signed_after_its_time(self):
+        for draft, known in self.known.items():
+            found, history = self.run(self._look(draft))
+            for entry in history:
+                assert entry.event != "signed" or entry.at < found.expires
+            assert known.signed or found.state not in states.SIGNED
+
+    @invariant()
+    def every_signature_to_be_written_has_its_outbox_row(self):
+        with self.store._reading() as connection:
+            queued = {row[0] for row in connection.execute("SELECT draft FROM outbox")}
+        assert queued == {draft for draft, known in self.known.items() if known.signed and known.write_back}
+
+    def _open(self, draft: Draft) -> bool:
+        return draft.state in states.UNSIGNED and self.clock.at < draft.expires
+
+    async def _look(self, draft: str):
+        return await self.store.read(draft), await self.store.history(draft)
+
+
+Lives.TestCase.settings = settings(
+    max_examples=30,
+    stateful_step_count=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+
+
+class TestLives(Lives.TestCase):
+    """No order of steps breaks an invariant of the hold."""

@@ -1,0 +1,280 @@
+"""Every row of safety_rules.csv on both sides of what it asks; a new row is tested the day it is added."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from fhir_adapters.canonical import CanonicalPatient, FeatureVector, ListState
+from recommender import knowledge, rules
+from recommender.rows import Rule
+from tests.factories import (
+    absent,
+    adult,
+    allergy,
+    course,
+    days_ago,
+    diagnosis,
+    feature,
+    patient,
+    score,
+)
+
+K = knowledge.load()
+JUDGED = tuple(rule for rule in K.rules if rule.evaluable)
+NUMERIC = ("age", "lab", "vital")
+UP, DOWN = (">", ">="), ("<", "<=")
+
+
+def of_kind(*kinds: str, operators: Sequence[str] = ()) -> list[Rule]:
+    """Return the evaluable rules of these kinds and operators."""
+    return [rule for rule in JUDGED if rule.kind in kinds and (not operators or rule.operator in operators)]
+
+
+def by_id(rule: Rule) -> str:
+    """Name a case after its rule."""
+    return rule.id
+
+
+def subject(rule: Rule) -> str:
+    """Return a drug that the rule judges, sertraline where it may be."""
+    named = [name for name in K.drugs if rule in K.rules_of[name]]
+    named = named or sorted(name for name, held in K.rules_of.items() if rule in held)
+    return "sertraline" if "sertraline" in named else named[0]
+
+
+def asked(
+    rule: Rule,
+    chart: CanonicalPatient,
+    vector: FeatureVector | None = None,
+    *,
+    drug: str = "",
+    current: bool = False,
+) -> bool | None:
+    """Return what this one rule says: true, false, or None for unknown."""
+    name = drug or subject(rule)
+    alone = replace(K, rules_of={name: (rule,)})
+    found = rules.evaluate(name, chart, vector or fitting(rule), alone, current=current)
+    assert len(found) < 2
+    return None if found and found[0].reason.unknown else bool(found)
+
+
+def fitting(rule: Rule, *given: object) -> FeatureVector:
+    """Return a vector that fits what the rule is limited to."""
+    age = max(45.0, rule.age_from or 0)
+    return adult(*given, age=age, sex=rule.sex or "male")  # pyright: ignore[reportArgumentType]
+
+
+def step(rule: Rule) -> float:
+    """Return how far beside the threshold to look."""
+    return 1.0 if rule.kind == "age" else 0.01
+
+
+@pytest.mark.parametrize("rule", of_kind(*NUMERIC), ids=by_id)
+@pytest.mark.parametrize("side", [-1, 0, 1], ids=["below", "at", "above"])
+def test_each_threshold_holds_on_its_own_side_only(rule: Rule, side: int) -> None:
+    """A measured rule holds exactly on the side of its threshold that its operator names."""
+    assert rule.value is not None
+    name = K.triggers[rule.kind, rule.trigger].row.feature
+    vector = fitting(rule, feature(name, rule.value + side * step(rule)))
+    expected = {">": side > 0, ">=": side >= 0, "<": side < 0, "<=": side <= 0}[rule.operator]
+    assert asked(rule, patient(), vector) is expected
+
+
+@pytest.mark.parametrize("rule", of_kind(*NUMERIC), ids=by_id)
+@pytest.mark.parametrize("status", ["missing", "stale", "conflicting", "refused"])
+def test_a_measurement_that_is_not_there_is_unknown_never_safe(rule: Rule, status: str) -> None:
+    """A measured rule is unknown when its value is missing, stale, conflicting or refused."""
+    name = K.triggers[rule.kind, rule.trigger].row.feature
+    assert asked(rule, patient(), fitting(rule, absent(name, status, days_ago(900)))) is None
+
+
+@pytest.mark.parametrize("rule", of_kind("diagnosis"), ids=by_id)
+def test_each_diagnosis_is_read_three_ways(rule: Rule) -> None:
+    """A diagnosis rule holds on its keys, not on an empty whole list, and is unknown on any other list."""
+    trigger = K.triggers[rule.kind, rule.trigger].row
+    absence = rule.operator == "absent"
+    vector = fitting(rule, feature("hba1c", 5.0))
+    for key in trigger.conditions:
+        assert asked(rule, patient(diagnosis(key)), vector) is not absence
+    for key in trigger.possible:
+        assert asked(rule, patient(diagnosis(key)), vector) is None
+    assert asked(rule, patient(), vector) is (absence if trigger.complete else None)
+    states: tuple[ListState, ...] = ("partial", "not-supplied")
+    for state in states:
+        assert asked(rule, patient(lists={"conditions": state}), vector) is None
+        for key in trigger.conditions:
+            chart = patient(diagnosis(key), lists={"conditions": state})
+            assert asked(rule, chart, vector) is not absence
+
+
+@pytest.mark.parametrize("rule", of_kind("diagnosis", operators=("present", "ever")), ids=by_id)
+def test_a_past_diagnosis_counts_where_the_rule_says_ever(rule: Rule) -> None:
+    """A past diagnosis holds for ``ever`` and is asked about where it would contraindicate."""
+    for key in K.triggers[rule.kind, rule.trigger].row.conditions:
+        grave = None if rule.severity == "contraindicated" else False
+        expected = True if rule.operator == "ever" else grave
+        assert asked(rule, patient(diagnosis(key, active=False))) is expected
+
+
+def given(rule: Rule) -> list[str]:
+    """Return drugs that the rule's trigger means, other than the judged one."""
+    trigger, judged = K.triggers[rule.kind, rule.trigger], K.drug(subject(rule))
+    own = {subject(rule)} | (set(judged.substances) if judged else set())
+    names = trigger.drugs
+    if rule.trigger == "same_class":
+        names = K.classes[judged.drug_class] if judged else frozenset()
+    return sorted(name for name in names - own if name not in K.combinations)
+
+
+DRUG_RULES = [
+    rule
+    for rule in of_kind("drug", operators=("active", "active_or_within_days"))
+    if rule.trigger not in ("same_ingredient", "bupropion_other_brand")
+]
+
+
+@pytest.mark.parametrize("rule", DRUG_RULES, ids=by_id)
+def test_each_interacting_drug_is_read_three_ways(rule: Rule) -> None:
+    """A drug rule holds while the other drug is taken, not after, and is unknown on a list with a gap."""
+    names = given(rule)
+    assert names
+    for name in names:
+        for taking in ("taking", "ordered", "reported", "unknown"):
+            assert asked(rule, patient(course(name, taking=taking))) is True
+    assert asked(rule, patient(course("lisinopril"))) is ("lisinopril" in names)
+    assert asked(rule, patient()) is False
+    assert asked(rule, patient(course())) is None
+    assert asked(rule, patient(lists={"medications": "partial"})) is None
+    assert asked(rule, patient(lists={"medications": "not-supplied"})) is None
+    long_ago = patient(course(names[0], taking="stopped", stop=days_ago(400)))
+    assert asked(rule, long_ago) is False
+
+
+@pytest.mark.parametrize("rule", of_kind("drug", operators=("active_or_within_days",)), ids=by_id)
+@pytest.mark.parametrize("side", [-1, 0, 1], ids=["inside", "last day", "after"])
+def test_each_wash_out_ends_the_day_after_its_last(rule: Rule, side: int) -> None:
+    """A wash-out still holds on its last day and no longer on the day after."""
+    assert rule.value is not None
+    gone = days_ago(int(rule.value) + side)
+    chart = patient(course(given(rule)[0], taking="stopped", stop=gone))
+    assert asked(rule, chart) is (side <= 0)
+
+
+@pytest.mark.parametrize("rule", of_kind("drug", operators=("active_or_within_days",)), ids=by_id)
+def test_a_drug_stopped_on_an_unknown_day_leaves_the_wash_out_unknown(rule: Rule) -> None:
+    """A wash-out is unknown when the other drug was stopped and no one wrote when."""
+    assert asked(rule, patient(course(given(rule)[0], taking="stopped"))) is None
+
+
+@pytest.mark.parametrize(
+    ("others", "expected"),
+    [((), False), (("zolpidem",), False), (("zolpidem", "gabapentin"), True), (("zolpidem", None), None)],
+)
+def test_cns_active_drugs_are_counted_with_the_judged_one(
+    others: tuple[str | None, ...], expected: bool | None
+) -> None:
+    """Three CNS-active drugs count from the judged drug on; a nameless one makes the third unknown."""
+    rule = next(rule for rule in JUDGED if rule.id == "SR348")
+    courses = [course(name) if name else course() for name in others]
+    assert asked(rule, patient(*courses), fitting(rule), drug="amitriptyline") is expected
+
+
+def test_cns_active_drugs_are_counted_in_later_life_only() -> None:
+    """The Beers count of CNS-active drugs says nothing below its age."""
+    rule = next(rule for rule in JUDGED if rule.id == "SR348")
+    chart = patient(course("zolpidem"), course("gabapentin"))
+    assert asked(rule, chart, adult(age=64.0), drug="amitriptyline") is False
+    assert asked(rule, chart, adult(age=65.0), drug="amitriptyline") is True
+
+
+@pytest.mark.parametrize("rule", of_kind("allergy"), ids=by_id)
+def test_each_allergy_is_read_three_ways(rule: Rule) -> None:
+    """An allergy rule holds on its allergen, not on an empty whole list, and is unknown on any other list."""
+    own = rule.trigger == "same_ingredient"
+    name = subject(rule) if own else sorted(K.triggers[rule.kind, rule.trigger].drugs)[0]
+    assert asked(rule, patient(allergy(name))) is True
+    assert asked(rule, patient(allergy("lisinopril"))) is False
+    assert asked(rule, patient()) is False
+    assert asked(rule, patient(allergy())) is None
+    assert asked(rule, patient(lists={"allergies": "not-supplied"})) is None
+
+
+PREGNANT = [rule for rule in of_kind("pregnancy") if rule.trigger == "pregnant"]
+
+
+@pytest.mark.parametrize("rule", PREGNANT, ids=by_id)
+@pytest.mark.parametrize(
+    ("vector", "expected"),
+    [
+        (adult(sex="female", pregnancy_status="pregnant"), True),
+        (adult(sex="female", pregnancy_status="not_pregnant"), False),
+        (adult(sex="female"), None),
+        (adult(sex="female", age=11.0), False),
+        (adult(sex="female", age=12.0), None),
+        (adult(sex="female", age=55.0), None),
+        (adult(sex="female", age=56.0), False),
+        (adult(absent("sex")), None),
+        (adult(absent("pregnancy_status", "stale", days_ago(90)), sex="female"), None),
+        (adult(), False),
+        (adult(pregnancy_status="pregnant"), True),
+    ],
+    ids=["yes", "no", "woman", "child", "first", "last", "older", "sex unknown", "stale", "man", "recorded"],
+)
+def test_pregnancy_is_asked_for_only_where_it_can_be(
+    rule: Rule, vector: FeatureVector, expected: bool | None
+) -> None:
+    """Pregnancy is unknown only for a woman, or somebody of unknown sex, of childbearing age."""
+    assert asked(rule, patient(), vector) is expected
+
+
+@pytest.mark.parametrize("rule", of_kind("data"), ids=by_id)
+def test_a_laboratory_value_ages_by_the_day(rule: Rule) -> None:
+    """A rule on the age of a value holds one day after its limit and is unknown without any value."""
+    name, limit = K.triggers[rule.kind, rule.trigger].row.feature, int(rule.value or 0)
+    for days, expected in ((limit, False), (limit + 1, True)):
+        assert asked(rule, patient(), fitting(rule, feature(name, 1.0, days_ago(days)))) is expected
+    stale = absent(name, "stale", days_ago(limit + 1))
+    assert asked(rule, patient(), fitting(rule, stale)) is True
+    assert asked(rule, patient(), fitting(rule, absent(name))) is None
+
+
+@pytest.mark.parametrize("rule", of_kind("dose"), ids=by_id)
+def test_a_dose_rule_judges_what_is_taken(rule: Rule) -> None:
+    """A dose rule holds above its limit, is unknown without a dose, and never judges a candidate."""
+    limit = rule.value or 0
+    for dose, expected in ((limit, False), (limit + 1, True), (None, None)):
+        assert asked(rule, patient(course(rule.drug, dose=dose)), current=True) is expected
+    assert asked(rule, patient(course(rule.drug, dose=limit + 1))) is False
+
+
+@pytest.mark.parametrize("rule", of_kind("scale"), ids=by_id)
+def test_a_scale_rule_reads_its_scale(rule: Rule) -> None:
+    """A scale rule holds from its cut-off on, not below, and is unknown without an answer."""
+    trigger = K.triggers[rule.kind, rule.trigger]
+    if trigger.scale is None:
+        at = fitting(rule, feature(trigger.row.feature, rule.value or 0))
+        below = fitting(rule, feature(trigger.row.feature, (rule.value or 0) - 1))
+        missing = fitting(rule, absent(trigger.row.feature))
+        assert [asked(rule, patient(), one) for one in (at, below, missing)] == [True, False, None]
+        return
+    scale, part, low = trigger.scale
+    charts = [patient(score(scale, part, low)), patient(score(scale, part, low - 1)), patient()]
+    assert [asked(rule, chart) for chart in charts] == [True, False, None]
+
+
+@pytest.mark.parametrize("rule", of_kind("setting", "sex"), ids=by_id)
+def test_what_no_chart_holds_is_asked_for(rule: Rule) -> None:
+    """A setting is always asked for, and sex is unknown when it is not recorded."""
+    vector = adult(absent("sex")) if rule.kind == "sex" else adult()
+    assert asked(rule, patient(), vector) is None
+
+
+def test_every_evaluable_row_is_of_a_tested_kind() -> None:
+    """No evaluable rule is of a kind or operator that these tables leave out."""
+    tested = {
+        *of_kind(*NUMERIC, "diagnosis", "allergy", "pregnancy", "data", "dose", "scale", "setting", "sex"),
+        *DRUG_RULES,
+    }
+    rest = {rule.trigger for rule in JUDGED if rule not in tested}
+    assert rest == {"same_ingredient", "bupropion_other_brand", "cns_depressant"}

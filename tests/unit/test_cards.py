@@ -1,0 +1,240 @@
+"""What a card says, and what it never says."""
+
+from dataclasses import replace
+
+import pytest
+
+from recommender.assessment import Assessment, Prediction, Reason
+from service.cds import cards, words
+from service.cds.lint import check_card
+from service.settings import Server, Settings
+from tests.fixtures import assessments as made
+
+URL = made.SETTINGS.server.public_url
+
+
+def card_of(found: Assessment, **more: object) -> cards.Card:
+    """Return the card, which has to be there."""
+    card = cards.card(made.view(found, **more))  # type: ignore[arg-type]
+    assert card is not None
+    return card
+
+
+def test_the_summary_names_problem_finding_and_count() -> None:
+    """The summary says problem, score, present treatment and how many options, and chooses none."""
+    card = card_of(made.assessment())
+    assert card["summary"] == (
+        "Depression, PHQ-9 17 after 9 weeks of citalopram 20 mg: three options to review, none chosen"
+    )
+
+
+def test_an_options_card_is_clean() -> None:
+    """The options card passes every check of the card linter."""
+    assert check_card(card_of(made.assessment()), URL) == ()
+
+
+def test_no_change_is_offered_like_the_drugs() -> None:
+    """No change is the last of three suggestions and has no action."""
+    suggestions = card_of(made.assessment())["suggestions"]
+    assert [s["label"] for s in suggestions] == [
+        "Switch to sertraline 50 mg a day",
+        "Switch to venlafaxine 37.5 mg a day",
+        cards.NO_CHANGE,
+    ]
+    assert [len(s.get("actions", [])) for s in suggestions] == [1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "**Why now.** PHQ-9 17 on 3 Nov 2026 (19 on 3 Nov 2026). Citalopram 20 mg since 1 Sep 2026.",
+        "| Switch to sertraline 50 mg a day | 3 in 10 (2 to 4) | 8 in 100 (5 to 12) "
+        "| Bleeding risk with ibuprofen |",
+        "| No change: stay on citalopram 20 mg | not estimated | not estimated "
+        "| 20 mg a day is the ceiling above 60 |",
+        "The two drugs are as good as tied: preferences decide. "
+        "**Ruled out:** bupropion (Seizure disorder on record, 2019).",
+        "**Not known:** serum sodium.",
+        "*AI draft, not an order. Trained on published trials, not on patients of this hospital. "
+        "Model depression-1+def, knowledge 2026-11+abc, record as of 22 Nov 2026 10:42 UTC.*",
+    ],
+)
+def test_the_detail_holds_each_line_of_the_design(line: str) -> None:
+    """The detail holds why now, the table, what was ruled out, what is not known and the disclaimer."""
+    assert line in card_of(made.assessment())["detail"].replace("\n\n", "\n").split("\n")
+
+
+def test_a_rejected_option_is_not_shown_again() -> None:
+    """A card with one draft left shows that one and no change, and counts two options."""
+    view = made.view(made.assessment())
+    card = cards.card(replace(view, drafts=view.drafts[1:]))
+    assert card is not None
+    assert len(card["suggestions"]) == 2
+    assert "two options" in card["summary"]
+    assert "sertraline" not in card["detail"]
+
+
+def test_a_crisis_card_has_its_own_shape() -> None:
+    """A crisis card is critical, says what was answered and whom to call, and has no suggestion or figure."""
+    card = card_of(made.crisis(), drafts=False)
+    assert check_card(card, URL) == ()
+    assert card["indicator"] == "critical"
+    assert "suggestions" not in card
+    assert "**What was answered.** PHQ-9 question 9 was answered above 0." in card["detail"]
+    assert "**Who to call.** Your site's crisis team." in card["detail"]
+    assert "sertraline" not in card["detail"]
+
+
+@pytest.mark.parametrize("contact", ["Crisis line 1234", "Ward 3"])
+def test_a_crisis_card_names_the_sites_contact(contact: str) -> None:
+    """Where the site names a crisis contact, the card calls that one."""
+    view = made.view(made.crisis(), drafts=False)
+    card = cards.card(replace(view, ehr=view.ehr.model_copy(update={"crisis_contact": contact})))
+    assert card is not None
+    assert f"**Who to call.** {contact}." in card["detail"]
+
+
+def test_withheld_consent_is_named_without_detail() -> None:
+    """A consent card says that suggestions are off and names no drug, score or reason."""
+    card = card_of(made.assessment("consent-withheld", "Consent/1 denies AI use"), drafts=False)
+    assert card["summary"] == "AI suggestions are switched off for this patient by consent"
+    assert "citalopram" not in card["detail"]
+    assert "PHQ" not in card["detail"]
+    assert check_card(card, URL) == ()
+
+
+def test_too_little_data_names_what_is_missing() -> None:
+    """A card on too little data lists what is missing and suggests nothing."""
+    card = card_of(made.assessment("insufficient-data", "No PHQ-9 total within 90 days."), drafts=False)
+    assert "- No PHQ-9 total within 90 days." in card["detail"]
+    assert "suggestions" not in card
+    assert check_card(card, URL) == ()
+
+
+@pytest.mark.parametrize("status", ["jurisdiction", "out-of-scope"])
+def test_nothing_to_say_is_no_card(status: str) -> None:
+    """A closed jurisdiction, and a patient out of scope with nobody to tell, give no card."""
+    assert cards.card(made.view(made.assessment(status), drafts=False)) is None  # type: ignore[arg-type]
+
+
+def test_out_of_scope_with_somebody_to_tell_is_a_warning() -> None:
+    """A patient out of scope with an escalation gives a card that says whom to tell."""
+    found = replace(
+        made.assessment("out-of-scope", "Younger than 18."), escalations=made.crisis().escalations
+    )
+    card = card_of(found, drafts=False)
+    assert card["indicator"] == "warning"
+    assert "Crisis team (now)" in card["detail"]
+
+
+def test_an_open_gate_without_options_says_why() -> None:
+    """When every drug is excluded the card says so, instead of silence."""
+    found = replace(made.assessment(), offered=(), drafts=(), candidates=made.assessment().candidates[2:3])
+    card = card_of(found, drafts=False)
+    assert "no option drafted" in card["summary"]
+    assert "bupropion" in card["detail"]
+    assert check_card(card, URL) == ()
+
+
+def test_a_patient_who_continues_gets_no_card() -> None:
+    """Nothing to change and nothing serious about the present drugs is nothing to say."""
+    found = replace(made.assessment(), offered=(), drafts=(), step="continue")
+    assert cards.card(made.view(found, drafts=False)) is None
+
+
+def test_development_mode_is_said_in_every_card() -> None:
+    """In development mode options, crisis and consent cards say so first."""
+    settings = Settings(server=Server(public_url=URL, development=True))
+    for found in (made.assessment(), made.crisis(), made.assessment("consent-withheld")):
+        assert card_of(found, settings=settings)["detail"].startswith("**DEVELOPMENT MODE")
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "<script>alert(1)</script>",
+        "![x](https://evil.example/x.png)",
+        "[sign here](https://evil.example)",
+        "https://evil.example and www.evil.example and a@evil.example",
+        "cell | another | ~~struck~~ *bold* `code`",
+        "line\nbreak\r\n# heading",
+        "\u202etxet desrever\u2066",
+        "&lt;img src=x&gt;",
+    ],
+)
+def test_chart_text_is_inert(hostile: str) -> None:
+    """Text of a chart cannot add markup, HTML, links, table cells or lines to a card."""
+    reason = Reason("X", "contraindicated", hostile, "S", verified=True, blocks=True)
+    base = made.assessment()
+    out = replace(base.candidates[2], reasons=(reason,), ingredient="bupropion")
+    found = replace(base, candidates=(*base.candidates[:2], out), unknowns=(hostile,), current=())
+    card = card_of(found)
+    assert check_card(card, URL) == ()
+    plain = words.escape(hostile)
+    assert "\n" not in plain
+    assert "\u202e" not in plain
+    assert plain in card["detail"]
+
+
+@pytest.mark.parametrize(
+    ("prediction", "said"),
+    [
+        (Prediction(0.31, 0.22, 0.41), "3 in 10 (2 to 4)"),
+        (Prediction(0.30, 0.28, 0.33), "3 in 10"),
+        (Prediction(0.08, 0.05, 0.12), "8 in 100 (5 to 12)"),
+        (Prediction(0.004, 0.001, 0.009), "fewer than 1 in 100"),
+        (None, "not estimated"),
+    ],
+)
+def test_probabilities_are_words_first(prediction: Prediction | None, said: str) -> None:
+    """A probability reads as so many in ten with its interval, in a hundred where ten would say nothing."""
+    assert words.in_ten(prediction) == said
+
+
+def test_a_long_summary_is_cut_below_140_characters() -> None:
+    """However long the condition's name, the summary stays below 140 characters."""
+    found = replace(made.assessment(), conditions=("a-very-long-condition-name-" * 9,))
+    assert len(card_of(found)["summary"]) < 140
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"summary": "x" * 140}, "summary has 140 characters"),
+        ({"summary": "You should switch"}, "summary pushes"),
+        ({"detail": "![x](y)"}, "text has an image, a link or HTML"),
+        ({"detail": "<b>x</b>"}, "text has an image, a link or HTML"),
+        ({"source": {"label": "Undersign"}}, "source has no label or a foreign url"),
+        ({"selectionBehavior": "any"}, "selectionBehavior"),
+        (
+            {"links": [{"label": "x", "url": "https://evil.example/", "type": "absolute"}]},
+            "a link leads elsewhere",
+        ),
+        ({"extension": {}}, "card.extension is empty"),
+        ({"indicator": "critical"}, "a crisis card has suggestions or figures of benefit"),
+        ({"overrideReasons": [{"code": "x"}] * 4}, "an override reason is no Coding with display"),
+    ],
+)
+def test_the_linter_finds_each_fault(change: dict[str, object], fault: str) -> None:
+    """A card changed against a rule is reported by the linter under that rule."""
+    assert fault in check_card(card_of(made.assessment()) | change, URL)
+
+
+def test_the_linter_refuses_anything_but_a_draft_proposal() -> None:
+    """A suggestion whose resource is an active order, or that is recommended, is a fault."""
+    card = card_of(made.assessment())
+    resource = {"resourceType": "MedicationRequest", "status": "active", "intent": "order"}
+    card["suggestions"][0] |= {"isRecommended": True}
+    card["suggestions"][0]["actions"][0]["resource"] = resource
+    faults = check_card(card, URL)
+    assert "an action's resource is not a draft proposal" in faults
+    assert "a suggestion is recommended over another" in faults
+
+
+def test_acknowledgements_are_the_known_serious_reasons() -> None:
+    """What a signer acknowledges are the known warnings of that drug, never an unknown or a mild one."""
+    from service.cds.options import new_drafts
+
+    first, second = new_drafts(made.assessment(), made.adapted(), "summary")
+    assert b'"acknowledge":["Bleeding risk with ibuprofen."]' in first.context
+    assert b'"acknowledge":[]' in second.context

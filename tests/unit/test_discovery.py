@@ -1,0 +1,60 @@
+"""What discovery promises, and that the prefetch templates are portable."""
+
+import json
+import re
+
+import pytest
+
+from fhir_adapters.reader import PREFETCH_KEYS
+from service.cds import discovery
+from service.errors import NotFound
+
+SERVICES = json.loads(discovery.document())["services"]
+# CDS Hooks 2.0.1, "Prefetch query restrictions".
+PORTABLE = re.compile(r"patient|code|date|_count|_sort|category")
+
+
+def test_the_one_service_is_described() -> None:
+    """psychotropic-options answers patient-view, with title, description, usage and a version."""
+    (service,) = SERVICES
+    assert (service["id"], service["hook"], service["version"]) == (
+        "psychotropic-options",
+        "patient-view",
+        "2.0.1",
+    )
+    assert service["title"]
+    assert service["description"]
+    assert service["usageRequirements"]
+
+
+def test_the_keys_are_those_of_the_reader() -> None:
+    """The prefetch has each key that the chart reader knows, and four that it cannot do without."""
+    templates = discovery.service("psychotropic-options").templates
+    required = {template.key for template in templates if template.required}
+    assert required == {"patient", "conditions", "medications", "scores"}
+    assert {t.key for t in templates} == set(PREFETCH_KEYS) == set(SERVICES[0]["prefetch"])
+
+
+@pytest.mark.parametrize("template", SERVICES[0]["prefetch"].values())
+def test_templates_keep_to_the_portable_subset(template: str) -> None:
+    """Each template is a read or a search with portable parameters and the patient's id as only token."""
+    path, _, query = template.partition("?")
+    assert re.findall(r"{{(.*?)}}", template) == ["context.patientId"]
+    assert len(template) < 4000
+    if query:
+        assert re.fullmatch(r"[A-Z][A-Za-z]+", path)
+        assert all(PORTABLE.fullmatch(pair.partition("=")[0]) for pair in query.split("&"))
+        assert re.search(r"_count=\d+", query)
+
+
+def test_scores_ask_for_the_totals_and_the_answer_on_self_harm() -> None:
+    """The scores' search holds the codes of the PHQ-9 total, its question 9 and the GAD-7 total."""
+    scores = SERVICES[0]["prefetch"]["scores"]
+    for code in ("44261-6", "44260-8", "70274-6"):
+        assert f"http://loinc.org|{code}" in scores
+
+
+def test_an_unknown_service_is_404() -> None:
+    """An id that is not listed is U-CDS-SERVICE."""
+    with pytest.raises(NotFound, match="U-CDS-SERVICE"):
+        discovery.service("psychotropic-everything")

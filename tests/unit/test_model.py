@@ -1,0 +1,211 @@
+"""The shipped model: what it refuses to load, what it predicts, and where it abstains."""
+
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import date
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from fhir_adapters.canonical import Feature, FeatureVector
+from fhir_adapters.schema import FEATURES, SCHEMA_VERSION
+from recommender import manifest as manifests
+from recommender import model as models
+from recommender.cohort.evidence import OUTCOMES, DrugEffect
+from recommender.errors import ModelError
+from recommender.uncertainty import interval
+
+MODEL = models.load()
+DRUGS = tuple(MODEL.evidence.drugs)
+SHIPPED = Path(str(files("recommender") / "models" / models.NAME))
+PATIENT = {"age": 45.0, "sex": "female", "phq9_total": 17.0, "gad7_total": 9.0, "antidepressant_trials": 0.0}
+
+
+def _vector(**values):
+    def feature(name):
+        if name not in values:
+            return Feature(name, "missing", reason="not recorded")
+        return Feature(name, "present", values[name])
+
+    return FeatureVector(
+        "Patient/1", date(2026, 11, 22), SCHEMA_VERSION, {f.name: feature(f.name) for f in FEATURES}
+    )
+
+
+def _predict(drugs=DRUGS, **values):
+    return models.predict(MODEL, _vector(**values), drugs)
+
+
+def _remission(**values):
+    return _predict(["sertraline"], **values)["sertraline"]["remission"].p
+
+
+@pytest.fixture
+def copied(tmp_path):
+    """Return a writable copy of the shipped model."""
+    return Path(shutil.copytree(SHIPPED, tmp_path / "model"))
+
+
+def _refusal(folder):
+    with pytest.raises(ModelError) as refused:
+        models.load(folder)
+    return refused.value.code
+
+
+def _rewritten(folder, **changed):
+    manifest = replace(manifests.decode((folder / manifests.FILE).read_bytes()), **changed)
+    (folder / manifests.FILE).write_bytes(manifests.encode(manifests.sealed(manifest)))
+
+
+@pytest.mark.parametrize("name", [*(f"{outcome}.txt" for outcome in OUTCOMES), manifests.FILE])
+def test_a_changed_byte_is_refused(copied, name):
+    """One changed byte in any file of the model makes it unusable."""
+    raw = bytearray((copied / name).read_bytes())
+    position = raw.index(b"0.") + 2
+    raw[position] = ord("1") if raw[position] != ord("1") else ord("2")
+    (copied / name).write_bytes(raw)
+    assert _refusal(copied) == "U-MODEL-HASH"
+
+
+@pytest.mark.parametrize("name", [*(f"{outcome}.txt" for outcome in OUTCOMES), manifests.FILE])
+def test_a_missing_file_is_refused(copied, name):
+    """A model folder without one of its files is refused by name."""
+    (copied / name).unlink()
+    assert _refusal(copied) == "U-MODEL-MISSING"
+
+
+@pytest.mark.parametrize("raw", [b"", b"{}", b"\xff", b"[1, 2]"])
+def test_an_unreadable_manifest_is_refused(copied, raw):
+    """A manifest that is not one is refused, never guessed."""
+    (copied / manifests.FILE).write_bytes(raw)
+    assert _refusal(copied) == "U-MODEL-HASH"
+
+
+@pytest.mark.parametrize(
+    ("changed", "code"),
+    [
+        ({"schema": "0+other"}, "U-MODEL-SCHEMA"),
+        ({"features": ("age",)}, "U-MODEL-SCHEMA"),
+        ({"evidence": "0" * 64}, "U-MODEL-EVIDENCE"),
+        ({"files": {}}, "U-MODEL-MISSING"),
+    ],
+)
+def test_a_manifest_that_disagrees_is_refused(copied, changed, code):
+    """A well-sealed manifest of another schema, other columns or other evidence is refused by name."""
+    _rewritten(copied, **changed)
+    assert _refusal(copied) == code
+
+
+def test_the_shipped_model_is_within_believable_discrimination():
+    """The shipped model's AUC on remission is between 0.55 and 0.75: more would be a leak."""
+    for cohort in MODEL.manifest.figures.values():
+        assert 0.55 <= cohort["remission"]["auc"] <= 0.75
+        assert cohort["remission"]["auc"] <= cohort["remission"]["oracle_auc"]
+
+
+def test_the_shipped_files_are_small():
+    """No file of the shipped model is over 200 KB."""
+    assert max(path.stat().st_size for path in SHIPPED.iterdir()) < 200_000
+
+
+def test_assessing_without_a_model_does_not_import_lightgbm():
+    """Importing the model's module alone does not import LightGBM."""
+    code = "import sys, recommender.model, recommender.training.train; sys.exit('lightgbm' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_more_severe_depression_never_raises_the_chance_of_remission():
+    """Along all PHQ-9 totals in range remission never rises, and it falls between the ends."""
+    along = [_remission(**{**PATIENT, "phq9_total": float(total)}) for total in range(10, 28)]
+    assert along == sorted(along, reverse=True)
+    assert along[-1] < along[0] - 0.1
+
+
+def test_failed_trials_never_raise_the_chance_of_remission():
+    """Each further failed trial leaves remission equal or lower, and two lower it by a third."""
+    along = [_remission(**{**PATIENT, "antidepressant_trials": float(n)}) for n in range(9)]
+    assert along == sorted(along, reverse=True)
+    assert along[2] < along[0] * 2 / 3
+
+
+def test_a_present_drug_given_long_enough_counts_as_a_failed_trial():
+    """Four weeks on a present antidepressant predict as one more failed trial; three weeks do not."""
+    second = _remission(**{**PATIENT, "antidepressant_trials": 1.0})
+    assert _remission(**PATIENT, antidepressant_days=28.0) == second
+    assert _remission(**PATIENT, antidepressant_days=21.0) == _remission(**PATIENT)
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_better_log_odds_never_lower_the_probability(outcome):
+    """Drugs sorted by their network log-odds of an outcome are sorted by its probability too."""
+    found = _predict(**PATIENT)
+    by_log_odds = sorted(DRUGS, key=lambda drug: MODEL.evidence.drugs[drug][outcome].log_or)
+    along = [found[drug][outcome].p for drug in by_log_odds]
+    assert along == sorted(along)
+    assert along[0] < along[-1]
+
+
+def test_permuting_the_ingredients_permutes_the_results():
+    """The order of the candidates changes no number."""
+    forward, backward = _predict(DRUGS, **PATIENT), _predict(DRUGS[::-1], **PATIENT)
+    assert forward == backward
+    assert list(backward) == list(DRUGS[::-1])
+
+
+def test_an_ingredient_without_evidence_is_left_out():
+    """A drug that the network does not hold gets no prediction, and asking for it alone gives nothing."""
+    assert list(_predict(["lithium", "sertraline"], **PATIENT)) == ["sertraline"]
+    assert _predict(["lithium"], **PATIENT) == {}
+
+
+@pytest.mark.parametrize("present", [{}, {"age": 45.0}, {"phq9_total": 17.0}, {"sex": "other"}])
+def test_missing_features_are_accepted(present):
+    """A record with hardly anything in it still gets probabilities between 0 and 1 for every drug."""
+    found = _predict(**present)
+    assert set(found) == set(DRUGS)
+    assert all(0 < p.low < p.p < p.high < 1 for drug in found.values() for p in drug.values())
+
+
+@pytest.mark.parametrize("name", ["age", "sex", "bmi", "substance_use", "chronic_depression"])
+def test_traits_without_a_verified_effect_change_nothing(name):
+    """A trait without a verified figure changes no prediction."""
+    values = {"age": 80.0, "sex": "male", "bmi": 40.0, "substance_use": True, "chronic_depression": True}
+    assert _predict(**{**PATIENT, name: values[name]}) == _predict(**PATIENT)
+
+
+def test_response_is_never_less_likely_than_remission():
+    """For every total in range and every drug, response is at least as likely as remission."""
+    for total in range(10, 28):
+        for found in _predict(**{**PATIENT, "phq9_total": float(total)}).values():
+            assert found["response"].p >= found["remission"].p
+
+
+def test_an_interval_follows_from_the_evidence_rows():
+    """The 80 % interval is symmetric on the logit with the width of SE, tau and spread together."""
+    found = interval(0.5, DrugEffect(0.4, 0.06, 0.08), 0.0)
+    assert found.high == pytest.approx(1 - found.low)
+    assert found.high == pytest.approx(1 / (1 + 2.718281828 ** -(1.2816 * 0.1)))
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({}, []),
+        ({"phq9_total": None}, ["PHQ-9 total is not known"]),
+        ({"phq9_total": 4.0}, ["PHQ-9 total is outside 10 to 27"]),
+        ({"age": 17.0}, ["age in whole years is outside 18 to 90"]),
+        ({"age": 91.0}, ["age in whole years is outside 18 to 90"]),
+        ({"age": None, "phq9_total": None}, ["age in whole years is not known", "PHQ-9 total is not known"]),
+        ({"antidepressant_trials": 12.0}, ["earlier antidepressant courses that ended is outside"]),
+        ({"gad7_total": None, "sex": None}, []),
+    ],
+)
+def test_support_names_what_is_outside(changed, words):
+    """Each required feature that is absent, and each out of range, is one reason."""
+    values = {name: value for name, value in {**PATIENT, **changed}.items() if value is not None}
+    reasons = models.support(MODEL, _vector(**values))
+    assert len(reasons) == len(words)
+    assert all(any(word in reason for reason in reasons) for word in words)

@@ -1,0 +1,138 @@
+"""What is fetched when the prefetch is not whole, and what is asked for when it cannot be."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from service.cds.discovery import Template
+from service.ehr import prefetch
+from service.errors import EhrFailed, Precondition
+
+PATIENT = Template("patient", "Patient/{{context.patientId}}", required=True)
+CONDITIONS = Template("conditions", "Condition?patient={{context.patientId}}", required=True)
+CONSENTS = Template("consents", "Consent?patient={{context.patientId}}", required=False)
+ALL = (PATIENT, CONDITIONS, CONSENTS)
+EMPTY = b'{"resourceType":"Bundle","type":"searchset"}'
+FAILED = b'{"resourceType":"OperationOutcome","issue":[]}'
+
+
+class Ehr:
+    """An EHR that answers searches with the given pages, after a while, or not at all."""
+
+    def __init__(self, pages: Mapping[str, list[bytes] | Exception], delay_s: float = 0) -> None:
+        self.asked: list[tuple[str, str | None]] = []
+        self._pages = pages
+        self._delay_s = delay_s
+
+    async def read(self, reference: str, token: str | None = None) -> bytes:
+        """Answer a read."""
+        return (await self.search(reference, token))[0]
+
+    async def search(self, query: str, token: str | None = None) -> list[bytes]:
+        """Answer a search."""
+        self.asked.append((query, token))
+        await asyncio.sleep(self._delay_s)
+        found = self._pages[query.partition("?")[0]]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
+def complete(given: Mapping[str, bytes], ehr: Ehr | None, token: str | None = None) -> Mapping[str, bytes]:
+    """Complete a prefetch."""
+    return asyncio.run(prefetch.complete(given, ALL, "p1", ehr, token))  # type: ignore[arg-type]
+
+
+WHOLE: dict[str, list[bytes] | Exception] = {
+    "Patient/p1": [b'{"resourceType":"Patient"}'],
+    "Condition": [EMPTY],
+    "Consent": [EMPTY],
+}
+
+
+def test_what_was_sent_is_not_fetched() -> None:
+    """Only the missing keys are asked for, with the call's token and the patient's id filled in."""
+    ehr = Ehr(WHOLE)
+    found = complete({"patient": b"{}", "consents": b"null"}, ehr, "t")
+    assert found == {"patient": b"{}", "consents": b"null", "conditions": EMPTY}
+    assert ehr.asked == [("Condition?patient=p1", "t")]
+
+
+@pytest.mark.parametrize("value", [b"null", FAILED])
+def test_a_patient_that_is_no_answer_is_fetched(value: bytes) -> None:
+    """Null and an OperationOutcome in place of the Patient count as missing."""
+    found = complete({"patient": value, "conditions": EMPTY, "consents": EMPTY}, Ehr(WHOLE))
+    assert found["patient"] == b'{"resourceType":"Patient"}'
+
+
+def test_a_failed_search_is_tried_again_by_us() -> None:
+    """An OperationOutcome in place of a list counts as missing, one among its entries does not."""
+    among = b'{"resourceType":"Bundle","entry":[{"resource":' + FAILED + b"}]}"
+    assert (
+        complete({"patient": b"{}", "conditions": FAILED, "consents": EMPTY}, Ehr(WHOLE))["conditions"]
+        == EMPTY
+    )
+    assert complete({"patient": b"{}", "conditions": among, "consents": EMPTY}, None)["conditions"] == among
+
+
+def test_keys_that_nobody_asked_for_are_left_out() -> None:
+    """A key outside the templates is not handed on."""
+    assert "secrets" not in complete({"patient": b"{}", "conditions": EMPTY, "secrets": b"1"}, None)
+
+
+def test_pages_become_one_bundle() -> None:
+    """The entries of several pages are one searchset, in order."""
+    pages = [json.dumps({"resourceType": "Bundle", "entry": [{"n": n}]}).encode() for n in (1, 2)]
+    found = complete({"patient": b"{}"}, Ehr(WHOLE | {"Condition": pages}))
+    assert json.loads(found["conditions"])["entry"] == [{"n": 1}, {"n": 2}]
+
+
+def test_an_optional_key_that_fails_is_left_out() -> None:
+    """A failing optional search costs that key only."""
+    found = complete({}, Ehr(WHOLE | {"Consent": EhrFailed("U-EHR-UNREACHABLE", "down")}))
+    assert set(found) == {"patient", "conditions"}
+
+
+@pytest.mark.parametrize("ehr", [None, Ehr(WHOLE | {"Condition": EhrFailed("U-EHR-UNREACHABLE", "down")})])
+def test_a_required_key_that_cannot_be_had_is_named(ehr: Ehr | None) -> None:
+    """Without a required key the call is 412, and only what is missing is named."""
+    with pytest.raises(Precondition) as caught:
+        complete({"patient": b"{}"}, ehr)
+    assert caught.value.code == "U-CDS-PREFETCH"
+    assert "prefetch.conditions" in caught.value.message
+    assert "prefetch.patient" not in caught.value.message
+    assert "prefetch.consents" not in caught.value.message
+
+
+def test_a_slow_ehr_ends_with_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the budget is over, what has not come is missing, and nobody waits for it."""
+    monkeypatch.setattr(prefetch, "BUDGET_S", 0.05)
+
+    async def timed() -> float:
+        started = asyncio.get_running_loop().time()
+        with pytest.raises(Precondition):
+            await prefetch.complete({}, ALL, "p1", Ehr(WHOLE, delay_s=30), None)  # type: ignore[arg-type]
+        return asyncio.get_running_loop().time() - started
+
+    assert asyncio.run(timed()) < 1
+
+
+def test_searches_run_side_by_side() -> None:
+    """Three searches of a tenth of a second take about as long as one."""
+    ehr: Any = Ehr(WHOLE, delay_s=0.1)
+
+    async def timed() -> float:
+        started = asyncio.get_running_loop().time()
+        await prefetch.complete({}, ALL, "p1", ehr, None)
+        return asyncio.get_running_loop().time() - started
+
+    assert asyncio.run(timed()) < 0.25
+
+
+def test_a_fault_of_ours_is_not_taken_for_the_ehrs() -> None:
+    """An unforeseen error in a fetch is raised, not swallowed as a missing key."""
+    with pytest.raises(ZeroDivisionError):
+        complete({}, Ehr(WHOLE | {"Consent": ZeroDivisionError()}))

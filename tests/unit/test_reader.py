@@ -1,0 +1,595 @@
+"""Reading: what becomes a chart, what is refused by name, and what is then known of each list."""
+
+import json
+from typing import Any
+
+import pytest
+
+from fhir_adapters import reader
+from fhir_adapters.errors import InputError
+from fhir_adapters.reader import Chart
+from tests.fixtures import fhir
+from tests.fixtures.fhir import Json, bundle, raw
+
+CLINICAL = (
+    fhir.observation(),
+    fhir.condition(),
+    fhir.request(),
+    fhir.statement(),
+    fhir.medication(),
+    fhir.allergy(),
+    fhir.response(),
+    fhir.consent(),
+)
+
+
+def _read(*resources: Json) -> Chart:
+    return reader.read(raw(bundle(fhir.patient(), *resources)))
+
+
+def _only(chart: Chart) -> tuple[str, str, str]:
+    (refusal,) = chart.refusals
+    return refusal.reference, refusal.path, refusal.reason
+
+
+def _prefetch(**values: Any) -> Chart:
+    given = {"patient": fhir.patient(), **values}
+    return reader.read_prefetch({key: raw(value) for key, value in given.items()}, "p1")
+
+
+def _searchset(*resources: Json, **changes: Any) -> Json:
+    return bundle(*resources, type="searchset", **changes)
+
+
+# ---- envelopes
+
+
+@pytest.mark.parametrize("kind", ["document", "collection", "transaction", "batch-response", "searchset", "x"])
+def test_bundle_of_any_type(kind: str) -> None:
+    """A Bundle of any type is read."""
+    chart = reader.read(raw(bundle(fhir.patient(), *CLINICAL, type=kind)))
+    assert len(chart.observations) == len(chart.conditions) == len(chart.medication_requests) == 1
+    assert len(chart.medication_statements) == len(chart.allergies) == len(chart.consents) == 1
+    assert len(chart.questionnaire_responses) == 1
+    assert set(chart.lists.values()) == {"supplied"}
+    assert (chart.refusals, chart.repairs, chart.fhir_version) == ((), {}, "R4")
+
+
+def test_list_ndjson_and_bundles_in_them_read_alike() -> None:
+    """The same resources as a Bundle, a list, NDJSON and a list of Bundles give the same chart."""
+    resources = (fhir.patient(), *CLINICAL)
+    expected = reader.read(raw(bundle(*resources)))
+    lines = b"\n".join(raw(one) for one in resources)
+    assert reader.read(raw(list(resources))) == expected
+    assert reader.read(lines) == expected
+    assert reader.read(lines.replace(b"\n", b"\r\n\r\n") + b"\n") == expected
+    assert reader.read(raw([bundle(fhir.patient()), bundle(*CLINICAL)])) == expected
+    assert reader.read(raw(bundle(bundle(*resources)))) == expected
+
+
+def test_one_patient_alone() -> None:
+    """A Patient alone is a chart without any list."""
+    chart = reader.read(raw(fhir.patient()))
+    assert chart.patient is not None
+    assert set(chart.lists.values()) == {"not-supplied"}
+
+
+def test_pretty_printed_json_is_no_ndjson() -> None:
+    """Line breaks inside one JSON value do not make it NDJSON."""
+    text = json.dumps(bundle(fhir.patient(), *CLINICAL), indent=2).encode()
+    assert len(reader.read(text).observations) == 1
+
+
+def test_types_that_we_do_not_touch_are_skipped_unread() -> None:
+    """A resource of another type is not read, however broken it is."""
+    chart = _read({"resourceType": "Encounter", "id": 7, "modifierExtension": [{"url": "x"}]})
+    assert chart.refusals == ()
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        (b"", "U-JSON-SYNTAX"),
+        (b'{"resourceType": "Bundle"', "U-JSON-SYNTAX"),
+        (b'{"resourceType":"Patient","id":"p1"}\n{"resourceType":', "U-JSON-SYNTAX"),
+        (b"null", "U-FHIR-TYPE"),
+        (b"7", "U-FHIR-TYPE"),
+        (b"[]", "U-FHIR-TYPE"),
+        (b"[1, 2]", "U-FHIR-TYPE"),
+        (b'{"id": "p1"}', "U-FHIR-TYPE"),
+        (b'{"resourceType": 4}', "U-FHIR-TYPE"),
+        (b'{"resourceType": "Bundle", "entry": []}', "U-FHIR-TYPE"),
+        (b'{"resourceType": "Practitioner"}', "U-FHIR-NO-PATIENT"),
+        (raw(fhir.observation()), "U-FHIR-NO-PATIENT"),
+        (raw(fhir.patient(birthDate=19800517)), "U-FHIR-NO-PATIENT"),
+        (raw([fhir.patient(), fhir.patient(id="p2")]), "U-PATIENT-MISMATCH"),
+        (raw([fhir.patient(), fhir.patient(gender="male")]), "U-PATIENT-MISMATCH"),
+        (raw(bundle(fhir.patient(), *[fhir.observation()] * 2000)), "U-FHIR-ENTRIES"),
+        (b'{"resourceType":"Patient","id":"p1","id":"p2"}', "U-JSON-DUPLICATE-KEY"),
+    ],
+)
+def test_inputs_that_are_no_chart(value: bytes, code: str) -> None:
+    """Bytes without one patient's FHIR in them raise a stable code."""
+    with pytest.raises(InputError) as caught:
+        reader.read(value)
+    assert caught.value.code == code
+
+
+def test_malformed_envelope_keeps_its_resources() -> None:
+    """A Bundle whose envelope is wrong still gives its resources, and the lists that it fed are partial."""
+    broken = bundle(fhir.patient(), fhir.allergy())
+    broken["entry"][1]["fullUrl"] = 7
+    chart = reader.read(raw(broken))
+    assert len(chart.allergies) == 1
+    assert chart.lists["allergies"] == "partial"
+
+
+# ---- one bad resource
+
+
+@pytest.mark.parametrize(
+    ("resource", "path", "reason", "name"),
+    [
+        (fhir.allergy(code="citalopram"), "code", "unreadable", "allergies"),
+        (fhir.allergy(code={"coding": [{"code": 7}]}), "code.coding[0].code", "unreadable", "allergies"),
+        (
+            fhir.observation(valueQuantity={"value": "high"}),
+            "valueQuantity.value",
+            "unreadable",
+            "observations",
+        ),
+        (
+            fhir.observation(valueQuantity={"value": "1e3"}),
+            "valueQuantity.value",
+            "unreadable",
+            "observations",
+        ),
+        (fhir.observation(valueInteger=1.5), "valueInteger", "unreadable", "observations"),
+        (
+            fhir.request(category=[]) | {"dosageInstruction": "daily"},
+            "dosageInstruction[0]",
+            "unreadable",
+            "medications",
+        ),
+        (
+            fhir.allergy(modifierExtension=[{"url": "urn:x"}]),
+            "modifierExtension",
+            "modifier-extension",
+            "allergies",
+        ),
+        (fhir.allergy(implicitRules="urn:x"), "implicitRules", "modifier-extension", "allergies"),
+        (
+            fhir.observation(component=[{"modifierExtension": [{"url": "urn:x"}]}]),
+            "component.modifierExtension",
+            "modifier-extension",
+            "observations",
+        ),
+        (fhir.condition(subject=None), "subject", "subject-missing", "conditions"),
+        (fhir.condition(subject={"display": "Ann"}), "subject", "subject-unresolved", "conditions"),
+        (fhir.condition(subject={"reference": "#p"}), "subject", "subject-unresolved", "conditions"),
+        (fhir.condition(subject={"reference": "urn:uuid:1"}), "subject", "subject-unresolved", "conditions"),
+        (
+            fhir.condition(subject={"reference": "Patient?identifier=1"}),
+            "subject",
+            "subject-unresolved",
+            "conditions",
+        ),
+    ],
+)
+def test_unreadable_resource_makes_its_list_partial(resource: Json, path: str, reason: str, name: str) -> None:
+    """What cannot be read is refused by name, its list is partial, and the other resources are read."""
+    chart = _read(resource, *(one for one in CLINICAL if one["resourceType"] != resource["resourceType"]))
+    assert _only(chart) == (f"{resource['resourceType']}/{resource['id']}", path, reason)
+    assert chart.lists[name] == "partial"
+    others = {key: state for key, state in chart.lists.items() if key != name}
+    assert set(others.values()) == {"supplied"}
+
+
+@pytest.mark.parametrize(
+    ("resource", "path", "reason"),
+    [
+        (fhir.observation(status="entered-in-error"), "status", "status-entered-in-error"),
+        (fhir.observation(status=" entered-in-error"), "status", "status-entered-in-error"),
+        (fhir.request(status="entered-in-error"), "status", "status-entered-in-error"),
+        (fhir.consent(status="entered-in-error"), "status", "status-entered-in-error"),
+        (
+            fhir.allergy(verificationStatus={"coding": [{"code": "entered-in-error"}]}),
+            "verificationStatus",
+            "status-entered-in-error",
+        ),
+        (
+            fhir.condition(verificationStatus={"coding": [{"code": "entered-in-error"}]}),
+            "verificationStatus",
+            "status-entered-in-error",
+        ),
+        (fhir.observation(subject={"reference": "Group/1"}), "subject", "subject-not-a-patient"),
+        (fhir.observation(subject={"reference": "Patient/p2"}), "subject", "subject-another-patient"),
+        (
+            fhir.allergy(patient={"reference": "https://x.example/Patient/p2"}),
+            "patient",
+            "subject-another-patient",
+        ),
+    ],
+)
+def test_refused_without_loss(resource: Json, path: str, reason: str) -> None:
+    """What was never true, or is somebody else's, is refused by name and takes nothing from the list."""
+    chart = _read(resource, *CLINICAL[1:], fhir.observation("o2"), fhir.allergy("a2"), fhir.condition("c2"))
+    assert _only(chart) == (f"{resource['resourceType']}/{resource['id']}", path, reason)
+    assert set(chart.lists.values()) == {"supplied"}
+
+
+def test_two_versions_of_one_resource_are_both_refused() -> None:
+    """One id with two contents is read neither way, whichever comes first, and the list is partial."""
+    one, other = fhir.allergy(), fhir.allergy(code={"text": "sertraline"})
+    for order in ((one, other), (other, one), (one, other, one)):
+        chart = _read(*order)
+        assert chart.allergies == ()
+        assert _only(chart) == ("AllergyIntolerance/a1", "id", "conflicting-versions")
+        assert chart.lists["allergies"] == "partial"
+
+
+def test_the_same_resource_twice_is_one() -> None:
+    """A resource sent twice alike stands once."""
+    chart = _read(fhir.request(), fhir.request())
+    assert len(chart.medication_requests) == 1
+    assert chart.lists["medications"] == "supplied"
+
+
+def test_an_entry_without_a_type_may_have_been_anything() -> None:
+    """An entry that names no resource type makes every supplied list partial, and supplies none."""
+    chart = _read({"id": "x"}, fhir.allergy())
+    assert chart.lists["allergies"] == "partial"
+    assert chart.lists["conditions"] == "not-supplied"
+
+
+def test_an_id_that_is_none_is_not_shown() -> None:
+    """An id with characters that no id has is refused and not repeated."""
+    chart = _read(fhir.observation("a b/../c"))
+    assert _only(chart) == ("Observation/?", "id", "id-invalid")
+
+
+# ---- repairs
+
+
+@pytest.mark.parametrize(
+    ("resource", "repairs"),
+    [
+        (fhir.observation(category={"text": "laboratory"}), ("wrap-list",)),
+        (fhir.observation(code=[{"coding": {"code": "2951-2"}}]), ("unwrap-list", "wrap-list")),
+        (fhir.observation(valueQuantity={"value": "139.5", "unit": "mmol/L"}), ("number-from-string",)),
+        (fhir.observation(status="final "), ("trim",)),
+        (fhir.observation(category=None), ("drop-null",)),
+        (fhir.observation(valueInteger=12.0), ("integer-from-decimal",)),
+    ],
+)
+def test_repairs_are_named(resource: Json, repairs: tuple[str, ...]) -> None:
+    """A resource that is mended is read, and says what was mended."""
+    chart = _read(resource)
+    assert len(chart.observations) == 1
+    assert chart.repairs == {"Observation/o1": repairs}
+    assert chart.lists["observations"] == "supplied"
+
+
+def test_a_repaired_value_is_the_value() -> None:
+    """A decimal in quotes is read as that decimal, and one element in place of a list as a list of it."""
+    (found,) = _read(fhir.observation(valueQuantity={"value": "139.5"}, component={"valueInteger": "2"})).observations
+    assert found.valueQuantity is not None
+    assert found.valueQuantity.value == 139.5
+    assert [part.valueInteger for part in found.component] == [2]
+
+
+def test_repairs_that_the_profile_forbids_are_not_made() -> None:
+    """Without its repair a resource that needs it is refused."""
+    value = raw(bundle(fhir.patient(), fhir.observation(category={"text": "laboratory"})))
+    chart = reader.read(value, repairs=frozenset())
+    assert _only(chart) == ("Observation/o1", "category", "unreadable")
+
+
+def test_a_name_never_costs_the_patient() -> None:
+    """A Patient whose name cannot be read is read without it."""
+    chart = reader.read(raw(fhir.patient(name=[{"family": ["van", "Dyck"]}])))
+    assert chart.patient is not None
+    assert chart.patient.birthDate == "1980-05-17"
+    assert chart.repairs == {"Patient/p1": ("drop-name",)}
+
+
+def test_nulls_that_keep_a_place_are_passed_over() -> None:
+    """A null among given names keeps the place of an extension and is no name."""
+    chart = reader.read(raw(fhir.patient(name=[{"given": [None, "Ann"]}])))
+    assert chart.patient is not None
+    assert chart.patient.name[0].given == ["Ann"]
+
+
+# ---- versions
+
+
+@pytest.mark.parametrize(
+    ("resource", "version", "path"),
+    [
+        ({"resourceType": "MedicationOrder", "id": "m1"}, "dstu2", "resourceType"),
+        (fhir.statement(wasNotTaken=True), "dstu2", "wasNotTaken"),
+        (fhir.condition(patient=fhir.SUBJECT), "dstu2", "patient"),
+        (fhir.allergy(substance={"text": "x"}), "dstu2", "substance"),
+        (fhir.response(group={}), "dstu2", "group"),
+        (fhir.observation(comments="x"), "dstu2", "comments"),
+        (fhir.statement(taken="n"), "stu3", "taken"),
+        (fhir.request(context={"reference": "Encounter/1"}), "stu3", "context"),
+        (fhir.request(requester={"agent": {"reference": "Practitioner/1"}}), "stu3", "requester.agent"),
+        (fhir.condition(clinicalStatus="active"), "stu3", "clinicalStatus"),
+        (fhir.condition(clinicalStatus=None, assertedDate="2026"), "stu3", "assertedDate"),
+        (fhir.allergy(verificationStatus="confirmed"), "stu3", "verificationStatus"),
+        (fhir.observation(comment="x"), "stu3", "comment"),
+        (fhir.response(questionnaire={"reference": "Questionnaire/1"}), "stu3", "questionnaire"),
+        (fhir.consent() | {"except": [{}]}, "stu3", "except"),
+        (fhir.medication(isBrand=True), "stu3", "isBrand"),
+        (fhir.request(medication={"concept": {"text": "x"}}), "r5", "medication"),
+        (fhir.statement(adherence={}), "r5", "adherence"),
+        (fhir.allergy(type={"text": "allergy"}), "r5", "type"),
+        (fhir.consent(decision="deny"), "r5", "decision"),
+        (fhir.medication(doseForm={}), "r5", "doseForm"),
+    ],
+)
+def test_other_versions_are_refused_by_name(resource: Json, version: str, path: str) -> None:
+    """A resource written in another FHIR version is never read as R4."""
+    chart = _read(resource)
+    assert _only(chart) == (f"{resource['resourceType']}/{resource['id']}", path, f"version-{version}")
+    assert "partial" in chart.lists.values()
+    assert chart.fhir_version == version.upper()
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        fhir.request(requester={"reference": "Practitioner/1"}),
+        fhir.condition(assertedDate="2026"),
+        fhir.allergy(type="allergy"),
+        fhir.statement(context={"reference": "Encounter/1"}),
+        fhir.response(questionnaire="http://example.org/phq9"),
+    ],
+)
+def test_r4_is_not_taken_for_another_version(resource: Json) -> None:
+    """Elements that R4 shares with other versions do not make a resource one of theirs."""
+    assert _read(resource).refusals == ()
+
+
+# ---- whose
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ["Patient/p1", "Patient/p1/_history/3", "https://ehr.example/fhir/Patient/p1", "urn:uuid:0a1b"],
+)
+def test_references_to_the_patient(reference: str) -> None:
+    """Relative, versioned, absolute and urn references find the Patient of the Bundle."""
+    value = bundle(fhir.patient(), fhir.condition(subject={"reference": reference}))
+    value["entry"][0]["fullUrl"] = "urn:uuid:0a1b"
+    assert len(reader.read(raw(value)).conditions) == 1
+
+
+@pytest.mark.parametrize("resource", [fhir.observation(), fhir.response()])
+def test_a_subject_that_may_be_absent(resource: Json) -> None:
+    """Where R4 lets the subject be absent, a resource without one in a record of one patient is theirs."""
+    del resource["subject"]
+    assert _read(resource).refusals == ()
+
+
+def test_id_from_full_url() -> None:
+    """An entry without an id has the one of its fullUrl, and says so."""
+    value = bundle(fhir.patient(), fhir.observation())
+    del value["entry"][1]["resource"]["id"]
+    value["entry"][1]["fullUrl"] = "urn:uuid:0a1b"
+    chart = reader.read(raw(value))
+    assert chart.observations[0].id == "0a1b"
+    assert chart.repairs == {"Observation/0a1b": ("id-from-full-url",)}
+
+
+# ---- drugs in other places
+
+
+def test_medications_by_every_address() -> None:
+    """A Medication is found by any reference to it, and a contained one in its owner only."""
+    value = bundle(
+        fhir.patient(),
+        fhir.medication("d1"),
+        fhir.medication("d2"),
+        fhir.request("m1", contained=[fhir.medication("in"), {"resourceType": "Practitioner", "id": "x"}]),
+    )
+    value["entry"][1]["fullUrl"] = "https://ehr.example/fhir/Medication/d1"
+    value["entry"][2]["fullUrl"] = "urn:uuid:0a1b"
+    chart = reader.read(raw(value))
+    found = {
+        reference: reader.medication_of(chart, "MedicationRequest/m1", reference)
+        for reference in (
+            "Medication/d1",
+            "https://ehr.example/fhir/Medication/d1",
+            "Medication/d1/_history/2",
+            "urn:uuid:0a1b",
+            "#in",
+            "Medication/none",
+            "#none",
+            "",
+        )
+    }
+    assert [one.id if one else None for one in found.values()] == [
+        "d1",
+        "d1",
+        "d1",
+        "d2",
+        "in",
+        None,
+        None,
+        None,
+    ]
+    assert reader.medication_of(chart, "MedicationRequest/m2", "#in") is None
+    assert chart.lists["medications"] == "supplied"
+
+
+def test_one_address_for_two_medications() -> None:
+    """Two Medications under one address are both refused, whichever comes first."""
+    for one, other in (("d1", "d2"), ("d2", "d1")):
+        value = bundle(fhir.patient(), fhir.medication(one), fhir.medication(other), fhir.request())
+        value["entry"][1]["fullUrl"] = value["entry"][2]["fullUrl"] = "urn:uuid:0a1b"
+        chart = reader.read(raw(value))
+        assert chart.medications == {}
+        assert [refusal.reference for refusal in chart.refusals] == ["Medication/d1", "Medication/d2"]
+        assert chart.lists["medications"] == "partial"
+
+
+def test_owners_without_an_id_do_not_share_what_they_contain() -> None:
+    """Two orders without an id that contain different drugs under one name resolve to neither."""
+    orders = [fhir.request(contained=[fhir.medication("in", code={"text": text})]) for text in ("a", "b")]
+    for order in orders:
+        del order["id"]
+    chart = _read(*orders)
+    assert len(chart.medication_requests) == 2
+    assert chart.medications == {}
+    assert chart.lists["medications"] == "partial"
+
+
+def test_medication_without_an_address() -> None:
+    """A Medication that no order can refer to is refused, and takes nothing from the list."""
+    drug = fhir.medication()
+    del drug["id"]
+    chart = _read(drug, fhir.request())
+    assert _only(chart) == ("Medication/?", "id", "id-missing")
+    assert chart.lists["medications"] == "supplied"
+
+
+@pytest.mark.parametrize(
+    ("contained", "path", "reason"),
+    [
+        (fhir.medication("in", code="x"), "contained.code", "unreadable"),
+        (fhir.medication("in", status="entered-in-error"), "contained.status", "status-entered-in-error"),
+        (fhir.medication("in", isBrand=True), "contained.isBrand", "version-stu3"),
+        ({"id": "in"}, "contained", "unreadable"),
+    ],
+)
+def test_contained_medication_that_cannot_be_read(contained: Json, path: str, reason: str) -> None:
+    """An unreadable contained Medication is refused under its owner, and the list is partial."""
+    chart = _read(fhir.request(contained=[contained]))
+    assert _only(chart) == ("MedicationRequest/m1", path, reason)
+    assert chart.lists["medications"] == "partial"
+
+
+# ---- what says that more exists
+
+
+WARNING = {"resourceType": "OperationOutcome", "issue": [{"severity": "warning", "code": "processing"}]}
+FATAL = {"resourceType": "OperationOutcome", "issue": [{"severity": "fatal", "code": "exception"}]}
+NOTE = {"resourceType": "OperationOutcome", "issue": [{"severity": "information", "code": "informational"}]}
+HELD = {"resourceType": "OperationOutcome", "issue": [{"severity": "information", "code": "suppressed"}]}
+NEXT = [{"relation": "self", "url": "x"}, {"relation": "next", "url": "x"}]
+
+MORE = {
+    "next link": (_searchset(fhir.condition(), link=NEXT), "partial"),
+    "total": (_searchset(fhir.condition(), total=2), "partial"),
+    "total reached": (_searchset(fhir.condition(), total=1), "supplied"),
+    "warning": (_searchset(fhir.condition(), WARNING), "partial"),
+    "held back": (_searchset(fhir.condition(), HELD), "partial"),
+    "note": (_searchset(fhir.condition(), NOTE), "supplied"),
+    "note beside a total": (_searchset(fhir.condition(), NOTE, total=1), "supplied"),
+    "empty": (_searchset(), "supplied"),
+    "one resource": (fhir.condition(), "supplied"),
+    "null": (None, "supplied"),
+    "failed": (FATAL, "not-supplied"),
+    "outcome without loss": (NOTE, "partial"),
+    "empty, more to come": (_searchset(link=NEXT), "partial"),
+}
+
+
+@pytest.mark.parametrize(("value", "state"), MORE.values(), ids=MORE)
+def test_state_of_a_prefetched_list(value: Any, state: str) -> None:
+    """A prefetched list is supplied whole only when nothing says that more exists."""
+    assert _prefetch(conditions=value).lists["conditions"] == state
+
+
+@pytest.mark.parametrize("name", ["next link", "total", "warning", "held back", "note", "total reached"])
+def test_state_of_a_list_in_a_file(name: str) -> None:
+    """The same signs count in a searchset that is given as a file."""
+    value, state = MORE[name]
+    assert reader.read(raw([fhir.patient(), value])).lists["conditions"] == state
+
+
+# ---- prefetch
+
+
+def test_prefetch_keys_fill_their_lists() -> None:
+    """Each prefetch key fills its list; keys that are not given leave theirs not supplied."""
+    chart = _prefetch(
+        conditions=_searchset(fhir.condition()),
+        medications=_searchset(fhir.request(), fhir.medication()),
+        statements=_searchset(fhir.statement()),
+        observations=_searchset(fhir.observation()),
+        scores=_searchset(fhir.observation("o2")),
+        responses=_searchset(fhir.response()),
+        other=_searchset(fhir.allergy()),
+    )
+    assert chart.lists == {
+        "conditions": "supplied",
+        "medications": "supplied",
+        "observations": "supplied",
+        "allergies": "not-supplied",
+        "consents": "not-supplied",
+    }
+    assert len(chart.observations) == 2
+    assert len(chart.medication_statements) == 1
+    assert chart.allergies == ()
+
+
+@pytest.mark.parametrize(
+    ("values", "state"),
+    [
+        ({"medications": None, "statements": FATAL}, "partial"),
+        ({"medications": None, "statements": None}, "supplied"),
+        ({"statements": _searchset(fhir.statement())}, "partial"),
+        ({"statements": _searchset()}, "not-supplied"),
+        ({"medications": FATAL, "statements": _searchset(fhir.statement())}, "partial"),
+        ({"medications": _searchset(fhir.request(context={}))}, "partial"),
+    ],
+)
+def test_second_keys_of_a_list(values: dict[str, Any], state: str) -> None:
+    """The list's own key decides whether it was supplied; a second one that failed makes it partial."""
+    assert _prefetch(**values).lists["medications"] == state
+
+
+@pytest.mark.parametrize(
+    ("values", "code"),
+    [
+        ({"patient": None}, "U-FHIR-NO-PATIENT"),
+        ({"patient": FATAL}, "U-FHIR-NO-PATIENT"),
+        ({"patient": fhir.patient(id="p2")}, "U-PATIENT-MISMATCH"),
+        ({"patient": fhir.condition()}, "U-FHIR-TYPE"),
+        ({"conditions": fhir.patient()}, "U-FHIR-TYPE"),
+        ({"conditions": 7}, "U-FHIR-TYPE"),
+        ({"conditions": [fhir.condition()]}, "U-FHIR-TYPE"),
+        ({"conditions": _searchset(fhir.patient(id="p2"))}, "U-PATIENT-MISMATCH"),
+        (
+            {"conditions": _searchset(fhir.condition(subject={"reference": "Patient/p2"}))},
+            "U-PATIENT-MISMATCH",
+        ),
+        ({"allergies": _searchset(fhir.allergy(patient={"reference": "Patient/p2"}))}, "U-PATIENT-MISMATCH"),
+        ({"observations": _searchset(*[fhir.observation()] * 2001)}, "U-FHIR-ENTRIES"),
+        (
+            {
+                "observations": _searchset(*[{"resourceType": "Basic"}] * 1001),
+                "conditions": _searchset(*[{"resourceType": "Basic"}] * 1001),
+            },
+            "U-FHIR-ENTRIES",
+        ),
+    ],
+)
+def test_prefetch_that_is_no_chart(values: dict[str, Any], code: str) -> None:
+    """Prefetch values that are not the patient's, or no FHIR, raise a stable code."""
+    with pytest.raises(InputError) as caught:
+        _prefetch(**values)
+    assert caught.value.code == code
+    assert "p2" not in caught.value.message
+
+
+def test_prefetch_values_are_checked_unless_they_were() -> None:
+    """A duplicate key in a prefetch value is refused, unless the caller has checked the bytes."""
+    values = {"patient": b'{"resourceType":"Patient","id":"p1","gender":"male","gender":"male"}'}
+    with pytest.raises(InputError) as caught:
+        reader.read_prefetch(values, "p1")
+    assert caught.value.code == "U-JSON-DUPLICATE-KEY"
+    assert reader.read_prefetch(values, "p1", checked=True).patient is not None
