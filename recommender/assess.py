@@ -52,7 +52,7 @@ def assess(
     judged = () if gate.status in _NOTHING_COMPUTED else _judge_all(plan, adapted, knowledge)
     weights = {**DEFAULT_WEIGHTS, **(preferences or {})}
     if gate.status == "open":
-        judged = _score(judged, adapted.features, model, weights)
+        judged = _score(judged, plan, adapted.features, model, weights)
         offered = _offer(judged, plan, knowledge)
     else:
         judged, offered = tuple(_closed(c, gate.status) for c in judged), ()
@@ -105,24 +105,33 @@ def worst(reasons: Sequence[Reason]) -> Severity:
 
 
 def _score(
-    judged: Sequence[Candidate], features: FeatureVector, model: Model | None, weights: Mapping[str, float]
+    judged: Sequence[Candidate],
+    plan: Plan,
+    features: FeatureVector,
+    model: Model | None,
+    weights: Mapping[str, float],
 ) -> tuple[Candidate, ...]:
+    """Add predictions and utility to what is eligible, and bands to what could be offered at this step."""
     rankable = [c.ingredient for c in judged if c.verdict == "eligible"]
     unsupported = ("The learned ranker is switched off.",) if model is None else models.support(model, features)
     if model is None or unsupported:
         return tuple(_abstain(c, " ".join(unsupported)) if c.verdict == "eligible" else c for c in judged)
     predictions = models.predict(model, features, rankable)
-    ranked = rank(predictions, weights)
-    return tuple(_scored(c, predictions, ranked) for c in judged)
+    utilities = {name: utility for name, (utility, _) in rank(predictions, weights).items()}
+    offerable = {name: found for name, found in predictions.items() if name in plan.first_line}
+    bands = {name: band for name, (_, band) in rank(offerable, weights).items()}
+    return tuple(_scored(c, predictions, utilities, bands) for c in judged)
 
 
-def _scored(candidate: Candidate, predictions: Predictions, ranked: Mapping[str, tuple[float, int]]) -> Candidate:
+def _scored(
+    candidate: Candidate, predictions: Predictions, utilities: Mapping[str, float], bands: Mapping[str, int]
+) -> Candidate:
+    name = candidate.ingredient
     if candidate.verdict != "eligible":
         return candidate
-    if candidate.ingredient not in ranked:
+    if name not in utilities:
         return _abstain(candidate, "No trial evidence for this drug is at hand.")
-    utility, band = ranked[candidate.ingredient]
-    return replace(candidate, predictions=predictions[candidate.ingredient], utility=utility, band=band)
+    return replace(candidate, predictions=predictions[name], utility=utilities[name], band=bands.get(name))
 
 
 def _abstain(candidate: Candidate, message: str) -> Candidate:
@@ -144,7 +153,7 @@ def _closed(candidate: Candidate, status: str) -> Candidate:
 
 
 def _offer(judged: Sequence[Candidate], plan: Plan, knowledge: Knowledge) -> tuple[str, ...]:
-    """Pick what the card offers: best band first, fewer serious reasons first, then utility.
+    """Pick what the card offers: best band first, in it what has least against it in this chart, then utility.
 
     Within the first pick's band the second comes from another class where there is one: two drugs of one
     class are less of a choice.
@@ -158,9 +167,10 @@ def _offer(judged: Sequence[Candidate], plan: Plan, knowledge: Knowledge) -> tup
     return tuple(c.ingredient for c in picks[:OFFERED])
 
 
-def _order(candidate: Candidate) -> tuple[int, int, float, str]:
+def _order(candidate: Candidate) -> tuple[int, int, int, float, str]:
+    known = [r.severity for r in candidate.reasons if not r.unknown]
     band = candidate.band if candidate.band is not None else 99
-    return band, SEVERITIES.index(candidate.severity), -(candidate.utility or 0.0), candidate.ingredient
+    return band, known.count("warning"), known.count("caution"), -(candidate.utility or 0.0), candidate.ingredient
 
 
 def _class(candidate: Candidate, knowledge: Knowledge) -> str:
@@ -192,9 +202,10 @@ def _current(adapted: Adapted, knowledge: Knowledge) -> tuple[CurrentDrug, ...]:
 
 
 def _unknowns(candidates: Sequence[Candidate], offered: Sequence[str]) -> tuple[str, ...]:
+    """Return what is missing for the offered drugs, each once, most serious first: ``QTc is not on file``."""
     reasons = [r for c in candidates if c.ingredient in offered for r in c.reasons if r.unknown and r.missing]
     ordered = sorted(reasons, key=lambda r: SEVERITIES.index(r.severity))
-    return tuple(dict.fromkeys(r.missing for r in ordered if r.missing))
+    return tuple({r.missing: f"{r.missing} {r.gap or 'is not known'}" for r in reversed(ordered)}.values())[::-1]
 
 
 def _drafts(

@@ -16,7 +16,7 @@ class Reason:
     """One sentence about one drug, with the rule and source behind it.
 
     ``unknown`` is true when the rule's input was missing: the severity is then the rule's, and
-    ``missing`` names the input. ``blocks`` is true when the reason alone excludes the drug.
+    ``missing`` names the input and ``gap`` says how (``is not on file``). ``blocks`` is true when the reason alone excludes the drug.
     ``facts`` are the references of the chart resources that it stands on.
     """
 
@@ -27,6 +27,7 @@ class Reason:
     verified: bool
     unknown: bool = False
     missing: str | None = None
+    gap: str | None = None
     blocks: bool = False
     facts: tuple[str, ...] = ()
 

@@ -96,6 +96,7 @@ def _finding(rule: Rule, outcome: Outcome, indexed: Chart, drug: Subject, curren
         verified=rule.basis.verified,
         unknown=not known,
         missing=None if known else outcome.missing,
+        gap=None if known else outcome.why,
         blocks=grave and (known or rule.on_unknown == "block"),
         facts=outcome.facts,
     )

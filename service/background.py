@@ -32,9 +32,7 @@ async def expire(services: "Services", pause_s: float = EXPIRY_S) -> None:
         await asyncio.sleep(pause_s)
 
 
-async def supervise(
-    name: str, loop: Callable[[], Awaitable[None]], first_pause_s: float = _FIRST_PAUSE_S
-) -> None:
+async def supervise(name: str, loop: Callable[[], Awaitable[None]], first_pause_s: float = _FIRST_PAUSE_S) -> None:
     """Run a loop again whenever it ends or crashes, with growing pauses."""
     pause = first_pause_s
     while True:

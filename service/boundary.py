@@ -79,9 +79,7 @@ class Boundary:
 
     def _preflight(self, origin: str | None) -> Response:
         if origin not in self._origins:
-            return error_response(
-                Forbidden("U-CORS-ORIGIN", "this origin is not in any tenant's ehr.origins")
-            )
+            return error_response(Forbidden("U-CORS-ORIGIN", "this origin is not in any tenant's ehr.origins"))
         return Response(
             status_code=204,
             headers={

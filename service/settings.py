@@ -179,9 +179,7 @@ def _child(node: Any, key: str, empty: Any, name: str) -> Any:
             entries.append(empty)
         if int(key) < len(entries):
             return entries[int(key)]
-        raise ConfigError(
-            "U-CONFIG-KEY", f"{name}: there are only {len(entries)} tenants; count from 0 without gaps"
-        )
+        raise ConfigError("U-CONFIG-KEY", f"{name}: there are only {len(entries)} tenants; count from 0 without gaps")
     raise ConfigError("U-CONFIG-KEY", f"{name} names no key; write UNDERSIGN_SECTION__KEY")
 
 

@@ -37,9 +37,7 @@ async def readyz(request: Request) -> Response:
     await services.store.count(UNSIGNED)
     if services.model is None:
         raise Unavailable("U-MODEL-OFF", "the model is switched off: hooks answer 503, signing works")
-    return _json(
-        {"status": "ready", "model": services.model.version, "knowledge": services.knowledge.version}
-    )
+    return _json({"status": "ready", "model": services.model.version, "knowledge": services.knowledge.version})
 
 
 @router.get("/metrics", summary="Prometheus metrics")

@@ -43,12 +43,8 @@ DRAFTS_HELD = Gauge(
 SIGNATURES = Counter("undersign_signatures", "Drafts signed by a practitioner.", registry=REGISTRY)
 WRITE_BACKS = Counter("undersign_write_backs", "Write-backs by outcome.", ["outcome"], registry=REGISTRY)
 ERRORS = Counter("undersign_errors", "Error answers by stable code.", ["code"], registry=REGISTRY)
-LOOP_RESTARTS = Counter(
-    "undersign_loop_restarts", "Background loops that crashed.", ["loop"], registry=REGISTRY
-)
-LOG_KEYS_DROPPED = Counter(
-    "undersign_log_keys_dropped", "Log keys outside the allow-list.", registry=REGISTRY
-)
+LOOP_RESTARTS = Counter("undersign_loop_restarts", "Background loops that crashed.", ["loop"], registry=REGISTRY)
+LOG_KEYS_DROPPED = Counter("undersign_log_keys_dropped", "Log keys outside the allow-list.", registry=REGISTRY)
 
 
 def configure(level: str) -> None:

@@ -35,9 +35,7 @@ class Client:
 class ClientDesk:
     """Knows the registered apps, keeps their public keys and remembers which assertions were used."""
 
-    def __init__(
-        self, clients: Sequence[Client], token_endpoint: str, http: httpx.AsyncClient, clock: Clock
-    ) -> None:
+    def __init__(self, clients: Sequence[Client], token_endpoint: str, http: httpx.AsyncClient, clock: Clock) -> None:
         self._clients = {client.id: client for client in clients}
         self._token_endpoint = token_endpoint
         self._http = http
@@ -91,9 +89,7 @@ class ClientDesk:
             answer = await self._http.get(client.jwks_uri)
             return KeySet.import_key_set(answer.raise_for_status().json())
         except (httpx.HTTPError, JoseError, ValueError) as error:
-            raise OAuthRefusal(
-                "invalid_client", "The app's public keys could not be fetched.", 401
-            ) from error
+            raise OAuthRefusal("invalid_client", "The app's public keys could not be fetched.", 401) from error
 
     def _use_once(self, client: Client, claims: Json) -> None:
         now = self._clock().timestamp()

@@ -67,9 +67,7 @@ def default_clients(service_url: str | None) -> tuple[Client, ...]:
     script = Client(SCRIPT_CLIENT, reading, (SCRIPT_REDIRECT,), SCRIPT_REDIRECT)
     if service_url is None:
         return (script,)
-    writing = tuple(
-        f"system/{name}.crus" for name in ("MedicationRequest", "Provenance", "DocumentReference", "Task")
-    )
+    writing = tuple(f"system/{name}.crus" for name in ("MedicationRequest", "Provenance", "DocumentReference", "Task"))
     service = Client(
         SERVICE_CLIENT,
         (*reading, "system/*.rs", *writing),

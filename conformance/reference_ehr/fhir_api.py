@@ -67,9 +67,7 @@ async def history(request: Request, resource_type: str, resource_id: str) -> Res
         }
         for version in reversed(versions)
     ]
-    return fhir_response(
-        {"resourceType": "Bundle", "type": "history", "total": len(entries), "entry": entries}
-    )
+    return fhir_response({"resourceType": "Bundle", "type": "history", "total": len(entries), "entry": entries})
 
 
 @router.get("/{resource_type}")
@@ -93,9 +91,7 @@ async def create(request: Request, resource_type: str) -> Response:
     _must_know(resource_type)
     body = decode(await _json_body(request))
     permit = _Permit(access)
-    written = write.create(
-        ehr.store, ehr.base, resource_type, body, permit, request.headers.get("if-none-exist")
-    )
+    written = write.create(ehr.store, ehr.base, resource_type, body, permit, request.headers.get("if-none-exist"))
     return _written(request, ehr.base, written)
 
 
@@ -172,9 +168,7 @@ def _search(request: Request, resource_type: str, query: Query) -> Response:
     strict = "handling=strict" in request.headers.get("prefer", "")
     found = search(ehr.store, ehr.base, resource_type, query, strict=strict)
     reached = Found(tuple(v for v in found.matches if _open(v, only, ehr.base)), found.understood)
-    includable = [
-        name for name in PARAMETERS if reach(access.grants, name, "s") or reach(access.grants, name, "r")
-    ]
+    includable = [name for name in PARAMETERS if reach(access.grants, name, "s") or reach(access.grants, name, "r")]
     return fhir_response(bundle(ehr.store, ehr.base, resource_type, reached, includable))
 
 

@@ -26,9 +26,7 @@ def interval(text: str) -> Interval:
         start = datetime.fromisoformat(text if zone else text + "+00:00")
     except ValueError as error:
         raise invalid("A date in the search or resource does not exist.") from error
-    width = (
-        timedelta(milliseconds=1) if fraction else timedelta(seconds=1) if second else timedelta(minutes=1)
-    )
+    width = timedelta(milliseconds=1) if fraction else timedelta(seconds=1) if second else timedelta(minutes=1)
     return start, start + width
 
 

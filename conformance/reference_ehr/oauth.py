@@ -149,9 +149,7 @@ class AuthorizationServer:
             claims.get("patient"),
         )
 
-    def access_token(
-        self, client: str, subject: str, scope: str, life: timedelta, extra: Mapping[str, object]
-    ) -> str:
+    def access_token(self, client: str, subject: str, scope: str, life: timedelta, extra: Mapping[str, object]) -> str:
         """Return a signed access token for this EHR's FHIR base."""
         now = int(self._clock().timestamp())
         times = {"iat": now, "exp": now + int(life.total_seconds()), "jti": str(uuid4())}

@@ -38,9 +38,7 @@ def _patient_item(person: Person) -> str:
 def chart(person: Person, resources: Mapping[str, Iterable[Json]]) -> str:
     """Return one patient's record in words, newest first within each kind."""
     patient = person.resources[0]
-    parts = [
-        f"<p>{escape(person.note)}</p><p>{escape(patient['gender'])}, born {escape(patient['birthDate'])}</p>"
-    ]
+    parts = [f"<p>{escape(person.note)}</p><p>{escape(patient['gender'])}, born {escape(patient['birthDate'])}</p>"]
     for name, found in resources.items():
         lines = sorted((line(resource) for resource in found), reverse=True)
         rows = "".join(f"<li><small>{escape(day)}</small> {escape(text)}</li>" for day, text in lines)

@@ -96,9 +96,7 @@ def _known(resource_type: str, name: str) -> bool:
 
 def _fits(body: Json, wanted: Parameter, value: str, base: str) -> bool:
     elements = [element for path in wanted.paths for element in values(body, path)]
-    return any(
-        _fits_one(element, wanted, choice, base) for choice in value.split(",") for element in elements
-    )
+    return any(_fits_one(element, wanted, choice, base) for choice in value.split(",") for element in elements)
 
 
 def _fits_one(element: Any, wanted: Parameter, value: str, base: str) -> bool:

@@ -50,13 +50,9 @@ class Store:
         """Store the next version when ``if_match`` names the present one (R4 http.html#concurrency)."""
         present = self.find(reference)
         if present is None:
-            raise Refusal(
-                405, "not-supported", "U-REF-CLIENT-ID", "This EHR gives the ids: create with POST."
-            )
+            raise Refusal(405, "not-supported", "U-REF-CLIENT-ID", "This EHR gives the ids: create with POST.")
         if if_match is None:
-            raise Refusal(
-                428, "required", "U-REF-IF-MATCH", "An update needs If-Match with the version read."
-            )
+            raise Refusal(428, "required", "U-REF-IF-MATCH", "An update needs If-Match with the version read.")
         if if_match != present.etag:
             raise Refusal(412, "conflict", "U-REF-VERSION", "The resource has moved on: read it again.")
         return self._append(reference, body, present.number + 1)

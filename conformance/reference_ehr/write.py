@@ -43,9 +43,7 @@ def create(
     return Written(store.create(body, resource_id), 201)
 
 
-def update(
-    store: Store, base: str, reference: str, body: Json, permit: Permit, if_match: str | None
-) -> Written:
+def update(store: Store, base: str, reference: str, body: Json, permit: Permit, if_match: str | None) -> Written:
     """Replace a resource; its patient stays the same, and If-Match has to name the present version."""
     resource_type, _, resource_id = reference.partition("/")
     patient = permit(resource_type, "u")

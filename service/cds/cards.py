@@ -73,11 +73,7 @@ def summary(assessment: Assessment, adapted: Adapted, options_count: int) -> str
     taken = options.treatment(assessment)
     days = adapted.features.number("antidepressant_days")
     on_drug = f" on {sections.present(taken[0])}" if len(taken) == 1 else ""
-    weeks = (
-        f" after {days // 7:.0f} weeks of {sections.present(taken[0])}"
-        if len(taken) == 1 and days
-        else on_drug
-    )
+    weeks = f" after {days // 7:.0f} weeks of {sections.present(taken[0])}" if len(taken) == 1 and days else on_drug
     variants = (f"{finding}{weeks}: {offer}", f"{finding}{on_drug}: {offer}", f"{finding}: {offer}")
     return first_that_fits(variants, SUMMARY_LIMIT)
 
@@ -98,6 +94,7 @@ def _options(view: View) -> Card:
     detail = (
         sections.why_now(shown, view.adapted),
         sections.table(shown),
+        sections.either_way(shown),
         " ".join(part for part in (options.ties(shown), sections.ruled_out(shown)) if part),
         sections.not_drafted(shown),
         sections.concerns(shown),

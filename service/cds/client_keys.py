@@ -56,9 +56,7 @@ class ClientKeys:
             if self._keys:  # the EHR's key server is down: the keys that were good stay so until it is back
                 self._at = self._clock()
                 return
-            raise Unavailable(
-                "U-CDS-KEYS", "the EHR's keys cannot be read at the moment; try again"
-            ) from error
+            raise Unavailable("U-CDS-KEYS", "the EHR's keys cannot be read at the moment; try again") from error
         self._keys, self._at = keys, self._clock()
 
     async def _fetch(self) -> bytes:

@@ -97,15 +97,13 @@ def templates() -> tuple[Template, ...]:
         Template("allergies", f"AllergyIntolerance?{of}&_count=100", required=False),
         Template("scores", f"Observation?{of}&code={_scale_codes()}&_sort=-date&_count=100", required=True),
         Template("responses", f"QuestionnaireResponse?{of}&_sort=-authored&_count=20", required=False),
-        Template(
-            "observations", f"Observation?{of}&code={_analyte_codes()}&_sort=-date&_count=200", required=False
-        ),
+        Template("observations", f"Observation?{of}&code={_analyte_codes()}&_sort=-date&_count=200", required=False),
         Template("consents", f"Consent?{of}&_count=50", required=False),
     )
 
 
-# Scales that a feature or a gate reads; a scale outside them would only make the answer larger.
-_SCALES = ("phq9", "gad7", "audit_c", "cssrs_screener")
+# Scales that a feature, a gate or a rule reads; a scale outside them would only make the answer larger.
+_SCALES = ("phq9", "phq9_mds", "gad7", "audit_c", "cssrs_screener", "cssrs_full", "epds", "mdq")
 
 
 def _scale_codes() -> str:
@@ -114,6 +112,6 @@ def _scale_codes() -> str:
 
 
 def _analyte_codes() -> str:
-    names = {spec.name for spec in FEATURES} | {"qt", "hcg_qualitative"}
+    names = {spec.name for spec in FEATURES} | {"qt", "hcg_qualitative", "bp_panel"}
     codes = terminology.load().observation_codes.items()
     return ",".join(sorted(f"{system}|{code}" for (system, code), found in codes if found.key in names))

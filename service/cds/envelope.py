@@ -57,17 +57,13 @@ def parse(raw: bytes, service: Service) -> HookCall:
     except msgspec.ValidationError as error:
         raise BadRequest("U-CDS-REQUEST", f"not a hook request: {error}") from error
     if envelope.hook != service.hook:
-        raise BadRequest(
-            "U-CDS-HOOK", f"{service.id} answers {service.hook}; call the service of the other hook"
-        )
+        raise BadRequest("U-CDS-HOOK", f"{service.id} answers {service.hook}; call the service of the other hook")
     _check_instance(envelope.hookInstance)
     context = _context(envelope.context)
     _check_authorization(envelope, context.patientId)
     token = envelope.fhirAuthorization.access_token if envelope.fhirAuthorization else None
     prefetch = {key: bytes(value) for key, value in (envelope.prefetch or {}).items()}
-    return HookCall(
-        envelope.hookInstance, context.patientId, context.userId, prefetch, envelope.fhirServer, token
-    )
+    return HookCall(envelope.hookInstance, context.patientId, context.userId, prefetch, envelope.fhirServer, token)
 
 
 def _check_instance(text: str) -> None:
@@ -81,9 +77,7 @@ def _context(raw: msgspec.Raw) -> _Context:
     try:
         context = msgspec.json.decode(raw, type=_Context)
     except msgspec.ValidationError as error:
-        raise BadRequest(
-            "U-CDS-CONTEXT", f"context needs patientId and userId as strings: {error}"
-        ) from error
+        raise BadRequest("U-CDS-CONTEXT", f"context needs patientId and userId as strings: {error}") from error
     if not _ID.fullmatch(context.patientId):
         raise BadRequest("U-CDS-CONTEXT", "context.patientId must be a FHIR id, without Patient/ before it")
     if not _USER.fullmatch(context.userId):

@@ -65,9 +65,7 @@ async def _answer(service: Service, request: Request, services: "Services") -> t
     return outcome, msgspec.json.encode({"cards": [card] if card else []})
 
 
-async def evaluate(
-    hook_call: HookCall, service: Service, ehr: Ehr, services: "Services"
-) -> cards.Card | None:
+async def evaluate(hook_call: HookCall, service: Service, ehr: Ehr, services: "Services") -> cards.Card | None:
     """Return the card of one call, its drafts durable in the store, or None when there is nothing to say.
 
     Raises Unavailable U-MODEL-OFF, Precondition U-CDS-PREFETCH, InputError for a prefetch that cannot be
@@ -91,13 +89,9 @@ async def evaluate(
     return card
 
 
-async def _values(
-    hook_call: HookCall, service: Service, ehr: Ehr, services: "Services"
-) -> Mapping[str, bytes]:
+async def _values(hook_call: HookCall, service: Service, ehr: Ehr, services: "Services") -> Mapping[str, bytes]:
     client = services.clients[ehr.id] if hook_call.fhir_server is not None else None
-    return await prefetch.complete(
-        hook_call.prefetch, service.templates, hook_call.patient_id, client, hook_call.token
-    )
+    return await prefetch.complete(hook_call.prefetch, service.templates, hook_call.patient_id, client, hook_call.token)
 
 
 async def _hold(

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from fhir_adapters.canonical import Adapted
-from recommender.assessment import SEVERITIES, Assessment, CurrentDrug, Escalation, Prediction, Reason
+from recommender.assessment import SEVERITIES, Assessment, Candidate, CurrentDrug, Escalation, Prediction, Reason
 from service.cds import options
 from service.cds.words import capital, clause, day, escape, in_ten, number, on, sentence
 
@@ -22,9 +22,7 @@ def _scores(adapted: Adapted) -> str:
     score, previous = adapted.features.features["phq9_total"], adapted.features.features["phq9_previous"]
     if not isinstance(score.value, float | int):
         return ""
-    before = (
-        f" ({previous.value:g}{on(previous.effective)})" if isinstance(previous.value, float | int) else ""
-    )
+    before = f" ({previous.value:g}{on(previous.effective)})" if isinstance(previous.value, float | int) else ""
     return f"PHQ-9 {score.value:g}{on(score.effective)}{before}."
 
 
@@ -39,13 +37,10 @@ def present(drug: CurrentDrug) -> str:
 
 def table(assessment: Assessment) -> str:
     """Return the options side by side, "no change" as the last of them."""
-    rows = [
-        _row(options.label(candidate, assessment), candidate.predictions, _watch(candidate.reasons))
-        for candidate in options.offered(assessment)
-    ]
-    head = (
-        "| option | remission (acute treatment) | stops for side effects | most to watch |\n|---|---|---|---|"
-    )
+    found = options.offered(assessment)
+    same = _shared(found)
+    rows = [_row(options.label(one, assessment), one.predictions, _watch(one.reasons, same)) for one in found]
+    head = "| option | remission (acute treatment) | stops for side effects | most to watch |\n|---|---|---|---|"
     return "\n".join([head, *rows, _no_change(assessment)])
 
 
@@ -55,9 +50,23 @@ def _row(label: str, predictions: Mapping[str, Prediction] | None, watch: str) -
     return f"| {escape(label)} | {in_ten(remission)} | {in_ten(stops)} | {watch} |"
 
 
-def _watch(reasons: Sequence[Reason]) -> str:
-    worst = _worst(options.known(reasons))
+def _watch(reasons: Sequence[Reason], same: frozenset[str] = frozenset()) -> str:
+    """Return what sets this option apart; what all options share is said once, below the table."""
+    worst = _worst([reason for reason in options.known(reasons) if reason.message not in same])
     return clause(worst[0].message) if worst else "–"
+
+
+def _shared(found: Sequence[Candidate]) -> frozenset[str]:
+    said = [frozenset(reason.message for reason in options.known(one.reasons)) for one in found]
+    return frozenset.intersection(*said) if len(said) > 1 else frozenset()
+
+
+def either_way(assessment: Assessment) -> str:
+    """Return what the rules say in the same words of every offered drug."""
+    found = options.offered(assessment)
+    same = _shared(found)
+    said = [sentence(r.message) for r in _worst(options.known(found[0].reasons)) if r.message in same] if same else []
+    return f"**Either way.** {' '.join(said)}" if said else ""
 
 
 def _no_change(assessment: Assessment) -> str:

@@ -141,6 +141,4 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 _TEXTS: Final = json.JSONEncoder(ensure_ascii=False)
-_VALUES: Final = json.JSONDecoder(
-    parse_float=Decimal, parse_constant=_not_finite, object_pairs_hook=_no_duplicates
-)
+_VALUES: Final = json.JSONDecoder(parse_float=Decimal, parse_constant=_not_finite, object_pairs_hook=_no_duplicates)

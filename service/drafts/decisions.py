@@ -107,9 +107,7 @@ async def _may_sign(services: "Services", practitioner: Practitioner, token: str
     return replace(practitioner, role=role)
 
 
-async def _shown(
-    services: "Services", draft: Draft, practitioner: Practitioner, version: int, digest: str
-) -> Prepared:
+async def _shown(services: "Services", draft: Draft, practitioner: Practitioner, version: int, digest: str) -> Prepared:
     """Return what this practitioner was shown; the store asks all of this again inside its commit."""
     checks.unsigned(draft, await services.store.now())
     shown = await services.store.prepared(draft.id, digest, practitioner.reference)

@@ -52,9 +52,7 @@ def milligrams(quantity: Mapping[str, Any]) -> Decimal:
     """Return a dose quantity in mg; U-ORDER-DOSE for no number above zero or another unit than mg, g, ug."""
     value, code = quantity.get("value"), quantity.get("code")
     if value is None or code is None:
-        raise Unprocessable(
-            "U-ORDER-INCOMPLETE", "the order has a dose without value or UCUM code; complete it"
-        )
+        raise Unprocessable("U-ORDER-INCOMPLETE", "the order has a dose without value or UCUM code; complete it")
     if quantity.get("system") != UCUM or code not in _MG:
         raise Unprocessable("U-ORDER-DOSE", "the dose must be in mg, g or ug of UCUM; change its unit")
     return positive(value, "dose") * _MG[code]
@@ -85,9 +83,7 @@ def text(dosage: Mapping[str, Any]) -> str:
     period, word = repeat["period"], _WORDS[repeat["periodUnit"]]
     every = f"every {word}" if period == 1 else f"every {period} {word}s"
     times = "once" if repeat["frequency"] == 1 else f"{repeat['frequency']} times"
-    return " ".join(
-        filter(None, [amount, route, times, every, "as needed" if dosage.get("asNeededBoolean") else ""])
-    )
+    return " ".join(filter(None, [amount, route, times, every, "as needed" if dosage.get("asNeededBoolean") else ""]))
 
 
 def positive(value: object, name: str) -> Decimal:

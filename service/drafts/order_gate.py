@@ -20,9 +20,7 @@ _ABSOLUTE: Final = re.compile(
 _PATIENT: Final = re.compile(rf"Patient/{_ID}")
 _PRACTITIONER: Final = re.compile(rf"Practitioner/{_ID}")
 # Control characters, and those that change the order in which a text is read (Unicode UAX #9).
-_HIDDEN: Final = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
-)
+_HIDDEN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _REFUSED: Final = ("modifierExtension", "implicitRules", "contained")
 
 
@@ -72,9 +70,7 @@ def _check_supply(supply: object) -> None:
         if name in found:
             dosages.positive(dosages.mapping(found[name]).get("value"), f"dispenseRequest.{name}")
     repeats = found.get("numberOfRepeatsAllowed", 0)
-    _need(
-        isinstance(repeats, int) and not isinstance(repeats, bool) and repeats >= 0, "numberOfRepeatsAllowed"
-    )
+    _need(isinstance(repeats, int) and not isinstance(repeats, bool) and repeats >= 0, "numberOfRepeatsAllowed")
 
 
 def _check_everywhere(order: Mapping[str, Any]) -> None:

@@ -70,9 +70,7 @@ class Signer:
     def sign_jwt(self, claims: Mapping[str, Any], alg: str = ALGORITHM) -> str:
         """Return a signed JWT, for SMART backend services' client assertions; ConfigError U-KEY-ALG."""
         if alg != ALGORITHM:
-            raise ConfigError(
-                "U-KEY-ALG", f"this key signs {ALGORITHM}; register the client with {ALGORITHM}"
-            )
+            raise ConfigError("U-KEY-ALG", f"this key signs {ALGORITHM}; register the client with {ALGORITHM}")
         return jwt.encode({"alg": alg, "kid": self.kid}, dict(claims), self._key, algorithms=[ALGORITHM])
 
 
@@ -122,9 +120,7 @@ def _public_key(jwks: Mapping[str, Any], kid: str) -> ECKey:
 
 def _refuse_open_to_others(mode: int) -> None:
     if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
-        raise ConfigError(
-            "U-KEY-MODE", "others may read the signing key; set its mode to 0600 and replace it"
-        )
+        raise ConfigError("U-KEY-MODE", "others may read the signing key; set its mode to 0600 and replace it")
 
 
 def _private_key(raw: bytes) -> ECKey:

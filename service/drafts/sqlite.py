@@ -74,9 +74,7 @@ class SqliteStore:
 
     async def mark(self, ids: Sequence[str], state: State, actor: str, detail: Mapping[str, Any]) -> None:
         """Move unsigned drafts; see ``Store.mark``. A ``comment`` in ``detail`` is kept beside the chain."""
-        await self._write(
-            lambda connection, now: sqlite_drafts.mark(connection, now, ids, state, actor, detail)
-        )
+        await self._write(lambda connection, now: sqlite_drafts.mark(connection, now, ids, state, actor, detail))
 
     async def read(self, draft: str) -> Draft:
         """Return one draft; NotFound U-DRAFT-UNKNOWN."""
@@ -103,16 +101,12 @@ class SqliteStore:
         with self._reading() as connection:
             return connection.execute(f"SELECT count(*) FROM draft d {where}", values).fetchone()[0]  # noqa: S608
 
-    async def prepare(
-        self, draft: str, expected_version: int, prepared: Prepared, resource: bytes | None
-    ) -> None:
+    async def prepare(self, draft: str, expected_version: int, prepared: Prepared, resource: bytes | None) -> None:
         """Keep the bytes shown; see ``Store.prepare``. Conflict U-DRAFT-*, U-DIGEST."""
         if prepared.draft != draft:
             raise Unavailable("U-STORE-FAILED", "prepared bytes of another draft; report this")
         await self._write(
-            lambda connection, now: sqlite_drafts.prepare(
-                connection, now, expected_version, prepared, resource
-            )
+            lambda connection, now: sqlite_drafts.prepare(connection, now, expected_version, prepared, resource)
         )
 
     async def prepared(self, draft: str, digest: str, practitioner: str) -> Prepared | None:
@@ -126,14 +120,10 @@ class SqliteStore:
             lambda connection, now: sqlite_drafts.sign(connection, now, signature, write_back, detail)
         )
 
-    async def reject(
-        self, draft: str, expected_version: int | None, actor: str, detail: Mapping[str, Any]
-    ) -> Draft:
+    async def reject(self, draft: str, expected_version: int | None, actor: str, detail: Mapping[str, Any]) -> Draft:
         """End an unsigned draft as ``overridden``; a ``comment`` in ``detail`` is kept beside the chain."""
         return await self._write(
-            lambda connection, now: sqlite_drafts.reject(
-                connection, now, draft, expected_version, actor, detail
-            )
+            lambda connection, now: sqlite_drafts.reject(connection, now, draft, expected_version, actor, detail)
         )
 
     async def signature(self, draft: str) -> Signature | None:
@@ -144,9 +134,7 @@ class SqliteStore:
     async def comments(self, draft: str) -> Mapping[int, str]:
         """Return the comments that people gave, by the number of their audit entry."""
         with self._reading() as connection:
-            return dict(
-                connection.execute("SELECT seq, text FROM comment WHERE draft = ? ORDER BY seq", (draft,))
-            )
+            return dict(connection.execute("SELECT seq, text FROM comment WHERE draft = ? ORDER BY seq", (draft,)))
 
     async def expire(self) -> int:
         """End unsigned drafts past their time; returns how many."""
@@ -166,13 +154,9 @@ class SqliteStore:
         """Record a finished step under the lease; the step ``order`` makes the draft ``written``."""
         await self._write(lambda connection, now: sqlite_outbox.progress(connection, now, entry, step))
 
-    async def finish(
-        self, entry: OutboxEntry, state: Finish, detail: Mapping[str, Any], retry_s: int = 0
-    ) -> None:
+    async def finish(self, entry: OutboxEntry, state: Finish, detail: Mapping[str, Any], retry_s: int = 0) -> None:
         """End or re-queue a write-back under its lease; Conflict U-LEASE-LOST."""
-        await self._write(
-            lambda connection, now: sqlite_outbox.finish(connection, now, entry, state, detail, retry_s)
-        )
+        await self._write(lambda connection, now: sqlite_outbox.finish(connection, now, entry, state, detail, retry_s))
 
     async def history(self, draft: str) -> Sequence[AuditEntry]:
         """Return a draft's audit chain, oldest first."""
@@ -189,15 +173,11 @@ class SqliteStore:
 
     async def seen(self, issuer: str, jti: str, expires: datetime) -> bool:
         """Remember a token id until it expires; True when it was seen before."""
-        return await self._write(
-            lambda connection, now: sqlite_short.seen(connection, now, issuer, jti, expires)
-        )
+        return await self._write(lambda connection, now: sqlite_short.seen(connection, now, issuer, jti, expires))
 
     async def keep(self, kind: str, key: str, value: bytes, expires: datetime) -> None:
         """Keep a short-lived record, sealed by the caller."""
-        await self._write(
-            lambda connection, now: sqlite_short.keep(connection, now, kind, key, value, expires)
-        )
+        await self._write(lambda connection, now: sqlite_short.keep(connection, now, kind, key, value, expires))
 
     async def kept(self, kind: str, key: str) -> bytes | None:
         """Return a kept record that has not expired."""
@@ -210,9 +190,7 @@ class SqliteStore:
 
     async def card(self, uuid: str, ehr: str, drafts: Sequence[str], detail: Mapping[str, Any]) -> None:
         """Remember which drafts a card showed."""
-        await self._write(
-            lambda connection, now: sqlite_drafts.card(connection, now, uuid, ehr, drafts, detail)
-        )
+        await self._write(lambda connection, now: sqlite_drafts.card(connection, now, uuid, ehr, drafts, detail))
 
     async def card_drafts(self, uuid: str) -> Sequence[str] | None:
         """Return the drafts of a card, None for an unknown card."""
@@ -235,9 +213,7 @@ class SqliteStore:
             raise sqlite_schema.store_error(error) from error
 
 
-def _where(
-    ehr: str | None, patient: str | None, states: Sequence[State] | None
-) -> tuple[str, tuple[object, ...]]:
+def _where(ehr: str | None, patient: str | None, states: Sequence[State] | None) -> tuple[str, tuple[object, ...]]:
     terms: list[str] = []
     values: list[object] = []
     for column, value in (("d.ehr", ehr), ("d.patient", patient)):

@@ -48,9 +48,7 @@ def hold(connection: sqlite3.Connection, now: datetime, new: Holding) -> list[Dr
     standing, answered = _standing(connection, now, new)
     if standing or answered:
         return standing
-    return [
-        _insert(connection, now, new, draft) for draft in sorted(new.drafts, key=lambda draft: draft.rank)
-    ]
+    return [_insert(connection, now, new, draft) for draft in sorted(new.drafts, key=lambda draft: draft.rank)]
 
 
 def mark(
@@ -150,9 +148,7 @@ def card(
 ) -> None:
     """Remember a card's drafts; the same card again changes nothing, another content is U-CARD-CHANGED."""
     row = (uuid, ehr, dumps(list(drafts)).decode(), dumps(detail).decode())
-    known = connection.execute(
-        "SELECT uuid, ehr, drafts, detail FROM card WHERE uuid = ?", (uuid,)
-    ).fetchone()
+    known = connection.execute("SELECT uuid, ehr, drafts, detail FROM card WHERE uuid = ?", (uuid,)).fetchone()
     if known == row:
         return
     if known is not None:

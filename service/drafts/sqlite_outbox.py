@@ -51,9 +51,7 @@ def claim(connection: sqlite3.Connection, now: datetime, lease_s: int) -> Outbox
     return entry
 
 
-def progress(
-    connection: sqlite3.Connection, now: datetime, entry: OutboxEntry, step: Mapping[str, str]
-) -> None:
+def progress(connection: sqlite3.Connection, now: datetime, entry: OutboxEntry, step: Mapping[str, str]) -> None:
     """Add a finished step; ``order`` makes the draft ``written``; the same step again changes nothing."""
     known = _leased(connection, entry)
     if known == {**known, **step}:
@@ -77,9 +75,7 @@ def finish(
     _leased(connection, entry)
     due = instant(now + timedelta(seconds=retry_s)) if state == "write-failed" else None
     connection.execute("UPDATE outbox SET due = ?, lease = NULL WHERE draft = ?", (due, entry.draft))
-    record(
-        connection, sqlite_rows.load(connection, entry.draft), state, SERVICE_ACTOR, now, {"due": due}, detail
-    )
+    record(connection, sqlite_rows.load(connection, entry.draft), state, SERVICE_ACTOR, now, {"due": due}, detail)
 
 
 def _entry(held: Held, row: Sequence[Any], lease: str) -> OutboxEntry:

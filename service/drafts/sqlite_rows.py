@@ -41,9 +41,7 @@ class Held:
     head: str
 
 
-def select(
-    connection: sqlite3.Connection, rest: str, values: Sequence[object] | Mapping[str, object]
-) -> list[Held]:
+def select(connection: sqlite3.Connection, rest: str, values: Sequence[object] | Mapping[str, object]) -> list[Held]:
     """Return the drafts that ``rest`` (WHERE … ORDER BY … over ``d``) finds."""
     return [_held(row) for row in connection.execute(_DRAFT + rest, values)]
 
@@ -130,9 +128,7 @@ def prepared(connection: sqlite3.Connection, draft: str) -> list[Prepared]:
     return [_prepared(row) for row in connection.execute(_PREPARED, (draft,))]
 
 
-def prepared_for(
-    connection: sqlite3.Connection, draft: str, digest: str, practitioner: str
-) -> Prepared | None:
+def prepared_for(connection: sqlite3.Connection, draft: str, digest: str, practitioner: str) -> Prepared | None:
     """Return what this practitioner was shown under this digest."""
     rest = " AND digest = ? AND practitioner = ?"
     row = connection.execute(_PREPARED + rest, (draft, digest, practitioner)).fetchone()

@@ -132,8 +132,7 @@ _SCHEMA_1: Final = (
         for table in ("audit", "signature", "revision", "comment", "card")
         for change in ("UPDATE", "DELETE")
     ),
-    "CREATE TRIGGER draft_no_delete BEFORE DELETE ON draft"
-    " BEGIN SELECT RAISE(ABORT, 'drafts are never deleted'); END",
+    "CREATE TRIGGER draft_no_delete BEFORE DELETE ON draft BEGIN SELECT RAISE(ABORT, 'drafts are never deleted'); END",
     "CREATE TRIGGER draft_forward BEFORE UPDATE ON draft WHEN NEW.version < OLD.version OR NEW.seq <= OLD.seq"
     " BEGIN SELECT RAISE(ABORT, 'a draft only moves forward'); END",
     *(f"INSERT INTO state VALUES ('{state}', {int(state in SIGNED)})" for state in STATES),  # noqa: S608
@@ -143,9 +142,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_SCHEMA_1,)
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """Return a connection with the pragmas that the promises rest on; usable from another thread."""
-    connection = sqlite3.connect(
-        path, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=False
-    )
+    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=False)
     for pragma in (
         "synchronous=FULL",
         "foreign_keys=ON",
@@ -197,9 +194,7 @@ def store_error(error: sqlite3.Error) -> ServiceError:
     if name in {"SQLITE_BUSY", "SQLITE_LOCKED"}:
         return Unavailable("U-STORE-LOCKED", "the store is locked by another process; try again")
     if isinstance(error, sqlite3.IntegrityError):
-        return ServiceError(
-            "U-STORE-CONSTRAINT", "the store refused a record that breaks its rules; report this"
-        )
+        return ServiceError("U-STORE-CONSTRAINT", "the store refused a record that breaks its rules; report this")
     if isinstance(error, sqlite3.ProgrammingError):
         return Unavailable("U-STORE-CLOSED", "the store is closed; start the service again")
     return Unavailable("U-STORE-FAILED", f"the store failed ({name or 'SQLite'}); see the service's disk")

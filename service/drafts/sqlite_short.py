@@ -14,9 +14,7 @@ def seen(connection: sqlite3.Connection, now: datetime, issuer: str, jti: str, e
     return added.rowcount == 0
 
 
-def keep(
-    connection: sqlite3.Connection, now: datetime, kind: str, key: str, value: bytes, expires: datetime
-) -> None:
+def keep(connection: sqlite3.Connection, now: datetime, kind: str, key: str, value: bytes, expires: datetime) -> None:
     """Keep a sealed record, in place of an earlier one under the same key; those that expired go."""
     connection.execute("DELETE FROM kept WHERE expires <= ?", (instant(now),))
     values = (kind, key, value, instant(expires))

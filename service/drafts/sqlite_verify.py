@@ -33,9 +33,7 @@ def _walk(connection: sqlite3.Connection, jwks: Mapping[str, Any] | None) -> Aud
     drafts = [row[0] for row in connection.execute("SELECT id FROM draft ORDER BY created, id")]
     for draft in drafts:
         faults += [f"draft {draft}: {fault}" for fault in _draft_faults(connection, draft, jwks)]
-    return AuditReport(
-        tuple(faults), len(drafts), _count(connection, "audit"), _count(connection, "signature")
-    )
+    return AuditReport(tuple(faults), len(drafts), _count(connection, "audit"), _count(connection, "signature"))
 
 
 def _file_faults(connection: sqlite3.Connection) -> Iterator[str]:
@@ -62,9 +60,7 @@ def _gather(connection: sqlite3.Connection, draft: str) -> Record:
         draft=held.draft,
         seq=held.seq,
         head=held.head,
-        revisions=dict(
-            connection.execute("SELECT version, resource FROM revision WHERE draft = ?", (draft,))
-        ),
+        revisions=dict(connection.execute("SELECT version, resource FROM revision WHERE draft = ?", (draft,))),
         entries=entries,
         prepared=sqlite_rows.prepared(connection, draft),
         signature=sqlite_rows.signature(connection, draft),
@@ -82,9 +78,7 @@ def _outbox(connection: sqlite3.Connection, draft: str) -> Outbox | None:
 
 def _card(connection: sqlite3.Connection, uuid: str) -> Mapping[str, Any]:
     row = connection.execute("SELECT uuid, ehr, drafts, detail FROM card WHERE uuid = ?", (uuid,)).fetchone()
-    return (
-        {} if row is None else claims.of_card(row[0], row[1], loads(row[2].encode()), loads(row[3].encode()))
-    )
+    return {} if row is None else claims.of_card(row[0], row[1], loads(row[2].encode()), loads(row[3].encode()))
 
 
 def _count(connection: sqlite3.Connection, table: str) -> int:

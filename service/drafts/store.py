@@ -157,9 +157,7 @@ class Store(Protocol):
         """Count drafts in the given states."""
         ...
 
-    async def prepare(
-        self, draft: str, expected_version: int, prepared: Prepared, resource: bytes | None
-    ) -> None:
+    async def prepare(self, draft: str, expected_version: int, prepared: Prepared, resource: bytes | None) -> None:
         """Keep the bytes shown; ``resource`` (an edited draft) makes a new version in the same commit."""
         ...
 
@@ -175,9 +173,7 @@ class Store(Protocol):
         """
         ...
 
-    async def reject(
-        self, draft: str, expected_version: int | None, actor: str, detail: Mapping[str, Any]
-    ) -> Draft:
+    async def reject(self, draft: str, expected_version: int | None, actor: str, detail: Mapping[str, Any]) -> Draft:
         """End an unsigned draft as ``overridden`` with its reason."""
         ...
 

@@ -198,9 +198,7 @@ def _expected_outbox(entries: Sequence[AuditEntry]) -> Outbox | None:
 
 
 def _comment_rows(record: Record) -> Iterator[str]:
-    claimed = {
-        e.seq: e.detail["given"]["comment"] for e in record.entries if "comment" in e.detail.get("given", {})
-    }
+    claimed = {e.seq: e.detail["given"]["comment"] for e in record.entries if "comment" in e.detail.get("given", {})}
     for seq in claimed.keys() | record.comments.keys():
         text = record.comments.get(seq)
         if text is None:

@@ -123,9 +123,7 @@ class TokenEndpoint:
 
 def _required(endpoint: str | None) -> str:
     if endpoint is None:
-        raise EhrFailed(
-            "U-EHR-SMART", "The EHR's discovery names no token endpoint; ask the EHR's operators."
-        )
+        raise EhrFailed("U-EHR-SMART", "The EHR's discovery names no token endpoint; ask the EHR's operators.")
     return endpoint
 
 

@@ -79,9 +79,7 @@ def check_practitioner(raw: bytes, reference: str) -> None:
         )
 
 
-def prescribing_role(
-    pages: Sequence[bytes], references: frozenset[str], codes: frozenset[str], today: date
-) -> str:
+def prescribing_role(pages: Sequence[bytes], references: frozenset[str], codes: frozenset[str], today: date) -> str:
     """Return the reference of a role that lets the practitioner prescribe today; Forbidden U-SIGNER-ROLE.
 
     ``references`` are the spellings of the practitioner's reference: an EHR may ignore the search parameter

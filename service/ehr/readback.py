@@ -117,6 +117,4 @@ def _telling(item: Iterable[str]) -> set[str]:
 
 
 def _same_list(mine: Sequence[object], held: Sequence[object], fhir_base: str) -> bool:
-    return len(mine) == len(held) and all(
-        _same(one, other, fhir_base) for one, other in zip(mine, held, strict=True)
-    )
+    return len(mine) == len(held) and all(_same(one, other, fhir_base) for one, other in zip(mine, held, strict=True))

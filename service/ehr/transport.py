@@ -74,9 +74,7 @@ class Transport:
             )
         return answer
 
-    async def _exchange(
-        self, method: str, url: httpx.URL, headers: Mapping[str, str], content: bytes | None
-    ) -> Answer:
+    async def _exchange(self, method: str, url: httpx.URL, headers: Mapping[str, str], content: bytes | None) -> Answer:
         async with self._http.stream(method, url, headers=headers, content=content) as response:
             body = bytearray()
             async for chunk in response.aiter_bytes():

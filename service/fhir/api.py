@@ -76,9 +76,7 @@ def answer(resource: object, headers: Mapping[str, str] | None = None) -> Respon
 
 def _known(kind: str) -> str:
     if kind not in SEARCHES:
-        raise NotFound(
-            "U-FHIR-TYPE-UNSUPPORTED", "This type is not served; GET /fhir/metadata lists those that are."
-        )
+        raise NotFound("U-FHIR-TYPE-UNSUPPORTED", "This type is not served; GET /fhir/metadata lists those that are.")
     return kind
 
 

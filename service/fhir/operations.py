@@ -100,15 +100,11 @@ async def _user(request: Request, services: "Services", ident: str) -> User:
     user = await tokens.user(request, services)
     draft = await decisions.own_draft(services, user.practitioner.ehr, ident)
     if user.patient is not None and user.patient != draft.patient:
-        raise Forbidden(
-            "U-SESSION-PATIENT", "This session was opened for another patient: open the draft's chart."
-        )
+        raise Forbidden("U-SESSION-PATIENT", "This session was opened for another patient: open the draft's chart.")
     return user
 
 
-async def _parameters(
-    request: Request, services: "Services", known: Mapping[str, str]
-) -> dict[str, list[Any]]:
+async def _parameters(request: Request, services: "Services", known: Mapping[str, str]) -> dict[str, list[Any]]:
     """Return the values by name, empty lists for those not given; BadRequest U-FHIR-PARAMETERS."""
     parameters = _read(await _body(request, services))
     found: dict[str, list[Any]] = {name: [] for name in known}
@@ -158,9 +154,7 @@ def _value(parameter: _Parameter, element: str) -> Any:
 
 
 def _prepared(prepared: Prepared) -> dict[str, Any]:
-    acknowledgements = [
-        {"name": "acknowledgement", "valueString": text} for text in prepared.acknowledgements
-    ]
+    acknowledgements = [{"name": "acknowledgement", "valueString": text} for text in prepared.acknowledgements]
     return {
         "resourceType": "Parameters",
         "parameter": [

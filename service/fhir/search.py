@@ -124,9 +124,7 @@ async def audit_events(services: "Services", who: "Practitioner", query: Query) 
     base = services.clients[who.ehr].ehr.fhir_base.rstrip("/")
     events = [audit_event(entry, base) for entry in await services.store.history(draft)]
     return [
-        Record("AuditEvent", Head(id=event["id"]), 1, event)
-        for event in events
-        if _is(event["id"], values.get("_id"))
+        Record("AuditEvent", Head(id=event["id"]), 1, event) for event in events if _is(event["id"], values.get("_id"))
     ]
 
 
@@ -138,9 +136,7 @@ async def _by_ids(services: "Services", who: "Practitioner", idents: Sequence[st
     return found
 
 
-async def _drafts_and_orders(
-    services: "Services", who: "Practitioner", values: Mapping[str, str]
-) -> list[Record]:
+async def _drafts_and_orders(services: "Services", who: "Practitioner", values: Mapping[str, str]) -> list[Record]:
     statuses = values["status"].split(",") if "status" in values else []
     asked = [states_of(status) for status in statuses]
     states: list[State] = [state for state in STATES if any(state in group for group in asked)]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
 from service.drafts import claims
@@ -13,7 +13,9 @@ from service.drafts.canonical_json import digest, dumps
 from service.drafts.sqlite import SqliteStore
 from service.drafts.store import Draft, NewDraft, Prepared, Signature, Store
 from service.settings import Ehr
-from service.smart.tokens import Practitioner
+
+if TYPE_CHECKING:
+    from service.smart.tokens import Practitioner
 
 T = TypeVar("T")
 PUBLIC_URL = "https://undersign.example"
@@ -22,8 +24,10 @@ START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 HOUR = 3600
 
 
-def practitioner(number: int = 1) -> Practitioner:
+def practitioner(number: int = 1) -> "Practitioner":
     """Return one of many prescribers."""
+    from service.smart.tokens import Practitioner
+
     return Practitioner(
         reference=f"Practitioner/p{number}",
         display=f"Dr Example {number}",
@@ -73,9 +77,7 @@ def resource(**changes: Any) -> dict[str, Any]:
     draft: dict[str, Any] = {
         "resourceType": "MedicationRequest",
         "meta": {
-            "security": [
-                {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "AIAST"}
-            ]
+            "security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "AIAST"}]
         },
         "status": "draft",
         "intent": "proposal",
@@ -102,9 +104,7 @@ def resource(**changes: Any) -> dict[str, Any]:
 def new_draft(rank: int = 1, *, acknowledge: Sequence[str] = (), **changes: Any) -> NewDraft:
     """Return a draft to hold."""
     context = dumps({"acknowledge": list(acknowledge)})
-    return NewDraft(
-        ingredient=f"drug-{rank}", rank=rank, resource=dumps(resource(**changes)), context=context
-    )
+    return NewDraft(ingredient=f"drug-{rank}", rank=rank, resource=dumps(resource(**changes)), context=context)
 
 
 def held_draft(**changes: Any) -> Draft:

@@ -30,9 +30,7 @@ GOOD = {
     "suggestions": [
         {
             "label": "Sertraline 50 mg",
-            "actions": [
-                {"type": "create", "description": "Draft", "resource": {"resourceType": "MedicationRequest"}}
-            ],
+            "actions": [{"type": "create", "description": "Draft", "resource": {"resourceType": "MedicationRequest"}}],
         }
     ],
     "links": [{"label": "Open", "url": f"{SERVICE}/review/1", "type": "absolute"}],

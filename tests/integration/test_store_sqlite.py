@@ -257,9 +257,7 @@ def test_a_failing_disk_fails_the_whole_batch(tmp_path: Path):
     path = tmp_path / "store.db"
 
     async def story(writer: Writer, connection: sqlite3.Connection) -> None:
-        found = await together(
-            writer, _token("one"), _raising(sqlite3.OperationalError("disk I/O")), _token("two")
-        )
+        found = await together(writer, _token("one"), _raising(sqlite3.OperationalError("disk I/O")), _token("two"))
         assert [one.code for one in found] == ["U-STORE-FAILED"] * 3
         assert await writer.submit(_token("three")) == 1
 
@@ -281,9 +279,7 @@ def test_a_full_disk_is_named_and_passes_when_there_is_room_again(tmp_path: Path
         assert caught.value.code == "U-STORE-FULL"
         assert await store.count(STATES) == 0
         connection.execute("PRAGMA max_page_count=1000000")
-        assert (
-            len(await store.hold("north", "Patient/example", "facts-1", many, HOUR, "Device/undersign")) == 50
-        )
+        assert len(await store.hold("north", "Patient/example", "facts-1", many, HOUR, "Device/undersign")) == 50
 
     with_store(tmp_path / "store.db", story)
 
@@ -405,9 +401,7 @@ def _columns() -> list[tuple[str, str]]:
     for statement in sqlite_schema.MIGRATIONS[0]:
         connection.execute(statement)
     found = [
-        (table, row[1])
-        for table in AUDITED
-        for row in connection.execute(f"PRAGMA table_info({table})").fetchall()
+        (table, row[1]) for table in AUDITED for row in connection.execute(f"PRAGMA table_info({table})").fetchall()
     ]
     connection.close()
     return found
@@ -419,9 +413,7 @@ def test_the_untouched_store_is_whole(rich: tuple[Path, dict[str, Any]]):
 
 
 @pytest.mark.parametrize(("table", "column"), _columns())
-def test_a_change_to_any_column_is_found(
-    rich: tuple[Path, dict[str, Any]], tmp_path: Path, table: str, column: str
-):
+def test_a_change_to_any_column_is_found(rich: tuple[Path, dict[str, Any]], tmp_path: Path, table: str, column: str):
     """Whoever can write to the file cannot change one value of an audited row unseen."""
     path = tmp_path / "store.db"
     shutil.copy(rich[0], path)
@@ -430,8 +422,8 @@ def test_a_change_to_any_column_is_found(
     text = f"CASE WHEN substr({column}, 1, 1) = '1' THEN '2' ELSE '1' END || substr({column}, 2)"
     blob = f"CAST('1' || substr(CAST({column} AS TEXT), 2) AS BLOB)"
     changed += f" WHEN 'text' THEN {text} ELSE {blob} END"
-    first = f"(SELECT rowid FROM {table} LIMIT 1)" if table != "audit" else "(SELECT min(seq) FROM audit)"
-    key = "rowid" if table != "audit" else "seq"
+    key = {"audit": "seq", "outbox": "draft", "prepared": "draft"}.get(table, "rowid")
+    first = f"(SELECT min({key}) FROM {table})"
     touched = connection.execute(f"UPDATE {table} SET {column} = {changed} WHERE {key} = {first}").rowcount
     connection.close()
     assert touched
@@ -461,9 +453,7 @@ def test_a_signature_slipped_in_is_found(rich: tuple[Path, dict[str, Any]], tmp_
         (victim,),
     )
     connection.execute("INSERT INTO outbox VALUES (?, '2026', 0, NULL, '{}')", (victim,))
-    connection.execute(
-        "UPDATE draft SET state = 'signed', signed = 1, signature = id WHERE id = ?", (victim,)
-    )
+    connection.execute("UPDATE draft SET state = 'signed', signed = 1, signature = id WHERE id = ?", (victim,))
     connection.close()
     found = [fault for fault in faults(path, rich[1]) if victim in fault]
     codes = {fault.split(": ")[1] for fault in found}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
@@ -71,7 +71,7 @@ class Lives(RuleBasedStateMachine):
         target=drafts,
         patient=st.sampled_from(PATIENTS),
         facts=st.sampled_from(("one", "two")),
-        count=st.integers(0, 2),
+        count=st.integers(0, 3),
     )
     def hold(self, patient: str, facts: str, count: int):
         new = [new_draft(rank) for rank in range(count)]
@@ -99,6 +99,9 @@ class Lives(RuleBasedStateMachine):
         return prepared
 
     @rule(prepared=shown, write_back=st.booleans(), wrong=st.sampled_from(("", "", "", "bytes", "person")))
+    def sign_shown(self, prepared: Prepared, write_back: bool, wrong: str):
+        self.sign(prepared, write_back, wrong)
+
     def sign(self, prepared: Prepared, write_back: bool, wrong: str):
         before = self.run(self.store.read(prepared.draft))
         signature = signature_of(prepared)
@@ -114,8 +117,17 @@ class Lives(RuleBasedStateMachine):
             known = self.known[prepared.draft]
             assert known.signed is None
             known.signed, known.write_back = prepared.digest, write_back
+            event("signed")
         else:
             assert wrong or not self._open(before) or before.version != prepared.version
+
+    @rule(draft=drafts, write_back=st.booleans())
+    def prepare_and_sign(self, draft: str, write_back: bool):
+        present = self.run(self.store.read(draft))
+        prepared = prepared_bytes(present)
+        if self._open(present):
+            self.run(self.store.prepare(draft, present.version, prepared, None))
+        self.sign(prepared, write_back, "")
 
     @rule(draft=drafts)
     def reject(self, draft: str):
@@ -123,7 +135,7 @@ class Lives(RuleBasedStateMachine):
         found = self.attempt(self.store.reject(draft, before.version, "Practitioner/p1", {"reason": "other"}))
         assert isinstance(found, Draft) == self._open(before)
 
-    @rule(seconds=st.sampled_from((1, LIFE_S // 2, LIFE_S)))
+    @rule(seconds=st.sampled_from((1, 10, LIFE_S // 2, LIFE_S)))
     def wait(self, seconds: int):
         self.clock.forward(seconds)
 
@@ -138,6 +150,7 @@ class Lives(RuleBasedStateMachine):
         entry = self.run(self.store.claim(30))
         if entry is None:
             return multiple()
+        event("claimed")
         assert self.known[entry.draft].signed
         return entry
 
@@ -177,9 +190,10 @@ class Lives(RuleBasedStateMachine):
         for draft, known in self.known.items():
             signature = self.run(self.store.signature(draft))
             assert (signature.digest if signature else None) == known.signed
-            assert (known.state in states.SIGNED) == (known.signed is not None)
-            events = [entry.event for entry in self.run(self.store.history(draft))]
-            assert events.count("signed") == int(known.signed is not None)
+            found, history = self.run(self._look(draft))
+            assert (found.state in states.SIGNED) == (known.signed is not None)
+            steps = [entry.event for entry in history]
+            assert steps.count("signed") == int(known.signed is not None)
 
     @invariant()
     def nothing_was_signed_after_its_time(self):

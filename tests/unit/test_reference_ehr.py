@@ -184,9 +184,7 @@ def test_what_search_cannot_do_is_refused(bench: Bench, query: str) -> None:
 
 def test_includes_bring_the_drug_and_revincludes_the_provenance(bench: Bench) -> None:
     """_include resolves medicationReference and _revinclude finds Provenance by its target."""
-    order = bench.get(
-        "/fhir/MedicationRequest?patient=daniel-okafor&_include=MedicationRequest:medication"
-    ).json()
+    order = bench.get("/fhir/MedicationRequest?patient=daniel-okafor&_include=MedicationRequest:medication").json()
     assert [entry["search"]["mode"] for entry in order["entry"]] == ["match", "include"]
     target = f"MedicationRequest/{order['entry'][0]['resource']['id']}"
     provenance = _provenance(target)
@@ -209,9 +207,7 @@ def _provenance(target: str) -> dict[str, object]:
 
 def test_a_created_resource_has_version_location_and_the_decimals_as_sent(bench: Bench) -> None:
     """201 comes with ETag and Location, and 0.50 does not become 0.5."""
-    body = _order() | {
-        "dosageInstruction": [{"doseAndRate": [{"doseQuantity": {"value": 0.5, "unit": "mg"}}]}]
-    }
+    body = _order() | {"dosageInstruction": [{"doseAndRate": [{"doseQuantity": {"value": 0.5, "unit": "mg"}}]}]}
     raw = json.dumps(body).replace("0.5", "0.50")
     headers = {"Authorization": f"Bearer {bench.token()}", "Content-Type": "application/fhir+json"}
     made = bench.http.post("/fhir/MedicationRequest", content=raw, headers=headers)
@@ -224,8 +220,7 @@ def test_a_conditional_create_makes_one_order_only(bench: Bench) -> None:
     """No match creates, one match returns it, two matches are refused with 412, and nothing is added."""
     condition = "identifier=https://reference-ehr.example/orders|a"
     statuses = [
-        bench.post("/fhir/MedicationRequest", _order(), **{"If-None-Exist": condition}).status_code
-        for _ in range(2)
+        bench.post("/fhir/MedicationRequest", _order(), **{"If-None-Exist": condition}).status_code for _ in range(2)
     ]
     bench.post("/fhir/MedicationRequest", _order())
     refused = bench.post("/fhir/MedicationRequest", _order(), **{"If-None-Exist": condition})
@@ -261,9 +256,7 @@ def test_an_update_needs_the_present_version(bench: Bench) -> None:
         ({"resourceType": "Provenance"}, 422),
     ],
 )
-def test_an_invalid_order_is_refused_and_not_stored(
-    bench: Bench, change: dict[str, object], status: int
-) -> None:
+def test_an_invalid_order_is_refused_and_not_stored(bench: Bench, change: dict[str, object], status: int) -> None:
     """Wrong codes, unknown people and broken structure give 422 and an OperationOutcome, and nothing else."""
     before = _total(bench, "MedicationRequest")
     answer = bench.post("/fhir/MedicationRequest", _order() | change)
