@@ -100,7 +100,7 @@ def sign(
     write_back: bool,
     detail: Mapping[str, Any],
 ) -> Draft:
-    """Record the signature, move to ``signed`` and queue the write-back."""
+    """Record the signature, move to ``signed`` and queue the write-back; what it was chosen over is superseded."""
     held = sqlite_rows.load(connection, signature.draft)
     shown = sqlite_rows.prepared_for(connection, signature.draft, signature.digest, signature.practitioner)
     checks.signable(held.draft, shown, signature, now)
@@ -110,6 +110,9 @@ def sign(
     held = record(connection, held, "signed", signature.practitioner, now, said, detail)
     if write_back:
         connection.execute("INSERT INTO outbox VALUES (?, ?, 0, NULL, '{}')", (signature.draft, instant(now)))
+    of_patient = f"WHERE {_OPEN} AND d.ehr = ? AND d.patient = ?"
+    for other in sqlite_rows.select(connection, of_patient, (*UNSIGNED, held.draft.ehr, held.draft.patient)):
+        record(connection, other, "superseded", signature.practitioner, now, {"by": signature.draft})
     return held.draft
 
 

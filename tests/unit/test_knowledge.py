@@ -14,10 +14,10 @@ TABLES = {name: tables.read(name) for name in tables.NAMES}
 
 
 def test_the_tables_hold_what_was_carried_over() -> None:
-    """The formulary has 91 rows; of 368 rules, 351 are judged and 17 say why not; all rows have a source."""
+    """The formulary has 91 rows; of 369 rules, 352 are judged and 17 say why not; all rows have a source."""
     rules = [rule for rule in K.rules if rule.grounds != "cross_reaction"]
     judged = [rule for rule in rules if rule.evaluable]
-    assert (len(K.drugs), len(rules), len(judged)) == (91, 368, 351)
+    assert (len(K.drugs), len(rules), len(judged)) == (91, 369, 352)
     assert all(rule.why_not for rule in rules if not rule.evaluable)
 
 

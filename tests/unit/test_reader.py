@@ -100,7 +100,6 @@ def test_types_that_we_do_not_touch_are_skipped_unread() -> None:
         (b'{"resourceType": 4}', "U-FHIR-TYPE"),
         (b'{"resourceType": "Bundle", "entry": []}', "U-FHIR-TYPE"),
         (b'{"resourceType": "Practitioner"}', "U-FHIR-NO-PATIENT"),
-        (raw(fhir.observation()), "U-FHIR-NO-PATIENT"),
         (raw(fhir.patient(birthDate=19800517)), "U-FHIR-NO-PATIENT"),
         (raw([fhir.patient(), fhir.patient(id="p2")]), "U-PATIENT-MISMATCH"),
         (raw([fhir.patient(), fhir.patient(gender="male")]), "U-PATIENT-MISMATCH"),
@@ -593,3 +592,18 @@ def test_prefetch_values_are_checked_unless_they_were() -> None:
         reader.read_prefetch(values, "p1")
     assert caught.value.code == "U-JSON-DUPLICATE-KEY"
     assert reader.read_prefetch(values, "p1", checked=True).patient is not None
+
+
+def test_a_file_about_one_subject_without_a_patient_is_read_as_that_patients() -> None:
+    """One Observation alone is read for its subject, whose birth date and sex stay unknown."""
+    chart = reader.read(raw(fhir.observation()))
+    assert chart.patient is not None
+    assert (len(chart.observations), chart.patient.birthDate, chart.patient.gender) == (1, None, None)
+
+
+def test_a_file_about_two_subjects_without_a_patient_is_refused() -> None:
+    """Two subjects and no Patient: nobody can say whose chart it is."""
+    both = [fhir.observation(id="a"), fhir.observation(id="b", subject={"reference": "Patient/other"})]
+    with pytest.raises(InputError) as caught:
+        reader.read(raw(both))
+    assert caught.value.code == "U-FHIR-NO-PATIENT"
