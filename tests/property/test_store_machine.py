@@ -72,10 +72,13 @@ class Lives(RuleBasedStateMachine):
 
     # --- what happens
 
-    @initialize()
-    def two_charts_were_opened(self):
+    @initialize(signed=st.booleans())
+    def two_charts_were_opened(self, signed: bool):
         for patient in PATIENTS:
             self.hold(patient, "one", 3)
+        if signed:
+            self.prepare(0, 1, False, False)
+            self.sign(0, True, "")
 
     @rule(
         patient=st.sampled_from(PATIENTS),
