@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV = $(shell command -v uv || echo .venv-uv/bin/uv)
 ARGS ?=
+# The certificates that the machine trusts, a hospital's own among them.
+export UV_SYSTEM_CERTS ?= 1
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11
 
 .PHONY: help install demo test check bench lock clean

@@ -72,13 +72,12 @@ class Lives(RuleBasedStateMachine):
 
     # --- what happens
 
-    @initialize(signed=st.booleans())
-    def two_charts_were_opened(self, signed: bool):
+    @initialize(write_back=st.booleans())
+    def two_charts_were_opened_and_a_draft_signed(self, write_back: bool):
         for patient in PATIENTS:
             self.hold(patient, "one", 3)
-        if signed:
-            self.prepare(0, 1, False, False)
-            self.sign(0, True, "")
+        self.prepare(0, 1, False, False)
+        self.sign(0, write_back, "")
 
     @rule(
         patient=st.sampled_from(PATIENTS),
