@@ -169,8 +169,8 @@ class Store(Protocol):
         """Record the signature, move to ``signed`` and queue the write-back, in one full-sync commit.
 
         The patient's other unsigned drafts become ``superseded`` in the same commit: they were alternatives, on a
-        chart that the signature changes. Exactly one of many concurrent signers wins. Conflicts: U-DRAFT-STATE, U-DRAFT-VERSION, U-DIGEST,
-        U-DRAFT-EXPIRED (by the store's clock), U-DRAFT-SIGNED.
+        chart that the signature changes. Exactly one of many concurrent signers wins. Conflicts: U-DRAFT-STATE,
+        U-DRAFT-VERSION, U-DIGEST, U-DRAFT-EXPIRED (by the store's clock), U-DRAFT-SIGNED.
         """
         ...
 

@@ -213,9 +213,7 @@ def test_two_drafts_of_one_rank_are_refused_and_nothing_is_held(run: Run[Any]):
         ("withdrawn", "presented", "withdrawn"),
     ],
 )
-def test_a_mark_never_goes_back_and_is_always_recorded(
-    run: Run[Any], first: State, then: State, state: State
-):
+def test_a_mark_never_goes_back_and_is_always_recorded(run: Run[Any], first: State, then: State, state: State):
     """Feedback that comes late, twice or out of order is kept in the chain and moves nothing back."""
 
     async def story(store: Store, clock: Clock) -> None:
@@ -377,9 +375,7 @@ def test_an_edit_makes_a_version_and_ends_what_was_prepared_before(run: Run[Any]
         (0, 1, True, "U-DRAFT-VERSION"),
     ],
 )
-def test_bytes_of_another_version_are_not_kept(
-    run: Run[Any], expected: int, version: int, edited: bool, code: str
-):
+def test_bytes_of_another_version_are_not_kept(run: Run[Any], expected: int, version: int, edited: bool, code: str):
     """The version of prepared bytes must be the draft's, or the next one with an edit."""
 
     async def story(store: Store, clock: Clock) -> None:
@@ -436,6 +432,22 @@ def test_a_signature_without_write_back_queues_nothing(run: Run[Any]):
     run(story)
 
 
+def test_a_signature_ends_that_patients_other_drafts(run: Run[Any]):
+    """The alternatives to a signed draft can no longer be signed; another patient's drafts can."""
+
+    async def story(store: Store, clock: Clock) -> None:
+        chosen, *others = await three(store)
+        elsewhere = await hold_one(store, patient="Patient/other")
+        shown = prepared_bytes(others[0])
+        await store.prepare(others[0].id, 1, shown, None)
+        await sign_one(store, chosen)
+        assert {(await store.read(draft.id)).state for draft in others} == {"superseded"}
+        assert await refused(store.sign(signature_of(shown), write_back=True, detail={})) == "U-DRAFT-STATE"
+        assert (await store.read(elsewhere.id)).state == "held"
+
+    run(story)
+
+
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
@@ -446,9 +458,7 @@ def test_a_signature_without_write_back_queues_nothing(run: Run[Any]):
         ({"order_id": "other"}, "U-DIGEST"),
     ],
 )
-def test_only_what_this_practitioner_was_shown_can_be_signed(
-    run: Run[Any], changes: dict[str, Any], code: str
-):
+def test_only_what_this_practitioner_was_shown_can_be_signed(run: Run[Any], changes: dict[str, Any], code: str):
     """A signature over other bytes, another version or by another person is refused and changes nothing."""
 
     async def story(store: Store, clock: Clock) -> None:

@@ -78,9 +78,7 @@ def test_what_belongs_to_the_draft_stays_with_it():
 def test_a_dose_keeps_its_digits():
     """0.50 mg is signed as 0.50, not as 0.5."""
     raw = dumps({"dosageInstruction": [dosage(Decimal("0.50"))]})
-    assert (
-        b'"value":0.50}' in prepare(held_draft(dosageInstruction=load_object(raw)["dosageInstruction"])).order
-    )
+    assert b'"value":0.50}' in prepare(held_draft(dosageInstruction=load_object(raw)["dosageInstruction"])).order
 
 
 def test_two_prepared_orders_are_never_the_same():
@@ -103,19 +101,11 @@ def test_two_prepared_orders_are_never_the_same():
         ({"dosageInstruction": [dosage("50")]}, "U-ORDER-DOSE"),
         ({"dosageInstruction": [dosage(True)]}, "U-ORDER-DOSE"),
         (
-            {
-                "dosageInstruction": [
-                    dosage(timing={"repeat": {"frequency": 0, "period": 1, "periodUnit": "d"}})
-                ]
-            },
+            {"dosageInstruction": [dosage(timing={"repeat": {"frequency": 0, "period": 1, "periodUnit": "d"}})]},
             "U-ORDER-DOSE",
         ),
         (
-            {
-                "dosageInstruction": [
-                    dosage(timing={"repeat": {"frequency": 1, "period": 1, "periodUnit": "x"}})
-                ]
-            },
+            {"dosageInstruction": [dosage(timing={"repeat": {"frequency": 1, "period": 1, "periodUnit": "x"}})]},
             "U-ORDER-DOSE",
         ),
         ({"dosageInstruction": [dosage(doseAndRate=[{"rateQuantity": {"value": 1}}])]}, "U-ORDER-DOSE"),
@@ -228,9 +218,7 @@ def test_an_edited_dose_makes_the_next_version_with_a_text_that_says_it():
 def test_wording_for_the_old_dose_does_not_outlive_it():
     """An instruction to the patient that was left as it stood goes when the dose under it changes."""
     draft = held_draft(dosageInstruction=[dosage(patientInstruction="one tablet")])
-    edit = edit_of(
-        draft, dosageInstruction=[dosage(100, text="two tablets a day", patientInstruction="one tablet")]
-    )
+    edit = edit_of(draft, dosageInstruction=[dosage(100, text="two tablets a day", patientInstruction="one tablet")])
     order = load_object(prepare(draft, edit).order)
     assert order["dosageInstruction"][0]["text"] == "two tablets a day"
     assert "patientInstruction" not in order["dosageInstruction"][0]
@@ -280,9 +268,7 @@ def test_exactly_what_was_shown_must_be_acknowledged(given: list[str], passes: b
         assert code_of(lambda: orders.check_acknowledgements(prepared, given)) == "U-ACKNOWLEDGE"
 
 
-@pytest.mark.parametrize(
-    "context", [b"{}", b'{"acknowledge":"x"}', b'{"acknowledge":[1]}', b'{"acknowledge":null}']
-)
+@pytest.mark.parametrize("context", [b"{}", b'{"acknowledge":"x"}', b'{"acknowledge":[1]}', b'{"acknowledge":null}'])
 def test_a_context_that_does_not_say_is_not_read_as_nothing_to_acknowledge(context: bytes):
     """A draft without its list of acknowledgements cannot be prepared."""
     with pytest.raises(ServiceError, match="U-DRAFT-CONTEXT"):
@@ -337,9 +323,7 @@ def signer(tmp_path: Path) -> signing.Signer:
 
 def signed(signer: signing.Signer) -> Signature:
     """Return a finished signature."""
-    return orders.sign(
-        prepare(held_draft()), signer, practitioner(), PUBLIC_URL, START + timedelta(minutes=1)
-    )
+    return orders.sign(prepare(held_draft()), signer, practitioner(), PUBLIC_URL, START + timedelta(minutes=1))
 
 
 def test_a_signature_and_its_provenance_verify(signer: signing.Signer):
@@ -397,9 +381,7 @@ def test_the_record_says_how_the_signer_was_authenticated():
         ({"provenance": b"{}"}, "U-SIG-FORMAT"),
     ],
 )
-def test_a_changed_signature_record_has_a_named_fault(
-    signer: signing.Signer, changes: dict[str, Any], code: str
-):
+def test_a_changed_signature_record_has_a_named_fault(signer: signing.Signer, changes: dict[str, Any], code: str):
     """Each part of a stored signature that does not fit the rest is named."""
     faults = verification.signature_faults(replace(signed(signer), **changes), signer.public_jwks())
     assert code in {fault.partition(":")[0] for fault in faults}

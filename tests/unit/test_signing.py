@@ -137,9 +137,7 @@ def _other_curve(path: Path) -> bytes:
     return json.dumps(ECKey.generate_key("P-256").as_dict(private=True)).encode()
 
 
-@pytest.mark.parametrize(
-    "content", [lambda _: b"", lambda _: b"{}", lambda _: b"[]", _public_only, _other_curve]
-)
+@pytest.mark.parametrize("content", [lambda _: b"", lambda _: b"{}", lambda _: b"[]", _public_only, _other_curve])
 def test_a_file_that_is_no_private_key_is_refused(tmp_path: Path, content: Callable[[Path], bytes]):
     """Anything but a private P-384 JWK is U-KEY-FILE and is not written over."""
     path = tmp_path / "key.json"
