@@ -45,7 +45,7 @@ def serve(
 @app.command()
 def ready(port: Annotated[int, typer.Option(help="Port of the service on this machine.")] = 8040) -> None:
     """Ask the service on this machine whether it is ready; status 1 when not. Example: undersign ready."""
-    from service.server import is_ready
+    from service.health import is_ready
 
     raise typer.Exit(0 if is_ready(port) else 1)
 

@@ -129,6 +129,9 @@ def load(path: Path | None) -> Settings:
     found = _find(path)
     raw = _read(found) if found else {}
     _overlay(raw, os.environ)
+    if not raw:
+        message = "there is no configuration: give --config FILE, or put undersign.toml here (docs/configuration.md)"
+        raise ConfigError("U-CONFIG-FILE", message)
     _refuse_unknown(raw, Settings, "")
     base = found.resolve().parent if found else Path.cwd()
     settings = _validate({**raw, "base": base})

@@ -23,7 +23,7 @@ T = TypeVar("T")
 Keep = Callable[[Mapping[str, str]], Awaitable[None]]
 
 
-class Mismatch(Exception):  # noqa: N818
+class Mismatch(Exception):
     """What the EHR holds is not what was signed; ``fields`` names where. A person has to look."""
 
     def __init__(self, fields: tuple[str, ...]) -> None:

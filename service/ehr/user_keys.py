@@ -23,6 +23,8 @@ class UserKeys:
         self._file: Path | None = settings.base / ehr.users.jwks_file if ehr.users.jwks_file else None
         self._fetch = fetch
         self._kept: tuple[float, KeySet] | None = None
+        if self._file is not None:  # a wrong path stops the start, not the first signature
+            self._kept = (time.monotonic(), _from_file(self._file))
 
     async def get(self, *, refresh: bool = False) -> KeySet:
         """Return the keys; EhrFailed U-EHR-SMART or ConfigError U-CONFIG-FILE when they cannot be read."""

@@ -58,6 +58,14 @@ def test_a_profile_path_is_relative_and_a_profile_name_is_not(tmp_path: Path) ->
     assert path.ehr[0].profile == str(tmp_path / "ours.toml")
 
 
+def test_without_any_configuration_nothing_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No file and no variable: the message says what to give, and no default tenant or store is made up."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError) as caught:
+        settings.load(None)
+    assert caught.value.code == "U-CONFIG-FILE"
+
+
 @pytest.mark.parametrize(
     ("name", "value", "read"),
     [
