@@ -96,6 +96,7 @@ def _options(view: View) -> Card:
         sections.table(shown),
         sections.either_way(shown),
         " ".join(part for part in (options.ties(shown), sections.ruled_out(shown)) if part),
+        sections.also_possible(shown),
         sections.not_drafted(shown),
         sections.concerns(shown),
         sections.unknown(shown),
@@ -167,7 +168,8 @@ def _crisis(view: View) -> Card:
         sections.people(view.assessment),
         "*This card repeats what is on record. It is no assessment of risk: a person makes that.*",
     )
-    head = "An answer on record needs a person now: no drug suggested"
+    now = any(escalation.urgency == "now" for escalation in view.assessment.escalations)
+    head = f"An answer on record needs a person {'now' if now else 'today'}: no drug suggested"
     return _base(view, "crisis", head, detail, closing=False) | {"indicator": "critical"}
 
 

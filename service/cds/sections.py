@@ -57,14 +57,20 @@ def _watch(reasons: Sequence[Reason], same: frozenset[str] = frozenset()) -> str
 
 
 def _shared(found: Sequence[Candidate]) -> frozenset[str]:
+    none: frozenset[str] = frozenset()
     said = [frozenset(reason.message for reason in options.known(one.reasons)) for one in found]
-    return frozenset.intersection(*said) if len(said) > 1 else frozenset()
+    return said[0].intersection(*said[1:]) if len(said) > 1 else none
+
+
+def either_said(assessment: Assessment) -> frozenset[str]:
+    """Return the messages that every offered drug has."""
+    return _shared(options.offered(assessment))
 
 
 def either_way(assessment: Assessment) -> str:
     """Return what the rules say in the same words of every offered drug."""
     found = options.offered(assessment)
-    same = _shared(found)
+    same = either_said(assessment)
     said = [sentence(r.message) for r in _worst(options.known(found[0].reasons)) if r.message in same] if same else []
     return f"**Either way.** {' '.join(said)}" if said else ""
 
@@ -92,6 +98,24 @@ def ruled_out(assessment: Assessment) -> str:
     ]
     out.sort(key=lambda pair: (not pair[1].facts, not pair[1].unknown, SEVERITIES.index(pair[1].severity)))
     return _named("Ruled out", out)
+
+
+def also_possible(assessment: Assessment) -> str:
+    """Return the ranked drugs that are not offered, grouped by what weighs most against them in this chart."""
+    groups: dict[str, list[str]] = {}
+    left = (c for c in assessment.candidates if c.verdict == "eligible" and c.band is not None)
+    said = either_said(assessment)
+    for candidate in sorted(left, key=lambda c: (c.band or 0, -(c.utility or 0.0))):
+        against = [r for r in _worst(options.known(candidate.reasons)) if r.message not in said]
+        why = _about(against[0], candidate.ingredient) if against else "nothing more against them on record"
+        groups.setdefault(why, []).append(_drug(candidate.ingredient))
+    shown = [f"{', '.join(names)} ({why})" for why, names in groups.items()]
+    return f"**Also possible:** {'; '.join(shown[:_FEW])}." if shown else ""
+
+
+def _about(reason: Reason, ingredient: str) -> str:
+    """Return a reason without the drug's own name, so that what holds for several is said once."""
+    return clause(reason.message.replace(ingredient, "it"))
 
 
 def not_drafted(assessment: Assessment) -> str:

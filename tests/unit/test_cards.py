@@ -64,6 +64,30 @@ def test_the_detail_holds_each_line_of_the_design(line: str) -> None:
     assert line in card_of(made.assessment())["detail"].replace("\n\n", "\n").split("\n")
 
 
+def test_what_holds_for_each_option_is_said_once() -> None:
+    """A warning with the same words for both drugs stands below the table, not in each of its rows."""
+    taper = Reason("D-1", "warning", "Replaces citalopram: taper plan needed.", "SRC-5", verified=True)
+    found = made.assessment()
+    both = tuple(
+        replace(c, reasons=(taper, *c.reasons)) if c.verdict == "offered" else c for c in found.candidates
+    )
+    detail = card_of(replace(found, candidates=both))["detail"]
+    assert "**Either way.** Replaces citalopram: taper plan needed." in detail
+    assert detail.count("Replaces citalopram") == 1
+    assert "| Bleeding risk with ibuprofen |" in detail
+
+
+def test_ranked_drugs_that_are_not_offered_are_named_with_what_weighs_against_them() -> None:
+    """Drugs left out of the three options stand in one line, grouped by the reason."""
+    found = made.assessment()
+    more = [
+        replace(made.offered(name, 20, made.BLEEDING, band=2), verdict="eligible")
+        for name in ("fluoxetine", "paroxetine")
+    ]
+    detail = card_of(replace(found, candidates=(*found.candidates, *more)))["detail"]
+    assert "**Also possible:** fluoxetine, paroxetine (Bleeding risk with ibuprofen)." in detail
+
+
 def test_a_rejected_option_is_not_shown_again() -> None:
     """A card with one draft left shows that one and no change, and counts two options."""
     view = made.view(made.assessment())
