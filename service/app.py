@@ -12,7 +12,7 @@ from service.cds import feedback, hooks
 from service.fhir import api as fhir_api
 from service.settings import Settings
 from service.smart import launch
-from service.web import page
+from service.web import page, rendering
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -31,7 +31,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.add_exception_handler(error, on_error)
     for router in (hooks.router, feedback.router, fhir_api.router, launch.router, page.router, status.router):
         app.include_router(router)
-    app.mount("/static", page.static)
+    app.mount("/static", rendering.static)
     app.add_middleware(Boundary, settings=settings)
     return app
 

@@ -1,8 +1,7 @@
 """What operators and the curious ask: health, readiness, metrics, the public key, the model card."""
 
-import html
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from fastapi import APIRouter, Request, Response
@@ -11,6 +10,7 @@ from recommender.model import Model
 from service import telemetry
 from service.drafts.states import UNSIGNED
 from service.errors import Unavailable
+from service.web import rendering
 
 if TYPE_CHECKING:
     from service.bootstrap import Services
@@ -62,7 +62,7 @@ async def model_card(request: Request) -> Response:
     accepted = request.headers.get("accept", "")
     if "json" in accepted and "text/html" not in accepted:
         return _json(card, {"Vary": "Accept"})
-    return Response(_page(card), media_type="text/html; charset=utf-8", headers={"Vary": "Accept"})
+    return _page(request, card)
 
 
 def _card(model: Model | None, knowledge: str) -> Mapping[str, Any]:
@@ -84,26 +84,12 @@ def _card(model: Model | None, knowledge: str) -> Mapping[str, Any]:
     return about | {"model": model.version} | {name: manifest[name] for name in kept}
 
 
-def _page(card: Mapping[str, Any]) -> str:
-    rows = "".join(f"<dt>{html.escape(name)}</dt><dd>{_words(value)}</dd>" for name, value in card.items())
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Undersign: model card</title>'
-        "</head><body><h1>Model card</h1><p>How the options on a card are worked out.</p>"
-        f"<dl>{rows}</dl></body></html>"
-    )
-
-
-def _words(value: Any) -> str:
-    if isinstance(value, Mapping):
-        pairs = cast(Mapping[str, Any], value).items()
-        return _list(f"{html.escape(name)}: {_words(inner)}" for name, inner in pairs)
-    if isinstance(value, list | tuple):
-        return _list(_words(entry) for entry in cast(Sequence[Any], value))
-    return html.escape(f"{value:.3g}" if isinstance(value, float) else str(value))
-
-
-def _list(entries: Iterable[str]) -> str:
-    return "<ul>" + "".join(f"<li>{entry}</li>" for entry in entries) + "</ul>"
+def _page(request: Request, card: Mapping[str, Any]) -> Response:
+    figures: Mapping[str, Mapping[str, Mapping[str, float]]] = card.get("figures", {})
+    named = [name for outcomes in figures.values() for found in outcomes.values() for name in found]
+    response = rendering.page(request, None, "model_card.html", card=card, columns=list(dict.fromkeys(named)))
+    response.headers["Vary"] = "Accept"
+    return response
 
 
 def _json(value: object, headers: Mapping[str, str] | None = None) -> Response:

@@ -12,8 +12,10 @@ from conformance.reference_ehr.refusals import Json
 from conformance.reference_ehr.search import values
 
 _STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem;"
-    "color:CanvasText;background:Canvas;color-scheme:light dark}li{margin:.4rem 0}small{opacity:.75}"
+    ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:0 auto;"
+    "padding:1rem;color:CanvasText;background:Canvas}h1{font-size:1.4rem}h2{font-size:1.1rem;margin:1.2rem 0 .3rem}"
+    "header{border-bottom:3px double;padding-bottom:.3rem}ul{padding-left:1.2rem}li{margin:.3rem 0}"
+    "code{overflow-wrap:anywhere}"
 )
 CHART_TYPES = ("Condition", "MedicationRequest", "MedicationStatement", "AllergyIntolerance", "Observation")
 
@@ -50,7 +52,8 @@ def choice(ask: Ask, accounts: Iterable[Account], people: Iterable[Person]) -> s
     """Return the login page, or the page that asks for a patient; every choice is a link."""
     if ask.what == "user":
         options = [("login_hint", a.username, f"{a.display}: {a.role}") for a in accounts]
-        title, text = "Who are you?", "There are no passwords: choose one of the synthetic users."
+        app = ask.query.get("client_id", "an app")
+        title, text = "Who are you?", f"The app {app} asks. There are no passwords: choose a synthetic user."
     else:
         options = [("patient", p.id, full_name(p.resources[0])) for p in people]
         title, text = "Which patient?", "The app asked for a patient."
@@ -58,7 +61,7 @@ def choice(ask: Ask, accounts: Iterable[Account], people: Iterable[Person]) -> s
         f"<li><a href='/authorize?{escape(urlencode({**ask.query, key: value}))}'>{escape(label)}</a></li>"
         for key, value, label in options
     )
-    return _page(title, f"<p>{text}</p><ul>{items}</ul>")
+    return _page(title, f"<p>{escape(text)}</p><ul>{items}</ul>")
 
 
 def full_name(resource: Json) -> str:
@@ -102,5 +105,7 @@ def _page(title: str, body: str) -> str:
     return (
         "<!doctype html><html lang='en'><meta charset='utf-8'>"
         "<meta name='viewport' content='width=device-width,initial-scale=1'>"
-        f"<title>{escape(title)}</title><style>{_STYLE}</style><h1>{escape(title)}</h1>{body}</html>"
+        f"<title>{escape(title)}</title><link rel='icon' href='data:,'><style>{_STYLE}</style>"
+        "<header>Reference Hospital, synthetic: nobody here exists</header>"
+        f"<main><h1>{escape(title)}</h1>{body}</main></html>"
     )

@@ -109,7 +109,7 @@ def _options(view: View) -> Card:
         "selectionBehavior": "at-most-one",
         "links": [
             {
-                "label": "Compare, edit and sign",
+                "label": "Compare and sign",
                 "url": f"{base}/review/{view.drafts[0].id}",
                 "type": "absolute",
             },

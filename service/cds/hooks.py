@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from fastapi import APIRouter, Request, Response
 
+from fhir_adapters import strict_json
 from fhir_adapters.adapt import adapt_prefetch
 from fhir_adapters.canonical import Adapted
 from fhir_adapters.errors import UndersignError
@@ -75,7 +76,7 @@ async def evaluate(hook_call: HookCall, service: Service, ehr: Ehr, services: "S
         raise Unavailable("U-MODEL-OFF", "the model is switched off here, so nothing is evaluated")
     values = await _values(hook_call, service, ehr, services)
     now = services.clock().astimezone()
-    adapted = adapt_prefetch(values, hook_call.patient_id, now.date(), services.profiles[ehr.id])
+    adapted = adapt_prefetch(values, hook_call.patient_id, now.date(), services.profiles[ehr.id], checked=True)
     assessment = assess(
         adapted, services.knowledge, services.model, jurisdiction=ehr.jurisdiction, requester=services.device
     )
@@ -90,8 +91,14 @@ async def evaluate(hook_call: HookCall, service: Service, ehr: Ehr, services: "S
 
 
 async def _values(hook_call: HookCall, service: Service, ehr: Ehr, services: "Services") -> Mapping[str, bytes]:
+    """Return the prefetch, completed; all of it has passed strict JSON: what was sent, with the body."""
     client = services.clients[ehr.id] if hook_call.fhir_server is not None else None
-    return await prefetch.complete(hook_call.prefetch, service.templates, hook_call.patient_id, client, hook_call.token)
+    sent, patient_id = hook_call.prefetch, hook_call.patient_id
+    values = await prefetch.complete(sent, service.templates, patient_id, client, hook_call.token)
+    for key, value in values.items():
+        if value is not sent.get(key):
+            strict_json.check(value)
+    return values
 
 
 async def _hold(

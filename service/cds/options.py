@@ -85,7 +85,19 @@ def _shared(assessment: Assessment, adapted: Adapted, summary: str) -> dict[str,
         "unknowns": list(assessment.unknowns),
         "versions": dict(assessment.versions),
         "no_change": _predictions(assessment.no_change),
+        "present": [_present(drug) for drug in treatment(assessment)],
+        "to_tell": [{"to": e.to, "urgency": e.urgency, "reason": e.reason} for e in assessment.escalations],
+        "unchecked": list(assessment.gate.reasons),
         "facts": [_fact(f) for f in adapted.features.features.values() if f.status == "present"],
+    }
+
+
+def _present(drug: CurrentDrug) -> dict[str, Any]:
+    return {
+        "ingredient": drug.ingredient,
+        "since": drug.since.isoformat() if drug.since else None,
+        "dose_mg_per_day": drug.dose_mg_per_day,
+        "reasons": [msgspec.to_builtins(reason) for reason in known(drug.reasons)],
     }
 
 

@@ -6,6 +6,7 @@ byte: nothing else is ever asked for a token.
 
 import base64
 import hashlib
+import re
 import secrets
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -16,19 +17,21 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from service.errors import BadRequest, Forbidden
+from service.errors import BadRequest, EhrFailed, Forbidden, NotFound
 from service.settings import Ehr
 from service.smart import sessions, tokens
 from service.smart.tokens import Practitioner
+from service.web.rendering import PageRoute
 
 if TYPE_CHECKING:
     from service.bootstrap import Services
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
 SCOPES = ("openid", "fhirUser", "user/Practitioner.rs", "user/PractitionerRole.rs", "user/Patient.r")
 _KIND = "launch"
 _COOKIE = "undersign_launch"
 _TIME = timedelta(minutes=10)
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Launch(msgspec.Struct, frozen=True):
@@ -52,14 +55,16 @@ async def launch(request: Request) -> Response:
         verifier=secrets.token_urlsafe(48),
         nonce=secrets.token_urlsafe(24),
         browser=secrets.token_urlsafe(32),
-        draft=query.get("draft"),
+        draft=_draft(query.get("draft")),
     )
+    asked = (await services.clients[ehr.id].smart_configuration()).authorization_endpoint
+    if asked is None:
+        raise EhrFailed("U-EHR-SMART", "The EHR's discovery names no authorisation endpoint; ask its operators.")
     state = secrets.token_urlsafe(32)
     sealed = services.sealer.seal(msgspec.json.encode(started), _KIND + state)
     await services.store.keep(_KIND, state, sealed, datetime.now(UTC) + _TIME)
-    found = await services.clients[ehr.id].smart_configuration()
-    address = f"{found.authorization_endpoint}?{_question(services, ehr, started, state, query.get('launch'))}"
-    response = RedirectResponse(address, status_code=303)
+    question = _question(services, ehr, started, state, query.get("launch"))
+    response = RedirectResponse(f"{asked}{'&' if '?' in asked else '?'}{question}", status_code=303)
     sessions.set_cookie(response, _COOKIE, started.browser, services.settings, ehr, _TIME)
     return response
 
@@ -77,9 +82,17 @@ async def callback(request: Request) -> Response:
     session = await _session(services, ehr, answer, started.nonce)
     target = f"/review/{started.draft}" if started.draft else "/review"
     response = RedirectResponse(target, status_code=303)
-    response.delete_cookie(_COOKIE)
+    sessions.clear_cookie(response, _COOKIE, services.settings)
+    await sessions.forget(request, services)
     await sessions.start(services, response, session, ehr)
     return response
+
+
+def _draft(given: str | None) -> str | None:
+    """Return the draft to open after the sign-in; it becomes part of an address, so only an id may pass."""
+    if given is not None and not _UUID.fullmatch(given):
+        raise NotFound("U-DRAFT-UNKNOWN", "There is no such draft; open the page from the EHR again.")
+    return given
 
 
 def _tenant(services: "Services", iss: str | None, ehr_id: str | None) -> Ehr:
@@ -117,7 +130,7 @@ async def _started(request: Request, services: "Services", state: str | None) ->
     if plain is None:
         raise BadRequest("U-LAUNCH-STATE", "This sign-in is unknown or too old: open the page from the EHR again.")
     started = msgspec.json.decode(plain, type=Launch)
-    browser = request.cookies.get(_COOKIE, "")
+    browser = request.cookies.get(sessions.cookie(_COOKIE, services.settings), "")
     if not secrets.compare_digest(browser.encode(), started.browser.encode()):
         raise BadRequest("U-LAUNCH-STATE", "This sign-in was begun in another browser: open the page again.")
     return started

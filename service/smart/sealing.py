@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 _NONCE = 12  # bytes, as NIST SP 800-38D advises for AES-GCM
+_TAG = 16
 
 
 class Sealer:
@@ -24,6 +25,8 @@ class Sealer:
 
     def open(self, sealed: bytes, about: str) -> bytes | None:
         """Return the plain bytes, or None for anything that was changed, moved or sealed with another key."""
+        if len(sealed) < _NONCE + _TAG:
+            return None
         try:
             return self._cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], about.encode())
         except InvalidTag:

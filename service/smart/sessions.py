@@ -5,6 +5,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import msgspec
 from starlette.requests import Request
@@ -46,38 +47,71 @@ async def start(services: "Services", response: Response, session: Session, ehr:
     set_cookie(response, COOKIE, secret, services.settings, ehr, session.expires - datetime.now(UTC))
 
 
-def set_cookie(response: Response, cookie: str, value: str, settings: "Settings", ehr: "Ehr", life: timedelta) -> None:
-    """Set a cookie that scripts cannot read; inside a tenant's EHR frame it has to be sent cross-site."""
-    secure = settings.server.public_url.startswith("https://")
-    framed = secure and bool(ehr.origins)
-    response.set_cookie(
-        cookie,
-        value,
-        max_age=max(0, int(life.total_seconds())),
-        httponly=True,
-        secure=secure,
-        samesite="none" if framed else "lax",
-        partitioned=framed,
-    )
+def cookie(name_: str, settings: "Settings") -> str:
+    """Return a cookie's name in full: over https no other host of the domain can set one with ``__Host-``.
+
+    https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis#name-the-__host-prefix
+    """
+    return f"__Host-{name_}" if _secure(settings) else name_
+
+
+def set_cookie(response: Response, name_: str, value: str, settings: "Settings", ehr: "Ehr", life: timedelta) -> None:
+    """Set a cookie that scripts cannot read; inside a tenant's EHR frame it has to be sent cross-site.
+
+    ``value`` is one of our own URL-safe secrets. Written out by hand: Python's cookies know ``Partitioned``
+    (https://github.com/privacycg/CHIPS) from 3.14 on only.
+    """
+    secure = _secure(settings)
+    kind = "; Secure; SameSite=None; Partitioned" if secure and ehr.origins else "; Secure; SameSite=Lax"
+    _write(response, cookie(name_, settings), value, life, kind if secure else "; SameSite=Lax")
+
+
+def clear_cookie(response: Response, name_: str, settings: "Settings") -> None:
+    """Remove a cookie, however it was set: a partitioned one is another cookie than one that is not."""
+    kinds = ("; Secure; SameSite=None; Partitioned", "; Secure; SameSite=Lax")
+    for kind in kinds if _secure(settings) else ("; SameSite=Lax",):
+        _write(response, cookie(name_, settings), "", timedelta(0), kind)
+
+
+def _write(response: Response, cookie_name: str, value: str, life: timedelta, kind: str) -> None:
+    seconds = max(0, int(life.total_seconds()))
+    response.headers.append("Set-Cookie", f"{cookie_name}={value}; Path=/; Max-Age={seconds}; HttpOnly{kind}")
+
+
+def _secure(settings: "Settings") -> bool:
+    return settings.server.public_url.startswith("https://")
+
+
+def presented(request: Request, settings: "Settings") -> str | None:
+    """Return the session cookie that a request brings, None for none."""
+    return request.cookies.get(cookie(COOKIE, settings)) or None
 
 
 async def current(request: Request, services: "Services") -> Session | None:
     """Return the request's session, None when there is none or it has ended."""
-    secret = request.cookies.get(COOKIE)
-    if not secret:
+    secret = presented(request, services.settings)
+    if secret is None:
         return None
     key = name(secret)
     sealed = await services.store.kept(_KIND, key)
     plain = services.sealer.open(sealed, _KIND + key) if sealed is not None else None
-    return None if plain is None else msgspec.json.decode(plain, type=Session)
+    try:
+        return None if plain is None else msgspec.json.decode(plain, type=Session)
+    except msgspec.DecodeError:  # kept by another version of the service: sign in again
+        return None
+
+
+async def forget(request: Request, services: "Services") -> None:
+    """Forget the request's session on the server; another one may then begin in its place."""
+    secret = presented(request, services.settings)
+    if secret is not None:
+        await services.store.drop(_KIND, name(secret))
 
 
 async def end(request: Request, services: "Services", response: Response) -> None:
     """Forget the session on both sides."""
-    secret = request.cookies.get(COOKIE)
-    if secret:
-        await services.store.drop(_KIND, name(secret))
-    response.delete_cookie(COOKIE)
+    await forget(request, services)
+    clear_cookie(response, COOKIE, services.settings)
 
 
 async def required(request: Request, services: "Services") -> Session:
@@ -92,8 +126,8 @@ async def acting(request: Request, services: "Services", csrf: str | None) -> Se
     """Return the session of a changing request after the anti-forgery checks, else Forbidden U-CSRF."""
     session = await required(request, services)
     origin = request.headers.get("origin")
-    own = services.settings.server.public_url.rstrip("/")
-    if origin is not None and origin != own:
+    own = urlsplit(services.settings.server.public_url)
+    if origin is not None and origin != f"{own.scheme}://{own.netloc}":
         raise Forbidden("U-CSRF", "This request came from another site: open the page again.")
     if csrf is None or not secrets.compare_digest(csrf.encode(), session.csrf.encode()):
         raise Forbidden("U-CSRF", "The page is out of date: open it again.")

@@ -89,7 +89,7 @@ async def user(request: Request, services: "Services") -> User:
         return await _of_token(_bearer(header), services)
     from service.smart import sessions  # it needs Practitioner
 
-    if sessions.COOKIE not in request.cookies:
+    if sessions.presented(request, services.settings) is None:
         raise _refused("no-credentials")
     if request.method in ("GET", "HEAD"):
         session = await sessions.required(request, services)

@@ -1,138 +1,167 @@
-"""The clinician's page: list, read, prepare, sign, reject. Works without scripts."""
+"""The clinician's pages: read, prepare, sign, reject, later. They work without scripts."""
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, quote
 
-import msgspec
 from fastapi import APIRouter
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
-from starlette.staticfiles import StaticFiles
+from starlette.responses import RedirectResponse, Response
 
-from fhir_adapters import wire
-from fhir_adapters.errors import UndersignError
-from service.cds.cards import NO_CHANGE, OVERRIDE_REASONS
-from service.drafts import decisions
-from service.drafts.store import Draft
-from service.errors import Forbidden, NotFound, http_status
+from service.cds.cards import OVERRIDE_REASONS
+from service.drafts import checks, decisions
+from service.drafts.states import SIGNED
+from service.drafts.store import Draft, Prepared
+from service.errors import BadRequest, Conflict, Forbidden
 from service.smart import sessions
 from service.smart.sessions import Session
-from service.web import view
+from service.web import chart, view, words
+from service.web.chart import Person
+from service.web.rendering import PageRoute, page
 
 if TYPE_CHECKING:
     from service.bootstrap import Services
 
-_HERE = Path(__file__).parent
-router = APIRouter(include_in_schema=False)
-static = StaticFiles(directory=_HERE / "static")
-_templates = Environment(
-    loader=FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-)
-_HEADINGS = {400: "That did not work", 403: "Not allowed", 404: "Not found", 409: "The draft has moved on"}
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+Form = Mapping[str, Sequence[str]]
+LISTED_PATIENTS = 20
+_MAX_FIELDS = 50
+# The write-back takes a moment: a page that waits for it need not be loaded again by hand.
+_SETTLE_TRIES, _SETTLE_S = 15, 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A draft that this session may see, with its patient as the EHR has it now."""
+
+    services: "Services"
+    session: Session
+    draft: Draft
+    person: Person
 
 
 @router.get("/review")
 async def worklist(request: Request) -> Response:
-    """List what is held at the signed-in practitioner's EHR."""
+    """List what is held at the practitioner's EHR, for the patients that the EHR opens to them."""
     services = _services(request)
     session = await sessions.current(request, services)
     if session is None:
-        return _sign_in(services, services.settings.ehr[0].id, None)
+        return _choose(request, services)
+    now = await services.store.now()
     found = await services.store.find(
-        ehr=session.practitioner.ehr, patient=session.patient, states=view.OPEN_STATES, limit=200
+        ehr=session.practitioner.ehr, patient=session.patient, states=view.UNSIGNED, limit=200
     )
-    rows = [_row(d) for d in found]
-    return _page(request, session, "list.html", {"rows": rows})
+    held = [draft for draft in found if view.is_open(draft, now)]
+    patients = list(dict.fromkeys(draft.patient for draft in held))
+    people = await _people(services, session, patients[:LISTED_PATIENTS])
+    rows = [_row(list(drafts), people) for (patient, *_), drafts in groupby(held, _assessment) if patient in people]
+    return page(request, session, "list.html", rows=rows, more=len(patients) > LISTED_PATIENTS)
 
 
 @router.get("/review/{draft_id}")
 async def review(request: Request, draft_id: str) -> Response:
-    """Show one draft beside its alternatives."""
+    """Show the options of one assessment side by side, or what became of them."""
     services = _services(request)
     session = await sessions.current(request, services)
     if session is None:
         draft = await services.store.read(draft_id)
-        return _sign_in(services, draft.ehr, draft_id)
-    try:
-        draft = await _draft(services, session, draft_id)
-        return await _show(request, services, session, draft)
-    except UndersignError as error:
-        return _refused(request, session, error, None)
+        return _sign_in(draft.ehr, draft_id)
+    return await _show(request, await _open(services, session, draft_id))
 
 
 @router.post("/review/{draft_id}/prepare")
 async def prepare(request: Request, draft_id: str) -> Response:
-    """Show the exact order that would be signed."""
+    """Keep the exact order that would be signed, and go to it."""
+    opened, _ = await _acting(request, draft_id)
+    session = opened.session
+    kept = await decisions.prepare(opened.services, draft_id, session.practitioner, session.token, None)
+    return RedirectResponse(f"/review/{draft_id}/order?digest={quote(kept.digest)}", status_code=303)
+
+
+@router.get("/review/{draft_id}/order")
+async def order(request: Request, draft_id: str, digest: str = "") -> Response:
+    """Show the exact order that was prepared for this practitioner, to sign it."""
     services = _services(request)
-    session, _ = await _acting(request, services)
-    try:
-        draft = await _draft(services, session, draft_id)
-        prepared = await decisions.prepare(services, draft_id, session.practitioner, session.token, None)
-        shown = {
-            "view": view.draft_view(draft, signable=True),
-            "patient": await _patient(services, session, draft),
-            "prepared": prepared,
-            "order": view.order_lines(prepared.order),
-            "text": prepared.order.decode(),
-        }
-        return _page(request, session, "sign.html", shown)
-    except UndersignError as error:
-        return _refused(request, session, error, draft_id)
+    session = await sessions.current(request, services)
+    if session is None:
+        return RedirectResponse(f"/review/{draft_id}", status_code=303)
+    opened = await _open(services, session, draft_id)
+    prepared = await _prepared(opened, digest)
+    context = view.read(opened.draft.context)
+    return page(
+        request,
+        session,
+        "sign.html",
+        person=opened.person,
+        label=view.label(opened.draft),
+        prepared=prepared,
+        lines=words.order_lines(prepared.order),
+        text=prepared.order.decode(),
+        replaces=view.replaces(context),
+    )
 
 
 @router.post("/review/{draft_id}/sign")
 async def sign(request: Request, draft_id: str) -> Response:
     """Sign the prepared bytes."""
-    services = _services(request)
-    session, form = await _acting(request, services)
-    try:
-        await _draft(services, session, draft_id)
-        await decisions.sign(
-            services,
-            draft_id,
-            session.practitioner,
-            session.token,
-            version=int(form.get("version", "0")),
-            digest=form.get("digest", ""),
-            acknowledgements=tuple(str(v) for v in (await request.form()).getlist("acknowledgement")),
-            reason=form.get("reason") or None,
-        )
-    except UndersignError as error:
-        return _refused(request, session, error, draft_id)
+    opened, form = await _acting(request, draft_id)
+    prepared = await _prepared(opened, _one(form, "digest"))
+    ticked = [text for n, text in enumerate(prepared.acknowledgements) if str(n) in form.get("acknowledgement", ())]
+    await decisions.sign(
+        opened.services,
+        draft_id,
+        opened.session.practitioner,
+        opened.session.token,
+        version=prepared.version,
+        digest=prepared.digest,
+        acknowledgements=ticked,
+        reason=_one(form, "note") or None,
+    )
+    await _settle(opened.services, draft_id)
     return RedirectResponse(f"/review/{draft_id}", status_code=303)
 
 
 @router.post("/review/{draft_id}/reject")
 async def reject(request: Request, draft_id: str) -> Response:
-    """Reject the draft with a coded reason."""
-    services = _services(request)
-    session, form = await _acting(request, services)
-    try:
-        await _draft(services, session, draft_id)
+    """Reject one draft or several of an assessment with a coded reason, as they were when shown."""
+    opened, form = await _acting(request, draft_id)
+    reason = _one(form, "reason")
+    if reason not in {known["code"] for known in OVERRIDE_REASONS}:
+        raise BadRequest("U-REQUEST", "Choose one of the reasons to reject a draft.")
+    given = [value.partition("/") for value in form.get("draft", ())]
+    shown = {draft: version for draft, _, version in given if version.isdecimal()}
+    siblings = {draft.id for draft in view.together(opened.draft, await _of_patient(opened))}
+    if not shown or len(shown) != len(given) or not shown.keys() <= siblings:
+        raise BadRequest("U-REQUEST", "Tick at least one of the drafts to reject.")
+    for draft, version in shown.items():
         await decisions.reject(
-            services,
-            draft_id,
-            session.practitioner,
-            version=None,
-            reason=form.get("reason") or None,
-            comment=form.get("comment") or None,
+            opened.services,
+            draft,
+            opened.session.practitioner,
+            version=int(version),
+            reason=reason,
+            comment=_one(form, "comment") or None,
         )
-    except UndersignError as error:
-        return _refused(request, session, error, draft_id)
     return RedirectResponse(f"/review/{draft_id}", status_code=303)
+
+
+@router.get("/review/{draft_id}/{step}")
+async def step(draft_id: str, step: str) -> Response:
+    """Send a reloaded or bookmarked step back to the draft."""
+    return RedirectResponse(f"/review/{quote(draft_id)}", status_code=303)
 
 
 @router.post("/sign-out")
 async def sign_out(request: Request) -> Response:
     """End the session."""
     services = _services(request)
-    session, _ = await _acting(request, services)
-    shown = {"heading": "Signed out", "message": "Close this window.", "code": "", "back": None}
-    response = _page(request, None, "message.html", shown)
+    await sessions.acting(request, services, _one(await _form(request), "csrf"))
+    message = "You can close this window. Drafts that you did not decide on stay held until their time runs out."
+    response = page(request, None, "message.html", heading="Signed out", message=message, code="", back=None)
     await sessions.end(request, services, response)
-    _ = session
     return response
 
 
@@ -140,93 +169,105 @@ def _services(request: Request) -> "Services":
     return request.app.state.services
 
 
-async def _acting(request: Request, services: "Services") -> tuple[Session, Mapping[str, str]]:
-    form = await request.form(max_files=0, max_fields=100)
-    fields = {name: value for name, value in form.items() if isinstance(value, str)}
-    return await sessions.acting(request, services, fields.get("csrf")), fields
+async def _form(request: Request) -> Form:
+    """Return a plain form's fields; browsers send nothing else from these pages."""
+    try:
+        return parse_qs((await request.body()).decode(), keep_blank_values=True, max_num_fields=_MAX_FIELDS)
+    except ValueError as error:
+        raise BadRequest("U-REQUEST", "The form cannot be read: open the page again.") from error
 
 
-async def _draft(services: "Services", session: Session, draft_id: str) -> Draft:
-    draft = await services.store.read(draft_id)
-    if draft.ehr != session.practitioner.ehr:
-        raise NotFound("U-DRAFT-UNKNOWN", "There is no such draft.")
-    if session.patient is not None and session.patient != draft.patient:
-        raise Forbidden("U-SESSION-PATIENT", "This window was opened for another patient: open the draft's chart.")
-    return draft
+def _one(form: Form, name: str) -> str:
+    return form.get(name, [""])[0].strip()
 
 
-async def _show(request: Request, services: "Services", session: Session, draft: Draft) -> Response:
-    siblings = await services.store.find(ehr=draft.ehr, patient=draft.patient)
-    together = [d for d in siblings if d.facts == draft.facts]
-    signable = services.tenant(draft.ehr).write_back != "card"
-    shown = {
-        "view": view.draft_view(draft, signable=signable),
-        "options": view.options(draft, together, NO_CHANGE),
-        "patient": await _patient(services, session, draft),
-        "reasons": [(r["code"], r["display"]) for r in OVERRIDE_REASONS],
-    }
-    return _page(request, session, "review.html", shown)
+async def _acting(request: Request, draft_id: str) -> tuple[Opened, Form]:
+    services, form = _services(request), await _form(request)
+    session = await sessions.acting(request, services, _one(form, "csrf"))
+    return await _open(services, session, draft_id), form
 
 
-async def _patient(services: "Services", session: Session, draft: Draft) -> Mapping[str, str]:
-    """Read the patient strip live with the user's own token: whose draft this is must never be guessed."""
-    raw = await services.clients[draft.ehr].read(draft.patient, session.token)
-    patient = msgspec.json.decode(raw, type=wire.Patient)
-    name = next(iter(patient.name), None)
-    words = (name.text or " ".join([*name.given, name.family or ""])) if name else "no name on record"
+async def _open(services: "Services", session: Session, draft_id: str) -> Opened:
+    draft = await decisions.own_draft(services, session.practitioner.ehr, draft_id)
+    return Opened(services, session, draft, await chart.person(services, session, draft.patient))
+
+
+async def _of_patient(opened: Opened) -> Sequence[Draft]:
+    return await opened.services.store.find(ehr=opened.draft.ehr, patient=opened.draft.patient)
+
+
+async def _prepared(opened: Opened, digest: str) -> Prepared:
+    store, draft = opened.services.store, opened.draft
+    checks.unsigned(draft, await store.now())
+    found = await store.prepared(draft.id, digest, opened.session.practitioner.reference)
+    if found is None or found.version != draft.version:
+        raise Conflict("U-DIGEST", "This order is not the one that was prepared for you: prepare it again.")
+    return found
+
+
+async def _show(request: Request, opened: Opened) -> Response:
+    store, draft = opened.services.store, opened.draft
+    drafts = view.together(draft, await _of_patient(opened))
+    signed = [d for d in drafts if d.state in SIGNED]
+    shown = view.review(draft, drafts, await store.now())
+    return page(
+        request,
+        opened.session,
+        "review.html",
+        review=shown,
+        person=opened.person,
+        signable=opened.services.tenant(draft.ehr).write_back != "card",
+        placed=[view.placed(d, signature) for d in signed if (signature := await store.signature(d.id))],
+        sources=_sources(opened.services, view.source_keys(shown)),
+        reasons=[(known["code"], known["display"]) for known in OVERRIDE_REASONS],
+    )
+
+
+def _sources(services: "Services", keys: Sequence[str]) -> list[tuple[str, str, str]]:
+    known = services.knowledge.sources
+    return [(key, known[key].what, known[key].address) for key in keys if key in known]
+
+
+async def _settle(services: "Services", draft_id: str) -> None:
+    for _ in range(_SETTLE_TRIES):
+        if (await services.store.read(draft_id)).state not in ("signed", "writing", "written"):
+            return
+        await asyncio.sleep(_SETTLE_S)
+
+
+async def _people(services: "Services", session: Session, patients: Sequence[str]) -> Mapping[str, Person]:
+    """Return the patients that the EHR opens to this user; the others' drafts are not theirs to see."""
+    people: dict[str, Person] = {}
+    for patient in patients:
+        try:
+            people[patient] = await chart.person(services, session, patient)
+        except Forbidden:
+            continue
+    return people
+
+
+def _assessment(draft: Draft) -> tuple[str, str, str]:
+    return draft.patient, draft.facts, draft.created.isoformat()
+
+
+def _row(drafts: Sequence[Draft], people: Mapping[str, Person]) -> Mapping[str, object]:
+    ranked = sorted(drafts, key=lambda draft: draft.rank)
     return {
-        "name": words.strip(),
-        "born": patient.birthDate or "not recorded",
-        "id": draft.patient.split("/")[-1],
+        "id": ranked[0].id,
+        "person": people[ranked[0].patient],
+        "summary": view.read(ranked[0].context).get("summary", ""),
+        "options": [view.label(draft) for draft in ranked],
+        "made": words.moment(ranked[0].created),
+        "held_until": words.moment(ranked[0].expires),
     }
 
 
-def _row(draft: Draft) -> Mapping[str, str]:
-    return {
-        "id": draft.id,
-        "option": view.read(draft.context).get("option", draft.ingredient),
-        "patient": draft.patient,
-        "state": draft.state,
-        "created": f"{draft.created:%Y-%m-%d %H:%M}",
-        "expires": f"{draft.expires:%Y-%m-%d %H:%M}",
-    }
+def _choose(request: Request, services: "Services") -> Response:
+    tenants = services.settings.ehr
+    if len(tenants) == 1:
+        return _sign_in(tenants[0].id, None)
+    return page(request, None, "choose.html", tenants=[(ehr.id, ehr.name) for ehr in tenants])
 
 
-def _sign_in(services: "Services", ehr: str, draft: str | None) -> Response:
-    _ = services
+def _sign_in(ehr: str, draft: str | None) -> Response:
     return RedirectResponse(f"/launch?ehr={ehr}" + (f"&draft={draft}" if draft else ""), status_code=303)
-
-
-def _refused(request: Request, session: Session | None, error: UndersignError, draft: str | None) -> Response:
-    status = http_status(error)
-    shown = {
-        "heading": _HEADINGS.get(status, "That did not work"),
-        "message": error.message,
-        "code": error.code,
-        "back": f"/review/{draft}" if draft else None,
-    }
-    return _page(request, session, "message.html", shown, status)
-
-
-def _page(
-    request: Request, session: Session | None, template: str, shown: Mapping[str, Any], status: int = 200
-) -> HTMLResponse:
-    services = _services(request)
-    practitioner = session.practitioner if session else None
-    text = _templates.get_template(template).render(
-        practitioner=(practitioner.display or practitioner.reference) if practitioner else None,
-        csrf=session.csrf if session else None,
-        development=services.settings.server.development,
-        **shown,
-    )
-    return HTMLResponse(text, status, headers=_headers(services, session))
-
-
-def _headers(services: "Services", session: Session | None) -> dict[str, str]:
-    origins = services.tenant(session.practitioner.ehr).origins if session else ()
-    frames = " ".join(origins) or "'none'"
-    policy = (
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
-        f"frame-ancestors {frames}"
-    )
-    return {"Content-Security-Policy": policy, "Cache-Control": "no-store"}

@@ -1,127 +1,173 @@
-"""What the page shows, worked out from the held record: plain values for the templates, nothing from the clock."""
+"""What the review page shows, worked out from the held records: plain values for the templates.
+
+The drafts of one assessment stand side by side with "no change", in one layout and none chosen; times come in
+as arguments.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any
 
 import msgspec
 
-from service.drafts.store import Draft
+from recommender.assessment import SEVERITIES, Prediction
+from service.cds.words import capital, day, in_ten
+from service.drafts.states import SIGNED, UNSIGNED
+from service.drafts.store import Draft, Signature
+from service.web.words import ago, moment
 
-OPEN_STATES = ("held", "presented", "accepted")
+FEW = 3
+# Said to whoever would otherwise order a second time.
 _STATE_WORDS = {
-    "overridden": "It was rejected; nothing was ordered.",
-    "superseded": "The chart has changed since: open it again for what holds now.",
-    "withdrawn": "It was withdrawn; nothing was ordered.",
-    "expired": "Its time ran out unsigned; nothing was ordered.",
-    "signed": "The order is signed and waits to be written to the EHR.",
-    "writing": "The signed order is being written to the EHR.",
-    "written": "The order is in the EHR and is being read back.",
-    "confirmed": "The order is in the EHR and was read back unchanged.",
-    "write-failed": "The EHR did not take the order yet; it is tried again.",
-    "parked": "The EHR refused the order: a person has to look.",
-    "mismatch": "The EHR holds something else than was signed: a person has to look.",
+    "signed": "It waits to be written to the EHR. There is nothing more to do here.",
+    "writing": "It is being written to the EHR now.",
+    "written": "It is in the EHR and is being read back.",
+    "confirmed": "It is in the EHR, and was read back unchanged.",
+    "write-failed": "The EHR has not taken it yet; it is tried again by itself. Do not order it a second time.",
+    "parked": "The EHR refused it, so it is not tried again. Look in the chart and tell your operators before "
+    "you order anything.",
+    "mismatch": "The EHR holds something else than what was signed. Look at the order in the chart now and tell "
+    "your operators.",
+    "overridden": "Rejected. Nothing was ordered of it.",
+    "superseded": "Closed: the chart has changed since. Open the chart again for what holds now.",
+    "withdrawn": "Withdrawn. Nothing was ordered of it.",
+    "expired": "Its time ran out unsigned. Nothing was ordered of it.",
 }
+_NOT_VERIFIED = ", not verified"
+_BESIDE_A_SIGNED_ONE = "Closed: another option was signed."
 
 
 @dataclass(frozen=True, slots=True)
-class DraftView:
-    """One draft as the page shows it."""
+class Point:
+    """One thing that a rule says, with its severity in words and its source."""
 
-    id: str
-    option: str
-    summary: str
-    medication: str
-    dosage: str
-    as_of: str
-    versions: str
-    known: Sequence[Mapping[str, Any]]
-    unknowns: Sequence[str]
-    ties: str
-    open: bool
-    signable: bool
-    state: str
-    state_words: str
+    severity: str
+    message: str
+    source: str
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One row of the side-by-side table; words before numbers."""
+    """One column: a draft, or no change (then ``id`` is None). ``ended`` is why it cannot be decided on."""
+
+    id: str | None
+    version: int
+    name: str
+    label: str
+    order: str
+    onward: str
+    remission: str
+    stops: str
+    points: Sequence[Point]
+    more: Sequence[Point]
+    unknown: Sequence[str]
+    edited: bool
+    ended: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A signed order: what it is, who signed it when, and where it is now."""
 
     label: str
-    remission: str
-    stopping: str
-    href: str | None
-    here: bool
-    state: str | None
+    by: str
+    at: str
+    number: str
+    where: str
+    since: str
+    settled: bool
+    replaces: str
 
 
-def draft_view(draft: Draft, *, signable: bool) -> DraftView:
-    """Return the view of a draft; ``signable`` is false where the EHR signs orders itself."""
-    context, resource = read(draft.context), read(draft.resource)
-    reasons: list[dict[str, Any]] = context.get("reasons", [])
-    return DraftView(
-        id=draft.id,
-        option=context.get("option", draft.ingredient),
+@dataclass(frozen=True, slots=True)
+class Review:
+    """The page of one assessment; ``replaces`` names the present drugs that a switch is meant to end."""
+
+    draft: str
+    summary: str
+    why: str
+    made: str
+    age: str
+    held_until: str
+    versions: str
+    unknowns: Sequence[str]
+    to_tell: Sequence[str]
+    ties: str
+    either_way: Sequence[Point]
+    options: Sequence[Option]
+    replaces: str
+    open: bool
+
+
+def review(here: Draft, patients_drafts: Sequence[Draft], now: datetime) -> Review:
+    """Return the page for the assessment that ``here`` is of; ``now`` is the store's time."""
+    drafts = together(here, patients_drafts)
+    context, contexts = read(here.context), [read(draft.context) for draft in drafts]
+    same = _shared(contexts)
+    signed = any(draft.state in SIGNED for draft in drafts)
+    columns = [_option(d, c, same, signed, now) for d, c in zip(drafts, contexts, strict=True)]
+    return Review(
+        draft=here.id,
         summary=context.get("summary", ""),
-        medication=resource["medicationCodeableConcept"]["text"],
-        dosage="; ".join(d.get("text", "") for d in resource.get("dosageInstruction", [])),
-        as_of=context.get("as_of", ""),
+        why=_why(context),
+        made=moment(here.created),
+        age=ago(here.created, now),
+        held_until=moment(here.expires),
         versions=_versions(context.get("versions", {})),
-        known=[r for r in reasons if not r.get("unknown") and r.get("severity") != "none"],
-        unknowns=context.get("unknowns", []),
-        ties=context.get("ties", ""),
-        open=draft.state in OPEN_STATES,
-        signable=signable,
-        state=draft.state,
-        state_words=_STATE_WORDS.get(draft.state, ""),
+        unknowns=[*context.get("unknowns", []), *(t.rstrip(".") for t in context.get("unchecked", []))],
+        to_tell=[_person(told) for told in context.get("to_tell", [])],
+        ties=context.get("ties", "") if sum(column.ended is None for column in columns) > 1 else "",
+        either_way=[point for point in _points(context) if point.message in same],
+        options=[*columns, _no_change(context)],
+        replaces=replaces(context),
+        open=any(column.ended is None for column in columns),
     )
 
 
-def options(here: Draft, drafts: Sequence[Draft], no_change: str) -> list[Option]:
-    """Return the drafts of one assessment in rank order and, in the same layout, no change."""
-    rows = [_option(d, d.id == here.id) for d in sorted(drafts, key=lambda d: d.rank)]
-    return [*rows, Option(no_change, "–", "–", None, here=False, state=None)]
-
-
-def _option(draft: Draft, here: bool) -> Option:
-    context = read(draft.context)
-    predictions: dict[str, dict[str, float]] = context.get("predictions") or {}
-    return Option(
-        label=context.get("option", draft.ingredient),
-        remission=in_ten(predictions.get("remission")),
-        stopping=in_ten(predictions.get("stopping")),
-        href=f"/review/{draft.id}",
-        here=here,
-        state=None if draft.state in OPEN_STATES else draft.state,
+def placed(draft: Draft, signature: Signature) -> Placed:
+    """Return where a signed order is; ``settled`` when it is in the EHR as signed."""
+    requester = read(signature.order)["requester"]
+    return Placed(
+        label=label(draft),
+        by=requester.get("display") or requester["reference"],
+        at=moment(signature.signed),
+        number=signature.order_id,
+        where=_STATE_WORDS[draft.state],
+        since=moment(draft.updated),
+        settled=draft.state == "confirmed",
+        replaces=replaces(read(draft.context)),
     )
 
 
-def in_ten(prediction: Mapping[str, float] | None) -> str:
-    """Return a probability in words with its range: ``3 in 10 (2 to 4)``."""
-    if not prediction:
-        return "not known"
-    low, mid, high = (round(prediction[name] * 10) for name in ("low", "p", "high"))
-    return f"{mid} in 10 ({low} to {high})" if low != high else f"{mid} in 10"
+def together(here: Draft, patients_drafts: Sequence[Draft]) -> list[Draft]:
+    """Return the drafts of one assessment in rank order: those held on the same facts at the same moment."""
+    found = {d.id: d for d in patients_drafts if (d.facts, d.created) == (here.facts, here.created)}
+    return sorted(({here.id: here} | found).values(), key=lambda draft: draft.rank)
 
 
-def order_lines(order: bytes) -> list[tuple[str, str]]:
-    """Return the exact order in plain words, in the order a prescriber reads it."""
-    found = read(order)
-    repeat = found["dosageInstruction"][0].get("timing", {}).get("repeat", {})
-    lines = [
-        ("Medication", found["medicationCodeableConcept"]["text"]),
-        ("Dose", "; ".join(d.get("text", "") for d in found["dosageInstruction"])),
-        (
-            "How often",
-            _how_often(repeat),
-        ),
-        ("Status and intent", f"{found['status']}, {found['intent']}"),
-        ("Ordered by", found["requester"].get("display") or found["requester"]["reference"]),
-        ("Dated", found["authoredOn"]),
-        ("Order number", found["identifier"][0]["value"]),
-    ]
-    return [*lines, *(("Note", note["text"]) for note in found.get("note", []))]
+def is_open(draft: Draft, now: datetime) -> bool:
+    """Return whether a draft can still be decided on; a sweep may come later than its time."""
+    return draft.state in UNSIGNED and now < draft.expires
+
+
+def replaces(context: Mapping[str, Any]) -> str:
+    """Return the present drugs that a switch is meant to replace, empty for no switch."""
+    if context.get("step") != "switch":
+        return ""
+    return " and ".join(_drug(drug) for drug in context.get("present", []))
+
+
+def label(draft: Draft) -> str:
+    """Return a draft's option in words."""
+    return read(draft.context).get("option", draft.ingredient)
+
+
+def source_keys(review: Review) -> list[str]:
+    """Return the keys of all sources that the page names, in order of appearance."""
+    points = [*review.either_way, *(point for option in review.options for point in (*option.points, *option.more))]
+    keys = [key for point in points for key in point.source.removesuffix(_NOT_VERIFIED).split("+")]
+    return list(dict.fromkeys(keys))
 
 
 def read(raw: bytes) -> dict[str, Any]:
@@ -129,10 +175,130 @@ def read(raw: bytes) -> dict[str, Any]:
     return msgspec.json.decode(raw)
 
 
-def _how_often(repeat: Mapping[str, Any]) -> str:
-    times, period, unit = (repeat.get(name, "?") for name in ("frequency", "period", "periodUnit"))
-    return f"{times} time(s) in {period} {unit}"
+def _option(draft: Draft, context: Mapping[str, Any], same: frozenset[str], signed: bool, now: datetime) -> Option:
+    resource, own = read(draft.resource), [p for p in _points(context) if p.message not in same]
+    serious = sum(point.severity in SEVERITIES[:2] for point in own)
+    shown = max(FEW, serious)  # what is serious is never behind a fold
+    dosage = "; ".join(d.get("text", "") for d in resource.get("dosageInstruction", []))
+    return Option(
+        id=draft.id,
+        version=draft.version,
+        name=draft.ingredient.replace("_", " "),
+        label=context.get("option", draft.ingredient),
+        order=f"{resource['medicationCodeableConcept']['text']}, {dosage}",
+        onward=_titration(context),
+        **_estimates(context.get("predictions")),
+        points=own[:shown],
+        more=own[shown:],
+        unknown=_unknown(context, same),
+        edited=draft.version > 1,
+        ended=None if is_open(draft, now) else _ended(draft, signed),
+    )
+
+
+def _no_change(context: Mapping[str, Any]) -> Option:
+    present: list[dict[str, Any]] = context.get("present", [])
+    points = [point for drug in present for point in _points(drug)]
+    kept = " and ".join(_drug(drug) for drug in present)
+    since = [f"{drug['ingredient']} since {_day(drug['since'])}" for drug in present if drug.get("since")]
+    return Option(
+        id=None,
+        version=0,
+        name="no change",
+        label=f"No change: stay on {kept}" if kept else "No change: no antidepressant now",
+        order=capital(", ".join(since)) if since else "Nothing is ordered",
+        onward="",
+        **_estimates(context.get("no_change")),
+        points=points[:FEW],
+        more=points[FEW:],
+        unknown=(),
+        edited=False,
+        ended=None,
+    )
+
+
+def _titration(context: Mapping[str, Any]) -> str:
+    dose: Mapping[str, Any] = context.get("dose") or {}
+    return dose.get("titration", "")
+
+
+def _estimates(found: Mapping[str, dict[str, float]] | None) -> dict[str, str]:
+    known = {name: in_ten(Prediction(**prediction)) for name, prediction in (found or {}).items()}
+    missing = in_ten(None)
+    return {
+        "remission": known.get("remission", missing),
+        "stops": known.get("adverse-event-stopping", missing),
+    }
+
+
+def _points(context: Mapping[str, Any]) -> list[Point]:
+    """Return what is known to speak against or ask for watching, the most serious first."""
+    known = [r for r in context.get("reasons", []) if not r.get("unknown") and r["severity"] != "none"]
+    known.sort(key=lambda reason: SEVERITIES.index(reason["severity"]))
+    return [Point(r["severity"], r["message"], _source(r)) for r in known]
+
+
+def _source(reason: Mapping[str, Any]) -> str:
+    return reason["source"] if reason.get("verified") else f"{reason['source']}{_NOT_VERIFIED}"
+
+
+def _unknown(context: Mapping[str, Any], same: frozenset[str]) -> list[str]:
+    missing = [_missing(r) for r in context.get("reasons", []) if r.get("unknown")]
+    return [text for text in dict.fromkeys(missing) if text not in same]
+
+
+def _missing(reason: Mapping[str, Any]) -> str:
+    return (
+        f"{reason.get('missing')} {reason.get('gap') or 'is not known'}" if reason.get("missing") else reason["message"]
+    )
+
+
+def _shared(contexts: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+    """Return what is said, or not known, of every draft: it is shown once."""
+    said: list[frozenset[str]] = [
+        frozenset([*(p.message for p in _points(c)), *(_missing(r) for r in c.get("reasons", []) if r.get("unknown"))])
+        for c in contexts
+    ]
+    return said[0].intersection(*said[1:]) if len(said) > 1 else frozenset()
+
+
+def _why(context: Mapping[str, Any]) -> str:
+    """Return the scores that the assessment stands on, each with its date, and the present treatment."""
+    facts = {fact["name"]: fact for fact in context.get("facts", [])}
+    score, before, item = (facts.get(name) for name in ("phq9_total", "phq9_previous", "phq9_item9"))
+    said: list[str] = []
+    if score:
+        earlier = f" (earlier {before['value']:g}{_on(before)})" if before else ""
+        said.append(f"PHQ-9 {score['value']:g}{_on(score)}{earlier}.")
+    if item:
+        said.append(f"Item 9, thoughts of death or self-harm: answered {item['value']:g} of 3{_on(item)}.")
+    return " ".join(said)
+
+
+def _on(fact: Mapping[str, Any]) -> str:
+    return f" on {_day(fact['effective'])}" if fact.get("effective") else ", date not on record"
+
+
+def _ended(draft: Draft, signed: bool) -> str:
+    if draft.state in UNSIGNED:
+        return _STATE_WORDS["expired"]
+    if draft.state == "superseded" and signed:
+        return _BESIDE_A_SIGNED_ONE
+    return _STATE_WORDS[draft.state]
+
+
+def _drug(drug: Mapping[str, Any]) -> str:
+    dose = drug.get("dose_mg_per_day")
+    return f"{drug['ingredient']} {dose:g} mg a day" if dose else f"{drug['ingredient']}, dose not known"
+
+
+def _person(told: Mapping[str, str]) -> str:
+    return f"{capital(told['to'].replace('-', ' '))} ({told['urgency']}): {told['reason'].rstrip('.')}."
+
+
+def _day(text: str) -> str:
+    return day(date.fromisoformat(text))
 
 
 def _versions(versions: Mapping[str, str]) -> str:
-    return ", ".join(f"{name} {versions[name]}" for name in ("model", "knowledge") if name in versions).capitalize()
+    return ", ".join(f"{name} {versions[name]}" for name in ("model", "knowledge") if name in versions)

@@ -186,7 +186,7 @@ def test_what_is_not_a_signed_token_is_nobody(token: str) -> None:
 )
 def test_an_authorization_that_is_not_bearer_is_nobody(header: str) -> None:
     """Another scheme than Bearer, or none, is 401 U-AUTH, even beside a session's cookie."""
-    asked = request(authorization=header, cookie=f"{sessions.COOKIE}=x")
+    asked = request(authorization=header, cookie=f"__Host-{sessions.COOKIE}=x")
     with pytest.raises(Unauthenticated) as error:
         use(lambda services: tokens.authenticate(asked, services))
     assert error.value.code == "U-AUTH"
@@ -317,7 +317,7 @@ def _session(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sessions, "current", current)
 
 
-COOKIE = f"{sessions.COOKIE}=abc"
+COOKIE = f"__Host-{sessions.COOKIE}=abc"
 
 
 @pytest.mark.usefixtures("session")

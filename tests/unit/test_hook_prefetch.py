@@ -1,0 +1,57 @@
+"""What the hook reads from an EHR passes the same strict JSON as what came with the call."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from fhir_adapters.errors import InputError
+from service.cds import discovery, hooks
+from service.cds.envelope import HookCall
+from service.settings import Ehr
+
+EHR = Ehr(id="north", name="North Hospital", fhir_base="https://north.example/fhir")
+SENT = b'{"resourceType": "Bundle"}'
+
+
+class _Client:
+    """An EHR that gives the same bytes for everything."""
+
+    def __init__(self, answer: bytes) -> None:
+        self._answer = answer
+
+    async def read(self, reference: str, token: str | None) -> bytes:
+        return self._answer
+
+    async def search(self, query: str, token: str | None) -> list[bytes]:
+        return [self._answer]
+
+
+def _values(answer: bytes) -> Any:
+    service = discovery.service("psychotropic-options")
+    call = HookCall("h", "p1", "Practitioner/d", {"conditions": SENT}, EHR.fhir_base, None)
+    services = cast("Any", SimpleNamespace(clients={EHR.id: _Client(answer)}))
+    return asyncio.run(hooks._values(call, service, EHR, services))
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (b'{"id": "p1", "id": "p2"}', "U-JSON-DUPLICATE-KEY"),
+        (b'{"id": NaN}', "U-JSON-NUMBER"),
+        (b'{"id":', "U-JSON-SYNTAX"),
+    ],
+)
+def test_a_fetched_value_that_is_no_strict_json_is_refused(answer: bytes, code: str) -> None:
+    """A value read from the EHR with a duplicate key, NaN or a missing end raises the code of a sent one."""
+    with pytest.raises(InputError) as caught:
+        _values(answer)
+    assert caught.value.code == code
+
+
+def test_what_was_sent_stands_and_the_rest_is_fetched() -> None:
+    """A key that came with the call keeps its bytes, and every other key has the EHR's."""
+    values = _values(b"{}")
+    assert values.pop("conditions") == SENT
+    assert set(values.values()) == {b"{}"}
