@@ -15,7 +15,7 @@ from service.drafts.canonical_json import load_object
 from service.drafts.store import Draft, Prepared, Signature
 from service.ehr import writeback
 from service.errors import Conflict, NotFound, Unprocessable
-from service.smart.tokens import Practitioner
+from service.smart.practitioner import Practitioner
 
 if TYPE_CHECKING:
     from service.bootstrap import Services

@@ -19,7 +19,7 @@ from service.errors import ServiceError, Unprocessable
 from service.settings import Ehr
 
 if TYPE_CHECKING:
-    from service.smart.tokens import Practitioner
+    from service.smart.practitioner import Practitioner
 
 __all__ = [
     "assertion", "check_acknowledgements", "draft_reference", "edited", "edited_dose_mg_per_day",

@@ -14,7 +14,7 @@ from service.drafts.canonical_json import dumps, load_object
 from service.drafts.store import Prepared
 
 if TYPE_CHECKING:
-    from service.smart.tokens import Practitioner
+    from service.smart.practitioner import Practitioner
 
 _PARTICIPANT: Final = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 _OPERATION: Final = "http://terminology.hl7.org/CodeSystem/v3-DataOperation"

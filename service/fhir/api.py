@@ -25,7 +25,7 @@ from service.smart import tokens
 
 if TYPE_CHECKING:
     from service.bootstrap import Services
-    from service.smart.tokens import Practitioner
+    from service.smart.practitioner import Practitioner
 
 FHIR_JSON = "application/fhir+json"
 router = APIRouter()

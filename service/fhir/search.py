@@ -24,7 +24,7 @@ from service.fhir.resources import states_of
 
 if TYPE_CHECKING:
     from service.bootstrap import Services
-    from service.smart.tokens import Practitioner
+    from service.smart.practitioner import Practitioner
 
 PAGE = 100
 PAGE_CAP = 1000

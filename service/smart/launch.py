@@ -20,7 +20,7 @@ from starlette.responses import RedirectResponse, Response
 from service.errors import BadRequest, EhrFailed, Forbidden, NotFound
 from service.settings import Ehr
 from service.smart import sessions, tokens
-from service.smart.tokens import Practitioner
+from service.smart.practitioner import Practitioner
 from service.web.rendering import PageRoute
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.errors import Forbidden, Unauthenticated
-from service.smart.tokens import Practitioner
+from service.smart.practitioner import Practitioner
 
 if TYPE_CHECKING:
     from service.bootstrap import Services

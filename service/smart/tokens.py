@@ -1,4 +1,4 @@
-"""Who is asking: the practitioner behind an EHR's user token or a browser session.
+"""A request's user, checked: the EHR's access token as Bearer, the id_token of a launch, or a session.
 
 Only people come through here: a token whose ``fhirUser`` is not a Practitioner of its own EHR is refused,
 and so is a system token, which has none.
@@ -20,6 +20,8 @@ from service import telemetry
 from service.ehr.client import EhrClient
 from service.errors import BadRequest, Forbidden, Unauthenticated
 from service.settings import Ehr
+from service.smart import sessions
+from service.smart.practitioner import Practitioner
 
 if TYPE_CHECKING:
     from service.bootstrap import Services
@@ -29,24 +31,6 @@ CSRF_HEADER = "x-csrf-token"
 USER_ALGORITHMS = ("ES384", "RS384", "ES256", "RS256")
 LEEWAY_S = 30
 TOKEN_CAP = 16_384
-
-
-@dataclass(frozen=True, slots=True)
-class Practitioner:
-    """An authenticated user of one EHR, with the Practitioner that the EHR says the user is.
-
-    ``reference`` is ``Practitioner/<id>`` at the EHR ``ehr``; ``role`` the PractitionerRole reference that
-    lets this person prescribe, known only after the live check; ``method`` is ``smart-bearer`` or
-    ``smart-session``; ``authenticated`` when the user logged in (UTC), ``subject`` the token's ``sub``.
-    """
-
-    reference: str
-    display: str | None
-    ehr: str
-    role: str | None
-    subject: str
-    method: str
-    authenticated: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +71,6 @@ async def user(request: Request, services: "Services") -> User:
     header = request.headers.get("authorization")
     if header is not None:
         return await _of_token(_bearer(header), services)
-    from service.smart import sessions  # it needs Practitioner
 
     if sessions.presented(request, services.settings) is None:
         raise _refused("no-credentials")

@@ -15,7 +15,7 @@ from service.drafts.store import Draft, NewDraft, Prepared, Signature, Store
 from service.settings import Ehr
 
 if TYPE_CHECKING:
-    from service.smart.tokens import Practitioner
+    from service.smart.practitioner import Practitioner
 
 T = TypeVar("T")
 PUBLIC_URL = "https://undersign.example"
@@ -26,7 +26,7 @@ HOUR = 3600
 
 def practitioner(number: int = 1) -> "Practitioner":
     """Return one of many prescribers."""
-    from service.smart.tokens import Practitioner
+    from service.smart.practitioner import Practitioner
 
     return Practitioner(
         reference=f"Practitioner/p{number}",

@@ -19,8 +19,8 @@ from service.bootstrap import Services
 from service.ehr import user_keys
 from service.errors import EhrFailed, Forbidden, Unauthenticated
 from service.smart import sessions, tokens
+from service.smart.practitioner import Practitioner
 from service.smart.sessions import Session
-from service.smart.tokens import Practitioner
 from tests.integration.fake_ehr import (
     BASE,
     PUBLIC_URL,
