@@ -65,8 +65,9 @@ def canonical(reading: Reading, as_of: date) -> CanonicalPatient:
     if chart.patient is None:
         raise InputError("U-FHIR-NO-PATIENT", "The input holds no Patient; send the Patient resource with it.")
     person = patients.read(reading, chart.patient, as_of)
-    measured, unmeasured = observations.read(reading)
-    scored, unscored = scales.read(reading)
+    coded = tuple(observations.elements(reading))
+    measured, unmeasured = observations.read(reading, coded)
+    scored, unscored = scales.read(reading, coded)
     courses, no_courses = medications.read(reading)
     diagnoses, no_diagnoses = conditions.read(reading)
     allergic, no_allergies = allergies.read(reading)

@@ -5,14 +5,14 @@ item codes in R4: ``linkId`` holds the LOINC code in its last part ("/44260-8", 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from fhir_adapters import wire
 from fhir_adapters.canonical import Original, Refusal, ScaleScore
 from fhir_adapters.coding import LOINC
 from fhir_adapters.facts import Reading, codes, first_day, moment, source, written
-from fhir_adapters.observations import Element, absent_reason, elements, refused_status
+from fhir_adapters.observations import Element, absent_reason, refused_status
 from fhir_adapters.reader import reference_of
 from fhir_adapters.terminology import ScalePart
 
@@ -43,10 +43,13 @@ class _Value:
     quantity: wire.Quantity | None = None
 
 
-def answers(reading: Reading) -> Iterator[Answer | Refusal]:
-    """Yield every answer and total of a known scale, and those that cannot be read."""
+def answers(reading: Reading, coded: Iterable[Element]) -> Iterator[Answer | Refusal]:
+    """Yield every answer and total of a known scale, and those that cannot be read.
+
+    ``coded`` are the ``elements`` of the chart's Observations; its QuestionnaireResponses follow.
+    """
     panels = _panels(reading)
-    for element in elements(reading):
+    for element in coded:
         parts = _parts(reading, element)
         if len(parts) > 1:
             yield from (element.refuse(_key(part), "code", "codes-disagree") for part in parts)
@@ -58,14 +61,14 @@ def answers(reading: Reading) -> Iterator[Answer | Refusal]:
 
 def _parts(reading: Reading, element: Element) -> list[ScalePart]:
     table = reading.terms.scale_codes
-    found = {table[code] for code in codes(reading, element.value.code.coding) if code in table}
-    return sorted(found, key=_key)
+    return sorted({table[code] for code in element.codes if code in table}, key=_key)
 
 
 def _panels(reading: Reading) -> dict[str, str]:
     """Return the panel of each member Observation, by the member's id."""
     members: dict[str, str] = {}
-    for observation in sorted(reading.chart.observations, key=reference_of):
+    panels = (observation for observation in reading.chart.observations if observation.hasMember)
+    for observation in sorted(panels, key=reference_of):
         for member in observation.hasMember:
             members.setdefault(_id(member.reference), reference_of(observation))
     return members

@@ -23,7 +23,11 @@ def canonical_system(system: str | None, profile: Profile) -> str | None:
     """Return the canonical URI of a code system, the system itself when no alias is known, None for none."""
     if system is None:
         return None
-    return profile.systems.get(system) or profile.systems.get(system.strip(), system.strip()) or None
+    known = profile.systems.get(system)
+    if known:
+        return known
+    plain = system.strip()
+    return profile.systems.get(plain, plain) or None
 
 
 def normalise_code(system: str | None, code: str | None, profile: Profile) -> tuple[str | None, tuple[str, ...]]:

@@ -4,6 +4,7 @@ Facts stand newest first and then by reference, and equal facts stand once, so t
 entries nor a resource sent twice changes anything.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -33,14 +34,25 @@ def newest_first(
     when: Callable[[Fact], tuple[date | None, str | None]],
     tie: Callable[[Fact], tuple[str, ...]],
 ) -> tuple[Fact, ...]:
-    """Return the distinct facts by ``when`` (date, moment), newest first, undated last; then by ``tie``."""
+    """Return the distinct facts by ``when`` (date, moment), newest first, undated last; then by ``tie``.
+
+    Equal facts have equal ties.
+    """
 
     def newest(fact: Fact) -> tuple[date, str]:
         day, instant = when(fact)
         return day or date.min, instant or ""
 
-    ordered = sorted(set(facts), key=lambda fact: (*tie(fact), repr(fact)))
+    tied: dict[tuple[str, ...], list[Fact]] = defaultdict(list)
+    for fact in facts:
+        tied[tie(fact)].append(fact)
+    ordered = (fact for key in sorted(tied) for fact in _distinct(tied[key]))
     return tuple(sorted(ordered, key=newest, reverse=True))
+
+
+def _distinct(tied: list[Fact]) -> list[Fact]:
+    """Return facts of one tie, each once; nearly always there is one, and then nothing is hashed or written out."""
+    return tied if len(tied) == 1 else sorted(set(tied), key=repr)
 
 
 def moment(text: str | None) -> str | None:
@@ -74,7 +86,7 @@ def source(
 ) -> Source:
     """Return the source of one fact, with the repairs made to its resource and those made here."""
     made = {*reading.chart.repairs.get(reference, ()), *repairs}
-    return Source(reference, path, rule, original, tuple(sorted(made)))
+    return Source(reference, path, rule, original, tuple(sorted(made)) if made else ())
 
 
 def codes(reading: Reading, codings: Iterable[wire.Coding]) -> dict[Code, tuple[str, ...]]:
@@ -85,12 +97,12 @@ def codes(reading: Reading, codings: Iterable[wire.Coding]) -> dict[Code, tuple[
         code, repairs = normalise_code(system, coding.code, reading.profile)
         if system and code:
             found[system, code] = repairs
-    return dict(sorted(found.items()))
+    return dict(sorted(found.items())) if len(found) > 1 else found
 
 
 def written(codings: Iterable[wire.Coding]) -> str | None:
     """Return the first coding in sorted order as ``system|code`` as found."""
-    return min((f"{coding.system or ''}|{coding.code}" for coding in codings if coding.code), default=None)
+    return min([f"{coding.system or ''}|{coding.code}" for coding in codings if coding.code], default=None)
 
 
 def display(concept: wire.CodeableConcept | None) -> str:

@@ -104,10 +104,11 @@ class Gathered:
         self.present.add(name)
         held = self.resources[type(read.resource)]
         key = read.reference if read.resource.id else f"{read.reference}#{len(held)}"
-        if held.setdefault(key, read.resource) != read.resource:
+        known = held.setdefault(key, read.resource)
+        if known is not read.resource and known != read.resource:
             self._conflict(read.reference, name)
         self._note(read)
-        if isinstance(read.resource, wire.MedicationRequest | wire.MedicationStatement):
+        if isinstance(read.resource, (wire.MedicationRequest, wire.MedicationStatement)):
             for raw in read.resource.contained:
                 self._add_contained(raw, read.reference)
 

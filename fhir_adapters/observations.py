@@ -4,15 +4,16 @@ A value is taken in its analyte's canonical unit or refused by name: a status th
 is not known, a reason for absence, a value that cannot be. Observations that no table knows are passed over.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
+from functools import cache
+from typing import NamedTuple
 
 from fhir_adapters import units, wire
 from fhir_adapters.canonical import Measurement, Original, Refusal, Source
 from fhir_adapters.facts import Reading, codes, first_day, moment, newest_first, source, written
 from fhir_adapters.reader import reference_of
-from fhir_adapters.terminology import Analyte
+from fhir_adapters.terminology import Analyte, Code
 
 # http://hl7.org/fhir/R4/valueset-observation-status.html
 _RESULT = frozenset({"final", "amended", "corrected"})
@@ -36,12 +37,15 @@ _ABSENT = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
-    """One coded value: an Observation's own (``path`` is empty) or one of its components."""
+class Element(NamedTuple):
+    """One coded value: an Observation's own (``path`` is empty) or one of its components.
+
+    ``codes`` are its codes in sorted order, each with the repairs made to read it.
+    """
 
     of: wire.Observation
     value: wire.Observation | wire.Component
+    codes: Mapping[Code, tuple[str, ...]]
     reference: str
     path: str
     effective: date | None
@@ -53,14 +57,25 @@ class Element:
 
 
 def elements(reading: Reading) -> Iterator[Element]:
-    """Yield every coded value of the chart's Observations, components after their Observation."""
+    """Yield the values of the chart's Observations whose codes a table knows, components after their Observation."""
+    measured, scored = reading.terms.observation_codes, reading.terms.scale_codes
+    time = cache(_time)  # the Observations of one visit share theirs
     for observation in reading.chart.observations:
-        reference = reference_of(observation)
-        when = _when(observation)
-        day, instant = first_day(when), moment(when)
-        yield Element(observation, observation, reference, "", day, instant)
-        for index, component in enumerate(observation.component):
-            yield Element(observation, component, reference, f"component[{index}].", day, instant)
+        for path, value in _values(observation):
+            found = codes(reading, value.code.coding)
+            if any(code in measured or code in scored for code in found):
+                day, instant = time(_when(observation))
+                yield Element(observation, value, found, reference_of(observation), path, day, instant)
+
+
+def _values(observation: wire.Observation) -> Iterator[tuple[str, wire.Observation | wire.Component]]:
+    yield "", observation
+    for index, component in enumerate(observation.component):
+        yield f"component[{index}].", component
+
+
+def _time(when: str | None) -> tuple[date | None, str | None]:
+    return first_day(when), moment(when)
 
 
 def refused_status(reading: Reading, status: str | None) -> str | None:
@@ -78,11 +93,11 @@ def absent_reason(concept: wire.CodeableConcept | None) -> str | None:
     return f"data-absent-{found[0]}" if found else "data-absent"
 
 
-def read(reading: Reading) -> tuple[tuple[Measurement, ...], tuple[Refusal, ...]]:
-    """Return the measurements, newest first and the preferred code first, and what could not be one."""
+def read(reading: Reading, coded: Iterable[Element]) -> tuple[tuple[Measurement, ...], tuple[Refusal, ...]]:
+    """Return the measurements among ``elements``, newest first and the preferred code first, and what is none."""
     measurements: list[tuple[int, Measurement]] = []
     refusals: list[Refusal] = []
-    for element in elements(reading):
+    for element in coded:
         found = _known(reading, element)
         if len({key for key, _ in found}) > 1:
             refusals.extend(element.refuse(key, "code", "codes-disagree") for key, _ in found)
@@ -107,8 +122,7 @@ def _when(observation: wire.Observation) -> str | None:
 def _known(reading: Reading, element: Element) -> list[tuple[str, int]]:
     """Return the analytes that the codes name, each with its code's preference, the preferred first."""
     table = reading.terms.observation_codes
-    found = codes(reading, element.value.code.coding)
-    known = (table[code] for code in found if code in table)
+    known = (table[code] for code in element.codes if code in table)
     return sorted(((one.key, one.preference) for one in known), key=lambda pair: (pair[1], pair[0]))
 
 
@@ -170,5 +184,5 @@ def _other_value(value: wire.Observation | wire.Component) -> str:
 
 
 def _source(reading: Reading, element: Element, path: str, original: Original, repairs: tuple[str, ...]) -> Source:
-    made = (repair for one in codes(reading, element.value.code.coding).values() for repair in one)
+    made = (repair for one in element.codes.values() for repair in one)
     return source(reading, element.reference, element.path + path, "observations.value", original, (*repairs, *made))

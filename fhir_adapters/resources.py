@@ -28,7 +28,10 @@ _DECODERS = {kind: msgspec.json.Decoder(shape) for kind, shape in _TYPES.items()
 # http://hl7.org/fhir/R4/datatypes.html#id, and the underscore that some systems write.
 _ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 _PLACE = re.compile(r" - at `\$\.?(.*)`$")
-_CODES = ("status", "intent", "gender")
+_CODES: dict[type[wire.AnyResource], tuple[str, ...]] = {
+    shape: tuple(name for name in ("status", "intent", "gender") if name in shape.__struct_fields__)
+    for shape in _TYPES.values()
+}
 _WRONG = "entered-in-error"
 
 
@@ -97,14 +100,15 @@ def _finished(
     path = _wrong_path(resource)
     if path:
         return Refused(Refusal(reference, path, "status-entered-in-error"), lost=False)
-    return Read(resource, reference, tuple(sorted(made | {"trim"} if trimmed else made)))
+    made = made | {"trim"} if trimmed else made
+    return Read(resource, reference, tuple(sorted(made)) if made else ())
 
 
 def _trimmed(resource: wire.AnyResource) -> tuple[wire.AnyResource, bool]:
     """Take blanks from around a status, an intent or a gender; ``coding`` does it for codes in concepts."""
     changes: dict[str, str] = {}
-    for name in _CODES:
-        value = getattr(resource, name, None)
+    for name in _CODES[type(resource)]:
+        value = getattr(resource, name)
         if value and value != value.strip():
             changes[name] = value.strip()
     return (msgspec.structs.replace(resource, **changes), True) if changes else (resource, False)
@@ -113,7 +117,7 @@ def _trimmed(resource: wire.AnyResource) -> tuple[wire.AnyResource, bool]:
 def _wrong_path(resource: wire.AnyResource) -> str:
     if isinstance(resource, wire.Patient):
         return ""
-    if isinstance(resource, wire.Condition | wire.AllergyIntolerance):
+    if isinstance(resource, (wire.Condition, wire.AllergyIntolerance)):
         status = resource.verificationStatus
         wrong = status is not None and any((coding.code or "").strip() == _WRONG for coding in status.coding)
         return "verificationStatus" if wrong else ""

@@ -13,14 +13,15 @@ from itertools import groupby
 from fhir_adapters.answers import Answer, answers
 from fhir_adapters.canonical import Refusal, ScaleScore, Source
 from fhir_adapters.facts import Reading, newest_first
+from fhir_adapters.observations import Element
 from fhir_adapters.terminology import ScalePart
 
 _ITEM = re.compile(r"item(\d+)", re.ASCII)
 
 
-def read(reading: Reading) -> tuple[tuple[ScaleScore, ...], tuple[Refusal, ...]]:
-    """Return every answer and total, and what could not be read."""
-    found = list(answers(reading))
+def read(reading: Reading, coded: Iterable[Element]) -> tuple[tuple[ScaleScore, ...], tuple[Refusal, ...]]:
+    """Return every answer and total, and what could not be read; ``coded`` as ``answers`` takes them."""
+    found = list(answers(reading, coded))
     refusals = tuple(one for one in found if isinstance(one, Refusal))
     scores: list[ScaleScore] = []
     for group in _administrations(one for one in found if isinstance(one, Answer)):

@@ -20,6 +20,8 @@ class Subject:
         subject = resource.patient if isinstance(resource, _PATIENT) else getattr(resource, "subject", None)
         if not isinstance(subject, wire.Reference):
             return "nobody"
+        if self.id and subject.reference == f"Patient/{self.id}":
+            return "this"
         address = (subject.reference or "").strip().partition("/_history/")[0]
         if address in self.addresses:
             return "this"
@@ -31,6 +33,6 @@ class Subject:
         return "this" if name == self.id else "another"
 
 
-_PATIENT = wire.AllergyIntolerance | wire.Consent
+_PATIENT = (wire.AllergyIntolerance, wire.Consent)
 # http://hl7.org/fhir/R4: the subject is 0..1 here; a record of one patient is then about that patient.
-MAY_BE_NOBODYS = wire.Observation | wire.QuestionnaireResponse | wire.Consent
+MAY_BE_NOBODYS = (wire.Observation, wire.QuestionnaireResponse, wire.Consent)

@@ -56,7 +56,7 @@ def _conversion(
     if not (code or text):
         return UnitRefusal("unit-missing")
     by_code = _factors(analyte, code, profile) if code else None
-    by_text = _factors(analyte, text, profile) if text else None
+    by_text = by_code if text == code else _factors(analyte, text, profile) if text else None
     if code and by_code is None:
         return UnitRefusal("unit-unknown")
     if by_code and by_text and by_code != by_text:
@@ -65,6 +65,9 @@ def _conversion(
 
 
 def _factors(analyte: terminology.Analyte, written: str, profile: Profile) -> tuple[float, float] | None:
+    exact = analyte.factors.get(written)
+    if exact is not None:
+        return exact
     known = _spellings(analyte.key)
     text = unit_text(written)
     alias = profile.units.get(analyte.key, {}).get(text) or profile.units.get("any", {}).get(text)

@@ -89,12 +89,12 @@ def _judge(
     related = plan.related.get(ingredient)
     reasons = (*(f.reason for f in findings), *((related,) if related else ()))
     drug = knowledge.drugs[ingredient]
-    candidate = Candidate(ingredient, drug.rxnorm, "eligible", worst(reasons), reasons)
+    severity = worst(reasons)
     if any(reason.blocks for reason in reasons):
-        return replace(candidate, verdict="excluded")
+        return Candidate(ingredient, drug.rxnorm, "excluded", severity, reasons)
     if isinstance(dose, Reason):
-        return replace(candidate, verdict="not-draftable", reasons=(*reasons, dose))
-    return replace(candidate, dose=dose)
+        return Candidate(ingredient, drug.rxnorm, "not-draftable", severity, (*reasons, dose))
+    return Candidate(ingredient, drug.rxnorm, "eligible", severity, reasons, dose=dose)
 
 
 def worst(reasons: Sequence[Reason]) -> Severity:

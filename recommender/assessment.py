@@ -16,8 +16,8 @@ class Reason:
     """One sentence about one drug, with the rule and source behind it.
 
     ``unknown`` is true when the rule's input was missing: the severity is then the rule's, and
-    ``missing`` names the input and ``gap`` says how (``is not on file``). ``blocks`` is true when the reason alone excludes the drug.
-    ``facts`` are the references of the chart resources that it stands on.
+    ``missing`` names the input and ``gap`` says how (``is not on file``). ``blocks`` is true when the reason
+    alone excludes the drug. ``facts`` are the references of the chart resources that it stands on.
     """
 
     rule: str

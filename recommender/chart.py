@@ -68,7 +68,8 @@ class Subject:
 class Chart:
     """One patient on one day, ready to be asked. ``answers`` keeps what was already worked out.
 
-    ``unnamed`` counts the drugs, present or stopped within the longest wash-out, that nobody could identify.
+    ``names`` and ``classes`` are those of all courses, present and past. ``unnamed`` counts the drugs, present or
+    stopped within the longest wash-out, that nobody could identify.
     """
 
     patient: CanonicalPatient
@@ -76,6 +77,8 @@ class Chart:
     knowledge: Knowledge
     active: tuple[Taken, ...]
     stopped: tuple[Taken, ...]
+    names: frozenset[str]
+    classes: frozenset[str]
     unnamed: int
     present: Mapping[str, Diagnosis]
     past: Mapping[str, Diagnosis]
@@ -104,6 +107,8 @@ def chart(patient: CanonicalPatient, features: FeatureVector, knowledge: Knowled
         knowledge=knowledge,
         active=active,
         stopped=stopped,
+        names=frozenset(name for one in taken for name in one.names),
+        classes=frozenset(name for one in taken for name in one.course.classes),
         unnamed=nameless,
         present=_by_key(one for one in patient.diagnoses if one.active),
         past=_by_key(one for one in patient.diagnoses if not one.active),
@@ -115,8 +120,7 @@ def subject(ingredient: str, chart: Chart) -> Subject:
     row = chart.knowledge.drug(ingredient)
     name = ingredient if row is None else row.ingredient
     names = frozenset({ingredient, name}) if row is None else row.substances | {ingredient, name}
-    taken = any(not names.isdisjoint(one.names) for one in (*chart.active, *chart.stopped))
-    return Subject(name, names, taken)
+    return Subject(name, names, taken=not names.isdisjoint(chart.names))
 
 
 def is_active(course: MedicationCourse, day: date) -> bool:

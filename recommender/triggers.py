@@ -43,6 +43,8 @@ def _depends(rule: Rule, subject: Subject) -> bool:
 def others(rule: Rule, chart: Chart, subject: Subject, taken: Iterable[Taken]) -> tuple[Taken, ...]:
     """Return the drugs among ``taken`` that the trigger means, the judged drug itself left out."""
     trigger = _trigger(rule, chart, subject)
+    if trigger.drugs.isdisjoint(chart.names) and trigger.classes.isdisjoint(chart.classes):
+        return ()
     own = subject.names
     return tuple(
         one

@@ -607,3 +607,12 @@ def test_a_file_about_two_subjects_without_a_patient_is_refused() -> None:
     with pytest.raises(InputError) as caught:
         reader.read(raw(both))
     assert caught.value.code == "U-FHIR-NO-PATIENT"
+
+
+def test_a_modifier_in_escaped_letters_is_seen_like_any_other() -> None:
+    """JSON may write a name with escapes; a nested modifier written so is refused all the same."""
+    plain = raw([fhir.patient(), fhir.observation(component=[{"modifierExtension": [{"url": "urn:x"}]}])])
+    escaped = plain.replace(b"modifierExtension", b"modifierExtensio\\u006e")
+    assert escaped != plain
+    assert reader.read(escaped).refusals == reader.read(plain).refusals
+    assert len(reader.read(escaped).refusals) == 1
