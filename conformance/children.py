@@ -1,5 +1,6 @@
 """Two programs started for a story or a test: waited for, watched, and stopped again."""
 
+import os
 import signal
 import socket
 import subprocess
@@ -56,7 +57,7 @@ class Children:
     ) -> None:
         """Start a program in a session of its own, so that Ctrl-C reaches it only through ``stop``."""
         log = folder / f"{name}.log"
-        with log.open("wb") as output:
+        with log.open("ab") as output:
             process = subprocess.Popen(  # noqa: S603 - our own interpreter and modules
                 command,
                 stdin=subprocess.DEVNULL,
@@ -68,10 +69,10 @@ class Children:
             )
         self._children.append(Child(name, process, log, ready))
 
-    def wait(self, http: httpx.Client) -> None:
-        """Return when every program is ready; StartFailed U-DEMO-ENDED or U-DEMO-NOT-READY."""
+    def wait(self, http: httpx.Client, *names: str) -> None:
+        """Return when the named programs, or all, are ready; StartFailed U-DEMO-ENDED or U-DEMO-NOT-READY."""
         deadline = time.monotonic() + READY_WITHIN_S
-        for child in self._children:
+        for child in (child for child in self._children if not names or child.name in names):
             while not _is_ready(http, child):
                 self.check()
                 if time.monotonic() > deadline:
@@ -86,6 +87,20 @@ class Children:
             if status is not None:
                 message = f"the {child.name} ended with status {status}; see {child.log}"
                 raise StartFailed("U-DEMO-ENDED", message, _last_lines(child))
+
+    def signal(self, name: str, number: int) -> None:
+        """Send a signal to a program and to every process that it started."""
+        for child in self._children:
+            if child.name == name:
+                os.killpg(child.process.pid, number)
+
+    def kill(self, name: str) -> None:
+        """End a program as a power cut does: at once, with all its processes; it can be started again."""
+        self.signal(name, signal.SIGKILL)
+        for child in self._children:
+            if child.name == name:
+                child.process.wait()
+        self._children = [child for child in self._children if child.name != name]
 
     def stop(self) -> None:
         """Ask every program to end, and end it when it does not."""

@@ -94,9 +94,10 @@ class FhirClient:
         entries = self.read(query).get("entry", [])
         return [e["resource"] for e in entries if e.get("search", {}).get("mode", "match") == "match"]
 
-    def prepare(self, draft: str) -> Parameters:
-        """Return the exact bytes to sign, with digest and what must be acknowledged."""
-        given = self._operation(draft, "$prepare", [])["parameter"]
+    def prepare(self, draft: str, order: Json | None = None) -> Parameters:
+        """Return the exact bytes to sign, of the draft or of it as edited, with what must be acknowledged."""
+        edit = [] if order is None else [{"name": "order", "resource": order}]
+        given = self._operation(draft, "$prepare", edit)["parameter"]
         texts = [p["valueString"] for p in given if p["name"] == "acknowledgement"]
         named = {p["name"]: p for p in given}
         return Parameters(
@@ -115,6 +116,13 @@ class FhirClient:
             *({"name": "acknowledgement", "valueString": text} for text in prepared.acknowledgements),
         ]
         return self._operation(draft, "$sign", parameters)
+
+    def reject(self, draft: str, reason: str, comment: str | None = None) -> Json:
+        """Reject a draft, with a coded reason and perhaps a comment; returns it as it stands."""
+        parameters: list[Mapping[str, Any]] = [{"name": "reason", "valueCode": reason}]
+        if comment is not None:
+            parameters.append({"name": "comment", "valueString": comment})
+        return self._operation(draft, "$reject", parameters)
 
     def _operation(self, draft: str, name: str, parameters: Sequence[Mapping[str, Any]]) -> Json:
         body = {"resourceType": "Parameters", **({"parameter": parameters} if parameters else {})}

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,16 +60,31 @@ def set_up(folder: Path, port: int | None, children: Children) -> Stage:
     """Write the configuration into ``folder`` and start the EHR and the service on free loopback ports."""
     if port is not None:
         check_port(port)
+    stage = build(folder, port)
+    start_service(stage, children, [sys.executable, "-m", "service.cli"])
+    start_ehr(stage, children, [sys.executable, "-m", "conformance.reference_ehr"])
+    return stage
+
+
+def build(folder: Path, port: int | None = None) -> Stage:
+    """Choose free loopback ports (``port`` is the service's, if given) and write the configuration."""
     ehr_port, free = free_ports(2)
-    service_port = port if port is not None else free
-    ehr, service = f"http://127.0.0.1:{ehr_port}", f"http://127.0.0.1:{service_port}"
+    ehr, service = (f"http://127.0.0.1:{number}" for number in (ehr_port, free if port is None else port))
     stage = Stage(ehr, service, folder, folder / "undersign.toml")
     stage.config.write_text(_CONFIGURATION.format(ehr=ehr, service=service), encoding="utf-8")
-    serve = ["-m", "service.cli", "serve", "--config", str(stage.config), "--port", str(service_port)]
-    children.start("service", [sys.executable, *serve], f"{service}/readyz", folder, environment())
-    play = ["-m", "conformance.reference_ehr", "--port", str(ehr_port), "--service", service]
-    children.start("ehr", [sys.executable, *play], f"{ehr}/fhir/metadata", folder, environment())
     return stage
+
+
+def start_service(stage: Stage, children: Children, program: Sequence[str], *options: str) -> None:
+    """Start the service on the stage's store; ``program`` is the command line's own beginning."""
+    serve = ["serve", "--config", str(stage.config), "--port", stage.service.rpartition(":")[2], *options]
+    children.start("service", [*program, *serve], f"{stage.service}/readyz", stage.folder, environment())
+
+
+def start_ehr(stage: Stage, children: Children, program: Sequence[str]) -> None:
+    """Start the reference EHR; ``program`` takes a port and the address of the service."""
+    play = ["--port", stage.ehr.rpartition(":")[2], "--service", stage.service]
+    children.start("ehr", [*program, *play], f"{stage.ehr}/fhir/metadata", stage.folder, environment())
 
 
 def environment() -> dict[str, str]:

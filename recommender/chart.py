@@ -66,7 +66,8 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """One patient on one day, ready to be asked. ``answers`` keeps what was already worked out.
+    """One patient on one day, ready to be asked. ``answers`` keeps what was already worked out, ``quiet``
+    the rules that say nothing of this patient whatever the drug.
 
     ``names`` and ``classes`` are those of all courses, present and past. ``unnamed`` counts the drugs, present or
     stopped within the longest wash-out, that nobody could identify.
@@ -83,6 +84,7 @@ class Chart:
     present: Mapping[str, Diagnosis]
     past: Mapping[str, Diagnosis]
     answers: dict[object, Outcome] = field(default_factory=dict[object, Outcome])
+    quiet: set[str] = field(default_factory=set[str])
 
     @property
     def day(self) -> date:

@@ -54,11 +54,13 @@ def _judge(ingredient: str, indexed: Chart, current: bool) -> tuple[Finding, ...
     drug = subject(ingredient, indexed)
     found: list[Finding] = []
     for rule in indexed.knowledge.rules_of.get(drug.name, ()):
-        if _skipped(rule, current):
+        if (rule.id in indexed.quiet and not drug.taken) or _skipped(rule, current):
             continue
         outcome = _narrowed(rule, indexed, triggers.answer(rule, indexed, drug))
         if outcome.holds is not False:
             found.append(_finding(rule, outcome, indexed, drug, current))
+        elif not triggers.depends(rule, drug):
+            indexed.quiet.add(rule.id)
     return _most_serious(found)
 
 

@@ -24,7 +24,7 @@ PROBLEMS, DRUGS, ALLERGIES = "problem list", "medication list", "allergy list"
 
 def answer(rule: Rule, chart: Chart, subject: Subject) -> Outcome:
     """Return whether the trigger of ``rule`` holds in ``chart`` for a drug that is given or judged."""
-    own = subject.name if _depends(rule, subject) else ""
+    own = subject.name if depends(rule, subject) else ""
     key = (rule.kind, rule.trigger, rule.operator, rule.value, rule.severity, own)
     known = chart.answers.get(key)
     if known is None:
@@ -33,7 +33,7 @@ def answer(rule: Rule, chart: Chart, subject: Subject) -> Outcome:
     return known
 
 
-def _depends(rule: Rule, subject: Subject) -> bool:
+def depends(rule: Rule, subject: Subject) -> bool:
     """Say whether the answer is another for another drug; what does not depend is worked out once a chart."""
     if rule.kind == "drug":
         return subject.taken or rule.operator == ">=" or rule.trigger in OWN

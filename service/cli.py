@@ -4,58 +4,86 @@ import os
 import sys
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from fhir_adapters.errors import UndersignError
 
 app = typer.Typer(
-    help="Draft psychotropic prescriptions, held until a practitioner signs them.",
+    help="Draft psychotropic prescriptions, held until a practitioner signs them.\n\nExample: undersign demo --once",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-drafts_app = typer.Typer(help="The operators' view of held drafts.", no_args_is_help=True)
-audit_app = typer.Typer(help="The audit chain.", no_args_is_help=True)
+drafts_app = typer.Typer(
+    help="The operators' view of held drafts.\n\nExample: undersign drafts list", no_args_is_help=True
+)
+audit_app = typer.Typer(help="The audit chain.\n\nExample: undersign audit verify", no_args_is_help=True)
 app.add_typer(drafts_app, name="drafts")
 app.add_typer(audit_app, name="audit")
 
-_DAY = ["%Y-%m-%d"]
-Files = Annotated[list[Path], typer.Argument(help="FHIR JSON: Bundle, resource, list or NDJSON.", metavar="FILE…")]
-Profile = Annotated[str | None, typer.Option(help="A shipped dialect profile or a path.")]
-Now = Annotated[datetime | None, typer.Option(help="The day to assess on; today when left out.", formats=["%Y-%m-%d"])]
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter("write the day as 2026-11-22") from error
+
+
+Files = Annotated[
+    list[Path], typer.Argument(help="FHIR JSON: Bundle, resource, list or NDJSON; - is standard input.", metavar="FILE")
+]
+Profile = Annotated[str | None, typer.Option(help="A shipped dialect profile or a path.", metavar="NAME")]
+Now = Annotated[
+    date | None, typer.Option(help="The day to assess on; today when left out.", parser=_date, metavar="DATE")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, one line a file.")]
-Config = Annotated[Path | None, typer.Option(help="The TOML file; else UNDERSIGN_CONFIG, else undersign.toml here.")]
+AsArray = Annotated[bool, typer.Option("--json", help="JSON instead of columns.")]
+Config = Annotated[
+    Path | None, typer.Option(help="The TOML file; else UNDERSIGN_CONFIG, else undersign.toml here.", metavar="FILE")
+]
+_PORTS: dict[str, Any] = {"min": 1, "max": 65_535, "metavar": "PORT"}
 
 
 @app.command()
 def serve(
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8040,
-    workers: Annotated[int, typer.Option(help="Worker processes, one a core.", min=1)] = 1,
+    host: Annotated[str, typer.Option(help="Address to listen on.", metavar="HOST")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.", **_PORTS)] = 8040,
+    workers: Annotated[int, typer.Option(help="Worker processes, one a core.", min=1, metavar="N")] = 1,
     config: Config = None,
 ) -> None:
-    """Run the service. Example: undersign serve --config undersign.toml --port 8040."""
+    """Run the service.
+
+    Example: undersign serve --config undersign.toml --port 8040
+    """
     from service.server import run
 
     run(host, port, workers, config)
 
 
 @app.command()
-def ready(port: Annotated[int, typer.Option(help="Port of the service on this machine.")] = 8040) -> None:
-    """Ask the service on this machine whether it is ready; status 1 when not. Example: undersign ready."""
+def ready(port: Annotated[int, typer.Option(help="Port of the service on this machine.", **_PORTS)] = 8040) -> None:
+    """Ask the service on this machine whether it is ready; status 1 when it is not.
+
+    Example: undersign ready --port 8040
+    """
     from service.health import is_ready
 
-    raise typer.Exit(0 if is_ready(port) else 1)
+    found = is_ready(port)
+    typer.echo("ready" if found else f"not ready: http://127.0.0.1:{port}/readyz does not answer 200")
+    raise typer.Exit(0 if found else 1)
 
 
 @app.command()
 def demo(
     once: Annotated[bool, typer.Option("--once", help="End after the story.")] = False,
-    port: Annotated[int | None, typer.Option(help="Port of the service; a free one when left out.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port of the service; a free one when left out.", **_PORTS)] = None,
 ) -> None:
-    """Tell the whole story on this machine with a synthetic EHR. Example: undersign demo --once."""
+    """Tell the whole story on this machine with a synthetic EHR.
+
+    Example: undersign demo --once
+    """
     from conformance import demo as story
 
     raise typer.Exit(story.run(once=once, port=port))
@@ -74,7 +102,7 @@ def features(
     """
     from service.files import features_of
 
-    raise typer.Exit(features_of(files, profile, _day(now), as_json=as_json))
+    raise typer.Exit(features_of(files, profile, now or _today(), as_json=as_json))
 
 
 @app.command()
@@ -83,9 +111,11 @@ def assess(
     profile: Profile = None,
     now: Now = None,
     preferences: Annotated[
-        Path | None, typer.Option(help='JSON object of weights, such as {"stopping": -1.0}.')
+        Path | None, typer.Option(help='JSON object of weights, such as {"stopping": -1.0}.', metavar="FILE")
     ] = None,
-    jurisdiction: Annotated[str | None, typer.Option(help="Where care is given, such as US-MA.")] = None,
+    jurisdiction: Annotated[
+        str | None, typer.Option(help="Where care is given, such as US-MA.", metavar="CODE")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Assess patients without a server: adapters and recommender.
@@ -94,17 +124,17 @@ def assess(
     """
     from service.files import assess_files
 
-    status = assess_files(files, profile, _day(now), preferences, jurisdiction, as_json=as_json)
-    raise typer.Exit(status)
+    day = now or _today()
+    raise typer.Exit(assess_files(files, profile, day, preferences, jurisdiction, as_json=as_json))
 
 
 @app.command()
 def train(
-    out: Annotated[Path, typer.Option(help="Folder for the model and its manifest.")],
-    patients: Annotated[int, typer.Option(help="Simulated patients.", min=500)] = 50_000,
-    seed: Annotated[int, typer.Option(help="Seed of the simulation.")] = 20261122,
+    out: Annotated[Path, typer.Option(help="Folder for the model and its manifest.", metavar="FOLDER")],
+    patients: Annotated[int, typer.Option(help="Simulated patients, at least 500.", min=500, metavar="N")] = 50_000,
+    seed: Annotated[int, typer.Option(help="Seed of the simulation.", metavar="N")] = 20261122,
     now: Annotated[
-        datetime | None, typer.Option(help="The day to date it; today when left out.", formats=["%Y-%m-%d"])
+        date | None, typer.Option(help="The day to date it; today when left out.", parser=_date, metavar="DATE")
     ] = None,
 ) -> None:
     """Train the depression model on a cohort simulated from published trials.
@@ -113,20 +143,31 @@ def train(
     """
     from recommender.training.train import train as train_model
 
-    train_model(out, patients=patients, seed=seed, created=_day(now), report=lambda line: typer.echo(line, err=True))
+    day = now or _today()
+    train_model(out, patients=patients, seed=seed, created=day, report=lambda line: typer.echo(line, err=True))
 
 
 @drafts_app.command("list")
-def drafts_list(config: Config = None, as_json: AsJson = False) -> None:
-    """List drafts, ended ones too. Example: undersign drafts list --json."""
+def drafts_list(config: Config = None, as_json: AsArray = False) -> None:
+    """List drafts, ended ones too.
+
+    Example: undersign drafts list --json
+    """
     from service.operations import list_drafts
 
     list_drafts(config, as_json=as_json)
 
 
 @drafts_app.command("show")
-def drafts_show(draft: str, config: Config = None, as_json: AsJson = False) -> None:
-    """Show one draft with its history. Example: undersign drafts show 3f0c…"""
+def drafts_show(
+    draft: Annotated[str, typer.Argument(help="The draft's id, whole, as drafts list has it.", metavar="ID")],
+    config: Config = None,
+    as_json: AsArray = False,
+) -> None:
+    """Show one draft with its history.
+
+    Example: undersign drafts show 48e630a4-0ac1-4ee8-8148-4cc1439eba7e
+    """
     from service.operations import show_draft
 
     show_draft(config, draft, as_json=as_json)
@@ -134,7 +175,10 @@ def drafts_show(draft: str, config: Config = None, as_json: AsJson = False) -> N
 
 @drafts_app.command("expire")
 def drafts_expire(config: Config = None) -> None:
-    """End unsigned drafts past their time now. Example: undersign drafts expire."""
+    """End unsigned drafts past their time now.
+
+    Example: undersign drafts expire
+    """
     from service.operations import expire_drafts
 
     expire_drafts(config)
@@ -142,14 +186,17 @@ def drafts_expire(config: Config = None) -> None:
 
 @audit_app.command("verify")
 def audit_verify(config: Config = None) -> None:
-    """Walk every audit chain and signature; status 1 when a fault is found. Example: undersign audit verify."""
+    """Walk every audit chain and signature; status 1 when a fault is found.
+
+    Example: undersign audit verify --config undersign.toml
+    """
     from service.operations import verify_audit
 
     raise typer.Exit(verify_audit(config))
 
 
-def _day(now: datetime | None) -> date:
-    return (now or datetime.now()).date()
+def _today() -> date:
+    return datetime.now().date()
 
 
 def main() -> None:
@@ -174,7 +221,8 @@ def main() -> None:
 def _unforeseen(error: Exception) -> None:
     message = getattr(error, "format_message", None)
     if callable(message):
-        _fail("U-USAGE", f"{message()} Try --help.", 2)
+        said = str(message()).strip().rstrip(".") or "a command is missing"
+        _fail("U-USAGE", f"{said}. Try --help.", 2)
     if os.environ.get("UNDERSIGN_DEBUG"):
         raise error
     _fail(

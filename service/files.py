@@ -93,15 +93,17 @@ def _weights(file: Path | None) -> dict[str, float]:
         return {}
     try:
         found: Any = json.loads(_read(file))
+    except InputError as error:
+        raise InputError(error.code, f"{file}: {error.message}") from error
     except ValueError as error:
-        raise InputError("U-PREFERENCES", "preferences are one JSON object of numbers by outcome") from error
+        raise InputError("U-PREFERENCES", f"{file}: preferences are one JSON object of numbers by outcome") from error
     if not isinstance(found, dict):
-        raise InputError("U-PREFERENCES", "preferences are one JSON object of numbers by outcome")
+        raise InputError("U-PREFERENCES", f"{file}: preferences are one JSON object of numbers by outcome")
     weights: dict[str, Any] = dict(found)  # pyright: ignore[reportUnknownArgumentType]
     for name, value in weights.items():
         if name not in DEFAULT_WEIGHTS or isinstance(value, bool) or not isinstance(value, int | float):
             known = ", ".join(sorted(DEFAULT_WEIGHTS))
-            raise InputError("U-PREFERENCES", f"a preference is not a number for one of: {known}")
+            raise InputError("U-PREFERENCES", f"{file}: a preference is not a number for one of: {known}")
     return {name: float(value) for name, value in weights.items()}
 
 

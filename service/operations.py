@@ -2,21 +2,22 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
-
-from rich.console import Console
-from rich.table import Table
+from typing import Any, TypeVar
 
 from service import settings as configuration
 from service.drafts import operators
 from service.drafts.signing import Signer
 from service.drafts.sqlite import SqliteStore
+from service.errors import ConfigError
 from service.settings import Settings
 
 T = TypeVar("T")
 _COLUMNS = ("id", "state", "version", "ehr", "ingredient", "created", "expires")
+_TIMES = ("created", "expires", "updated", "at")
+# What an event says beyond its name and actor, for the one who has to look into it.
+_TOLD = ("code", "status", "fields", "reason", "attempt", "version", "topic")
 
 
 def list_drafts(config: Path | None, *, as_json: bool) -> None:
@@ -25,12 +26,7 @@ def list_drafts(config: Path | None, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(rows, indent=2))
         return
-    table = Table(box=None, pad_edge=False)
-    for column in _COLUMNS:
-        table.add_column(column)
-    for row in rows:
-        table.add_row(*(str(row.get(column, "")) for column in _COLUMNS))
-    Console().print(table if rows else "No drafts.")
+    _print_columns([_COLUMNS, *([_cell(row, name) for name in _COLUMNS] for row in rows)] if rows else [["No drafts."]])
 
 
 def show_draft(config: Path | None, draft: str, *, as_json: bool) -> None:
@@ -39,12 +35,9 @@ def show_draft(config: Path | None, draft: str, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(row, indent=2))
         return
-    console = Console(highlight=False)
-    for name, value in row.items():
-        if name != "history":
-            console.print(f"[bold]{name}[/bold]  {value}")
-    for entry in row["history"]:
-        console.print(f"  {entry['at']}  {entry['event']}  {entry['actor']}", style="dim")
+    _print_columns([[name, _cell(row, name)] for name in row if name != "history"])
+    print()
+    _print_columns([[_cell(e, "at"), e["event"], e["actor"], _told(e["detail"])] for e in row["history"]])
 
 
 def expire_drafts(config: Path | None) -> None:
@@ -54,7 +47,7 @@ def expire_drafts(config: Path | None) -> None:
 
 def verify_audit(config: Path | None) -> int:
     """Walk every chain; prints each fault, or what was found whole. Returns 0 or 1."""
-    found = configuration.load(config)
+    found = _settings(config)
     signer = Signer.load(found.base / found.sign.key_file)
     report = _with_store(config, lambda store: operators.verify(store, signer.public_jwks()))
     for fault in report.faults:
@@ -68,8 +61,37 @@ def verify_audit(config: Path | None) -> int:
     return 0
 
 
+def _cell(row: Mapping[str, Any], name: str) -> str:
+    value = str(row.get(name, ""))
+    return f"{value[:19].replace('T', ' ')}Z" if name in _TIMES else value
+
+
+def _told(detail: Mapping[str, Any]) -> str:
+    said = {**detail, **detail.get("given", {})}
+    return ", ".join(f"{name} {_words(said[name])}" for name in _TOLD if name in said)
+
+
+def _words(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)  # pyright: ignore[reportUnknownArgumentType]
+
+
+def _print_columns(rows: Sequence[Sequence[str]]) -> None:
+    """Print rows in columns; nothing is cut, since an id that is cut is of no use."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
 def _with_store(config: Path | None, use: Callable[[SqliteStore], Awaitable[T]]) -> T:
-    return asyncio.run(_use(configuration.load(config), use))
+    return asyncio.run(_use(_settings(config), use))
+
+
+def _settings(config: Path | None) -> Settings:
+    """Return the settings of a service that has run: an operator's mistake must not make an empty store."""
+    found = configuration.load(config)
+    if not found.store_path.exists():
+        raise ConfigError("U-STORE-PATH", "there is no store yet; check --config and store.url, or start the service")
+    return found
 
 
 async def _use(settings: Settings, use: Callable[[SqliteStore], Awaitable[T]]) -> T:

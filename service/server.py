@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from fastapi import FastAPI
 from service import settings as configuration
 from service.app import create_app
 from service.drafts.sqlite import SqliteStore
+from service.errors import ConfigError
 from service.settings import Settings
 
 _OPTIONS: dict[str, Any] = {
@@ -29,6 +31,7 @@ def run(host: str, port: int, workers: int, config: Path | None) -> None:
     cannot start would be started again and again.
     """
     settings = configuration.load(config)
+    _try_port(host, port)
     asyncio.run(_try_store(settings))
     if workers == 1:
         application = create_app(settings)
@@ -45,6 +48,17 @@ def run(host: str, port: int, workers: int, config: Path | None) -> None:
 def worker() -> FastAPI:
     """Return the application of one of several workers; ``run`` left it the configuration's path."""
     return create_app(configuration.load(None))
+
+
+def _try_port(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        reason = (error.strerror or "it cannot be had").partition(" (")[0]
+        raise ConfigError(
+            "U-CONFIG-VALUE", f"port {port} of {host}: {reason}; give others with --host and --port"
+        ) from error
 
 
 async def _try_store(settings: Settings) -> None:

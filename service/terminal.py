@@ -1,6 +1,6 @@
-"""Features and assessments on a terminal: plain text when piped, colour only where there is one."""
+"""Features and assessments on a terminal: plain, unbroken lines when piped, colour only where there is one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.console import Console
 from rich.markup import escape
@@ -19,59 +19,85 @@ _STYLE = {
     "monitor": "dim",
     "none": "dim",
 }
+_OUTCOMES = {"adverse-event-stopping": "stopping for side effects"}
+_YES: Mapping[object, str] = {True: "yes", False: "no"}
+# What a pipe gets is read by grep, so a line is never broken there.
+_UNBROKEN = 10_000
 
 
 def print_features(file: str, adapted: Adapted) -> None:
     """Print the feature vector as a table: value, unit, date and source, or why it is absent."""
-    console = Console(highlight=False)
+    console = _console()
     console.print(f"[bold]{escape(file)}[/bold]  {escape(adapted.patient.reference)} on {adapted.features.as_of}")
     table = Table(box=None, pad_edge=False)
-    for name in ("feature", "value", "unit", "date", "source, or why not"):
-        table.add_column(name)
+    for name in ("feature", "value", "unit", "date"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("source, or why not", overflow="fold")
     for feature in adapted.features.features.values():
         table.add_row(*_feature_row(feature), style=None if feature.status == "present" else "dim")
     console.print(table)
     for refusal in adapted.patient.refusals:
-        console.print(f"not used: {escape(refusal.reference)} {refusal.path}: {refusal.reason}", style="dim")
+        where = escape(f"{refusal.reference} {refusal.path}")
+        console.print(f"not used: {where}: {escape(refusal.reason)}", style="dim")
 
 
 def print_assessment(file: str, assessment: Assessment, adapted: Adapted) -> None:
     """Print an assessment as a person reads it: gate, options, what was ruled out, what is not known."""
-    console = Console(highlight=False)
+    console = _console()
     console.print(f"[bold]{escape(file)}[/bold]  {escape(assessment.patient)} on {assessment.as_of}")
     console.print(f"gate: [bold]{assessment.gate.status}[/bold]  {escape(' '.join(assessment.gate.reasons))}")
     for e in assessment.escalations:
         console.print(f"tell the {e.to} ({e.urgency}): {escape(e.reason)}", style="bold yellow")
-    for candidate in sorted(assessment.candidates, key=_rank):
-        _print_candidate(console, candidate)
+    if assessment.gate.status == "open":
+        _print_candidates(console, assessment.candidates)
+    else:
+        # A dose beside a crisis would be read as advice.
+        console.print(f"no drug is offered; --json has each of the {len(assessment.candidates)} considered")
     for drug in assessment.current:
-        for reason in drug.reasons:
-            if not reason.unknown:
-                console.print(
-                    f"already taking {drug.ingredient}: {escape(reason.message)}",
-                    style=_STYLE[reason.severity],
-                )
+        known = [reason for reason in drug.reasons if not reason.unknown]
+        _print_reasons(console, known, f"already taking {drug.ingredient}: ")
     if assessment.unknowns:
-        console.print(f"not known: {escape(', '.join(assessment.unknowns))}")
+        console.print(f"not known: {escape('; '.join(assessment.unknowns))}")
     versions = ", ".join(f"{name} {version}" for name, version in assessment.versions.items())
     console.print(f"AI draft, not an order. {versions}", style="dim")
-    console.print(f"read with profile {adapted.profile}\n", style="dim")
+    console.print(f"read with profile {escape(adapted.profile)}\n", style="dim")
 
 
-def _print_candidate(console: Console, candidate: Candidate) -> None:
-    words = [f"[bold]{candidate.verdict:13}[/bold] {candidate.ingredient}"]
-    if candidate.dose:
-        words.append(f"{dose_words(candidate.dose)}, at most {drafts.amount(candidate.dose.max_mg_per_day)} mg")
-    if candidate.predictions:
-        words.append("; ".join(f"{name} {_share(p)}" for name, p in candidate.predictions.items()))
-        words.append(f"band {candidate.band}")
-    console.print("  ".join(words))
-    for reason in _shown(candidate.reasons):
-        console.print(f"    {reason.severity}: {escape(reason.message)}", style=_STYLE[reason.severity])
+def _console() -> Console:
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=_UNBROKEN)
 
 
-def _shown(reasons: Sequence[Reason]) -> list[Reason]:
-    return [r for r in reasons if not r.unknown]
+def _shared(candidates: Sequence[Candidate]) -> Mapping[str, Reason]:
+    """Return the reasons, by their words, that every drug that could be taken has: they are said once."""
+    possible = [c for c in candidates if c.verdict in ("offered", "eligible")]
+    if len(possible) < 2:
+        return {}
+    common = set[str].intersection(*({reason.message for reason in _told(c)} for c in possible))
+    return {reason.message: reason for reason in _told(possible[0]) if reason.message in common}
+
+
+def _print_candidates(console: Console, candidates: Sequence[Candidate]) -> None:
+    shared = _shared(candidates)
+    _print_reasons(console, shared.values(), "every option: ")
+    for candidate in sorted(candidates, key=_rank):
+        dose = candidate.dose
+        words = f"{dose_words(dose)}, at most {drafts.amount(dose.max_mg_per_day)} mg" if dose else ""
+        console.print(f"[bold]{candidate.verdict:13}[/bold] {candidate.ingredient}  {words}".rstrip())
+        if candidate.predictions:
+            console.print(f"    {_chances(candidate)}")
+        _print_reasons(console, [r for r in _told(candidate) if r.message not in shared], "    ")
+
+
+def _print_reasons(console: Console, reasons: Iterable[Reason], before: str) -> None:
+    for reason in reasons:
+        severity = "" if reason.severity == "none" else f"{reason.severity}: "
+        console.print(f"{before}{severity}{escape(reason.message)}", style=_STYLE[reason.severity])
+
+
+def _told(candidate: Candidate) -> list[Reason]:
+    """Return the reasons that are known, and those that exclude the drug because something is not known."""
+    return [reason for reason in candidate.reasons if not reason.unknown or reason.blocks]
 
 
 def _rank(candidate: Candidate) -> tuple[int, int, float, str]:
@@ -83,6 +109,12 @@ def _rank(candidate: Candidate) -> tuple[int, int, float, str]:
     )
 
 
+def _chances(candidate: Candidate) -> str:
+    found = candidate.predictions or {}
+    said = [f"{_OUTCOMES.get(name, name)} {_share(prediction)}" for name, prediction in found.items()]
+    return "; ".join([*said, f"band {candidate.band}"] if candidate.band else said)
+
+
 def _share(prediction: Prediction) -> str:
     return f"{prediction.p:.0%} ({prediction.low:.0%}–{prediction.high:.0%})"
 
@@ -91,6 +123,6 @@ def _feature_row(feature: Feature) -> tuple[str, str, str, str, str]:
     effective = feature.effective.isoformat() if feature.effective else ""
     if feature.status != "present":
         return feature.name, "–", "", effective, f"{feature.status}: {escape(feature.reason or '')}"
-    value = f"{feature.value:g}" if isinstance(feature.value, float) else str(feature.value)
+    value = f"{feature.value:g}" if isinstance(feature.value, float) else _YES.get(feature.value, str(feature.value))
     source = f"{feature.source.reference} {feature.source.path}" if feature.source else ""
     return feature.name, value, feature.unit or "", effective, escape(source)

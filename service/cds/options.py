@@ -23,7 +23,7 @@ def new_drafts(assessment: Assessment, adapted: Adapted, summary: str) -> tuple[
             ingredient=candidate.ingredient,
             rank=rank,
             resource=dumps(dict(draft)),
-            context=dumps({**shared, **_context(candidate, assessment)}),
+            context=msgspec.json.encode({**shared, **_context(candidate, assessment)}, order="sorted"),
         )
         for rank, (candidate, draft) in enumerate(pairs)
     )
