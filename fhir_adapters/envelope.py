@@ -110,7 +110,7 @@ def open_value(raw: bytes, *, checked: bool) -> Opened | None:
 
 def _modified(raw: bytes) -> bool:
     """Tell whether the bytes may hold a modifier; a name may also be written with ``\\u`` escapes."""
-    return b"modifierExtension" in raw or b"implicitRules" in raw or b"\\u" in raw
+    return b"modifierExtension" in raw or b"implicitRules" in raw or (b"\\" in raw and b"\\u" in raw)
 
 
 def _documents(raw: bytes) -> Sequence[bytes]:

@@ -31,7 +31,7 @@ GATE_OPERATORS: Mapping[str, frozenset[str]] = {
     "feature": COMPARISONS | {"=", "absent"},
     "scale": frozenset({">=", "="}),
     "condition": frozenset({"active", "recent", "ever"}),
-    "list": frozenset({"absent"}),
+    "list": frozenset({"absent", "partial"}),
     "deceased": frozenset({"is"}),
     "depression": frozenset({"absent", "unknown"}),
     "trials": frozenset({">="}),

@@ -64,7 +64,7 @@ def _gate(hits: tuple[_Hit, ...], chart: _Chart, jurisdiction: str | None) -> Ga
         closing = _with_effect(hits, effect)
         if closing:
             return Gate(effect, _messages(closing))
-    return Gate("open", notices)
+    return Gate("open", (*_messages(_with_effect(hits, "notice")), *notices))
 
 
 def _with_effect(hits: tuple[_Hit, ...], effect: Effect) -> tuple[_Hit, ...]:
@@ -166,7 +166,8 @@ def _meant(row: GateRow, diagnosis: Diagnosis, chart: _Chart) -> bool:
 
 
 def _list(row: GateRow, name: str, chart: _Chart) -> _Hit | None:
-    return _told(row) if chart.patient.lists.get(name, "not-supplied") == "not-supplied" else None
+    wanted = "partial" if row.operator == "partial" else "not-supplied"
+    return _told(row) if chart.patient.lists.get(name, "not-supplied") == wanted else None
 
 
 def _deceased(row: GateRow, name: str, chart: _Chart) -> _Hit | None:

@@ -10,10 +10,10 @@ Kind = Literal[
     "drug", "diagnosis", "age", "sex", "lab", "vital", "data", "scale", "pregnancy", "allergy", "dose",
     "setting", "history", "substance", "genetics", "monitoring", "duration",
 ]  # fmt: skip
-Effect = Literal["crisis", "out-of-scope", "insufficient-data", "escalate"]
+Effect = Literal["crisis", "out-of-scope", "insufficient-data", "escalate", "notice"]
 Recipient = Literal["crisis-team", "psychiatrist", "pharmacist", "prescriber"]
 Urgency = Literal["now", "today", "routine"]
-StepKind = Literal["related", "initial", "not-initial", "note", "decision", "review", "unknown", "band", "related"]
+StepKind = Literal["related", "initial", "not-initial", "note", "decision", "review", "unknown", "band"]
 
 
 @dataclass(frozen=True, slots=True)

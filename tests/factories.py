@@ -95,9 +95,7 @@ def course(
     )
 
 
-def diagnosis(
-    *keys: str, active: bool = True, onset: date | None = None, code: str | None = None
-) -> Diagnosis:
+def diagnosis(*keys: str, active: bool = True, onset: date | None = None, code: str | None = None) -> Diagnosis:
     """Return a problem with these keys."""
     return Diagnosis(keys, active, onset, " ".join(keys), code, source(f"Condition/{'-'.join(keys)}"))
 

@@ -37,7 +37,8 @@ _CONDITIONS = {"major-depressive-disorder": "Depression", "mdd": "Depression"}
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a card is made of. ``drafts`` are the held ones, in rank order; ``now`` is local time."""
+    """What a card is made of. ``drafts`` are the held ones, in rank order; ``now`` is local time.
+    ``unread`` names in plain words what was neither sent nor could be read."""
 
     ehr: Ehr
     settings: Settings
@@ -45,6 +46,7 @@ class View:
     assessment: Assessment
     drafts: Sequence[Draft]
     now: datetime
+    unread: Sequence[str] = ()
 
 
 def card(view: View) -> Card | None:
@@ -99,7 +101,7 @@ def _options(view: View) -> Card:
         sections.also_possible(shown),
         sections.not_drafted(shown),
         sections.concerns(shown),
-        sections.unknown(shown),
+        sections.unknown(shown, view.unread),
         sections.people(shown),
     )
     found = _base(view, "options", summary(shown, view.adapted, len(view.drafts) + 1), detail)

@@ -16,11 +16,17 @@ _PATIENT = "{{context.patientId}}"
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """One prefetch key: its template, and whether an evaluation can do without it."""
+    """One prefetch key: its template, and whether an evaluation can do without it.
+
+    ``holds`` says in plain words what it fills. ``decisive``: an evaluation can do without it where the EHR has
+    none, but not where reading it failed.
+    """
 
     key: str
     template: str
     required: bool
+    holds: str
+    decisive: bool = False
 
     def query(self, patient_id: str) -> str:
         """Return the read or search for one patient, relative to the FHIR base."""
@@ -89,16 +95,28 @@ def templates() -> tuple[Template, ...]:
     This is the subset that CDS Hooks 2.0.1 "Prefetch query restrictions" asks clients to support.
     """
     of = f"patient={_PATIENT}"
+    scores, analytes = _scale_codes(), _analyte_codes()
     return (
-        Template("patient", f"Patient/{_PATIENT}", required=True),
-        Template("conditions", f"Condition?{of}&_count=200", required=True),
-        Template("medications", f"MedicationRequest?{of}&_count=200", required=True),
-        Template("statements", f"MedicationStatement?{of}&_count=200", required=False),
-        Template("allergies", f"AllergyIntolerance?{of}&_count=100", required=False),
-        Template("scores", f"Observation?{of}&code={_scale_codes()}&_sort=-date&_count=100", required=True),
-        Template("responses", f"QuestionnaireResponse?{of}&_sort=-authored&_count=20", required=False),
-        Template("observations", f"Observation?{of}&code={_analyte_codes()}&_sort=-date&_count=200", required=False),
-        Template("consents", f"Consent?{of}&_count=50", required=False),
+        Template("patient", f"Patient/{_PATIENT}", required=True, holds="the patient"),
+        Template("conditions", f"Condition?{of}&_count=200", required=True, holds="problems"),
+        Template("medications", f"MedicationRequest?{of}&_count=200", required=True, holds="prescriptions"),
+        Template("statements", f"MedicationStatement?{of}&_count=200", required=False, holds="reported drugs"),
+        Template("allergies", f"AllergyIntolerance?{of}&_count=100", required=False, holds="allergies"),
+        Template("scores", f"Observation?{of}&code={scores}&_sort=-date&_count=100", required=True, holds="scores"),
+        Template(
+            "responses",
+            f"QuestionnaireResponse?{of}&_sort=-authored&_count=20",
+            required=False,
+            holds="questionnaire answers",
+        ),
+        Template(
+            "observations",
+            f"Observation?{of}&code={analytes}&_sort=-date&_count=200",
+            required=False,
+            holds="laboratory values and vital signs",
+        ),
+        # A search that failed must not outvote a refusal that it would have found.
+        Template("consents", f"Consent?{of}&_count=50", required=False, holds="consents", decisive=True),
     )
 
 

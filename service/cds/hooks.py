@@ -84,7 +84,8 @@ async def evaluate(hook_call: HookCall, service: Service, ehr: Ehr, services: "S
     _log(hook_call, ehr, assessment)
     if decided:
         return None
-    card = cards.card(cards.View(ehr, services.settings, adapted, assessment, drafts, now))
+    unread = [t.holds for t in service.templates if values.get(t.key, prefetch.UNREADABLE) == prefetch.UNREADABLE]
+    card = cards.card(cards.View(ehr, services.settings, adapted, assessment, drafts, now, unread))
     if card is not None:
         await _present(card, drafts, hook_call, ehr, services)
     return card

@@ -165,11 +165,12 @@ def serious(reasons: Sequence[Reason]) -> list[Reason]:
     return [r for r in options.known(reasons) if r.severity in ("contraindicated", "warning")]
 
 
-def unknown(assessment: Assessment) -> str:
-    """Return the missing inputs that matter, and what an open gate could not check."""
+def unknown(assessment: Assessment, unread: Sequence[str] = ()) -> str:
+    """Return the missing inputs that matter, what was not read at all, and what an open gate could not check."""
     missing = "; ".join(clause(text) for text in assessment.unknowns[:_FEW])
     unchecked = " ".join(sentence(reason) for reason in assessment.gate.reasons)
-    parts = (f"{missing}." if missing else "", unchecked)
+    lacking = f"Not supplied: {', '.join(unread)}." if unread else ""
+    parts = (f"{missing}." if missing else "", lacking, unchecked)
     said = " ".join(part for part in parts if part)
     return f"**Not known:** {said}" if said else ""
 

@@ -11,17 +11,18 @@ NUMBERS = ("no", "one", "two", "three", "four")
 # Every ASCII punctuation mark may be escaped (CommonMark 0.31 §2.4). These can act inside a line; the others
 # only at its start, or beside one of these.
 _ACTS = re.compile(r"([\\`*_\[\]|~]|^[#+=\-])")
-_HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 # GitHub makes links of bare addresses, even escaped ones.
 _LINKS = re.compile(r"(://|www\.|@)", re.IGNORECASE)
 
 
 def escape(text: str) -> str:
     """Return chart text as inert Markdown: one line without markup, HTML, links or control characters."""
-    plain = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in text)
+    ordinary = text.isascii() and text.isprintable()  # no control or format character can be in it
+    plain = text if ordinary else "".join(c if unicodedata.category(c)[0] != "C" else " " for c in text)
     broken = _LINKS.sub(lambda found: f"{found.group(0)[:-1]} {found.group(0)[-1]}", plain)
     marked = _ACTS.sub(r"\\\1", " ".join(broken.split()))
-    return "".join(_HTML.get(c, c) for c in marked)
+    return marked.translate(_HTML)
 
 
 def in_ten(prediction: Prediction | None) -> str:

@@ -7,9 +7,15 @@ import msgspec
 
 from service.cds.discovery import Template
 from service.ehr.client import EhrClient
+from service.ehr.transport import EhrRefused
 from service.errors import EhrFailed, Precondition, ServiceError
 
 BUDGET_S = 2.0
+
+
+# What a failed read leaves behind: the reader takes it as an error of that key, not as nothing on record.
+UNREADABLE = b'{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"transient"}]}'
+_NO_SUCH_TYPE = 404
 
 
 class _Typed(msgspec.Struct):
@@ -30,18 +36,22 @@ async def complete(
     """Return the values by key, the missing ones fetched within two seconds in all.
 
     ``client`` is None when the call names no fhirServer: then nothing is fetched. The caller has compared
-    fhirServer with the client's base, the only place where ``token`` is sent. An optional key that cannot be
-    had is left out; a required one raises Precondition U-CDS-PREFETCH, which names it, its template and the
-    search that would fill it.
+    fhirServer with the client's base, the only place where ``token`` is sent. An optional key that the EHR
+    does not have is left out; one that could not be read stands as an error, so that its list does not look
+    whole. A required key that cannot be had, and a decisive one that could not be read, raise Precondition
+    U-CDS-PREFETCH, which names it, its template and the search that would fill it.
     """
     values = {template.key: given[template.key] for template in templates if _usable(template, given)}
     missing = [template for template in templates if template.key not in values]
+    failed = {template.key for template in missing if template.key in given and client is None}
     if client is not None:
-        values |= await _fetch(missing, patient_id, client, token)
-    lacking = [template for template in missing if template.required and template.key not in values]
+        fetched = await _fetch(missing, patient_id, client, token)
+        failed |= {key for key, value in fetched.items() if value == UNREADABLE}
+        values |= {key: value for key, value in fetched.items() if value != UNREADABLE}
+    lacking = [t for t in missing if t.key not in values and (t.required or (t.decisive and t.key in failed))]
     if lacking:
         raise _precondition(lacking)
-    return values
+    return {**values, **dict.fromkeys(failed, UNREADABLE)}
 
 
 def _usable(template: Template, given: Mapping[str, bytes]) -> bool:
@@ -75,13 +85,16 @@ async def _fetch(
 
 
 def _value(task: asyncio.Task[bytes]) -> bytes | None:
+    """Return what was read, None where the EHR has no such type, ``UNREADABLE`` where reading failed."""
     if task.cancelled():
-        return None
+        return UNREADABLE
     failed = task.exception()
     if failed is None:
         return task.result()
-    if isinstance(failed, ServiceError):
+    if isinstance(failed, EhrRefused) and failed.http_status == _NO_SUCH_TYPE:
         return None
+    if isinstance(failed, ServiceError):
+        return UNREADABLE
     raise failed
 
 

@@ -233,9 +233,7 @@ class World:
     ) -> httpx.Response:
         """Call an operation as a practitioner."""
         body = {"resourceType": "Parameters", "parameter": list(parameters)}
-        return await self.http.post(
-            f"/fhir/MedicationRequest/{draft}/${operation}", json=body, headers=bearer(token)
-        )
+        return await self.http.post(f"/fhir/MedicationRequest/{draft}/${operation}", json=body, headers=bearer(token))
 
     async def get(self, path: str, token: str | None = None) -> httpx.Response:
         """Read as a practitioner."""
@@ -262,9 +260,7 @@ def bearer(token: str | None) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def world(
-    path: Path, clock: Callable[[], datetime] | None = None, **tenant: Any
-) -> AsyncGenerator[World]:
+async def world(path: Path, clock: Callable[[], datetime] | None = None, **tenant: Any) -> AsyncGenerator[World]:
     """Open a store and give the service over it, with p1 as prescriber."""
     store = SqliteStore(path / "drafts.db") if clock is None else SqliteStore(path / "drafts.db", clock)
     fake = FakeEhr()

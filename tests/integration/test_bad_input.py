@@ -56,9 +56,7 @@ GOOD = json.dumps(prefetch.request()).encode()
         (b"{}", 400, "U-CDS-REQUEST"),
     ],
 )
-def test_bytes_that_are_no_request_are_refused(
-    client: TestClient, body: bytes, status: int, code: str
-) -> None:
+def test_bytes_that_are_no_request_are_refused(client: TestClient, body: bytes, status: int, code: str) -> None:
     """Truncated, non-JSON, oversized, too deep, duplicate-keyed and non-finite bodies have their codes."""
     refused(client, body, status, code)
 
@@ -240,9 +238,7 @@ def test_feedback_of_the_wrong_shape_is_refused(client: TestClient, item: dict[s
     refused(client, body, 400, "U-CDS-FEEDBACK", f"{PATH}/feedback")
 
 
-def test_an_unforeseen_error_is_500_without_its_text(
-    client: TestClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unforeseen_error_is_500_without_its_text(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """A crash is an OperationOutcome U-INTERNAL, never an empty card, and its text stays inside."""
 
     def crash(*_: object, **__: object) -> None:

@@ -113,9 +113,7 @@ def test_withheld_consent_gives_no_drug(client: TestClient) -> None:
     cards(client)
     denied = prefetch.values()
     text = (Path(__file__).parents[1] / "fixtures/fhir/consent_denied.json").read_text()
-    consents = [
-        e["resource"] for e in json.loads(text)["entry"] if e["resource"]["resourceType"] == "Consent"
-    ]
+    consents = [e["resource"] for e in json.loads(text)["entry"] if e["resource"]["resourceType"] == "Consent"]
     denied["consents"] = prefetch.bundle(*(c | {"patient": {"reference": "Patient/p1"}} for c in consents))
     (card,) = cards(client, prefetch=denied)
     assert "consent" in card["summary"]
@@ -189,9 +187,7 @@ def test_after_one_option_is_signed_the_others_are_not_offered(client: TestClien
     async def sign() -> None:
         shown = Prepared(draft, 1, digest(order), "Practitioner/x", order, "o1", (), prefetch.NOW)
         await store.prepare(draft, 1, shown, None)
-        signature = Signature(
-            draft, 1, digest(order), "Practitioner/x", "o1", order, "h..s", b"{}", prefetch.NOW
-        )
+        signature = Signature(draft, 1, digest(order), "Practitioner/x", "o1", order, "h..s", b"{}", prefetch.NOW)
         await store.sign(signature, write_back=False, detail={})
 
     assert client.portal is not None

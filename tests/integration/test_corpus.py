@@ -47,9 +47,7 @@ def of_patient(folder: str, patient_id: str, as_of: date) -> Adapted:
     """Adapt all files of a folder as the chart of one patient."""
     resources = [json.loads(path.read_bytes()) for path in sorted((CORPUS / folder).rglob("*.json"))]
     chart = [
-        one
-        for one in resources
-        if one["resourceType"] not in ("Patient", "Bundle") or one.get("id") == patient_id
+        one for one in resources if one["resourceType"] not in ("Patient", "Bundle") or one.get("id") == patient_id
     ]
     return adapt(json.dumps(chart).encode(), as_of)
 

@@ -20,8 +20,7 @@ async def _race(scene: World, same_person: bool) -> list[httpx.Response]:
         scene.ehr.prescriber(f"p{number}")
     shown = [await scene.prepared(draft.id, token) for token in tokens]
     signing = [
-        scene.post(draft.id, "sign", *parameters, token=token)
-        for parameters, token in zip(shown, tokens, strict=True)
+        scene.post(draft.id, "sign", *parameters, token=token) for parameters, token in zip(shown, tokens, strict=True)
     ]
     return await asyncio.gather(*signing)
 
@@ -54,9 +53,7 @@ def test_a_signature_and_a_rejection_exclude_each_other(tmp_path: Path) -> None:
             for _ in range(10):
                 draft = await scene.hold()
                 given = await scene.prepared(draft.id)
-                both = await asyncio.gather(
-                    scene.post(draft.id, "sign", *given), scene.post(draft.id, "reject")
-                )
+                both = await asyncio.gather(scene.post(draft.id, "sign", *given), scene.post(draft.id, "reject"))
                 assert sorted(answer.status_code for answer in both) == [200, 409]
                 state = (await scene.store.read(draft.id)).state
                 assert state == ("signed" if both[0].status_code == 200 else "overridden")

@@ -219,9 +219,7 @@ def test_retry_after_is_honoured(tmp_path: Path) -> None:
     play(tmp_path, story)
 
 
-@pytest.mark.parametrize(
-    ("attempts", "seconds"), [(1, 1), (2, 2), (3, 4), (8, 128), (9, 256), (10, 300), (1000, 300)]
-)
+@pytest.mark.parametrize(("attempts", "seconds"), [(1, 1), (2, 2), (3, 4), (8, 128), (9, 256), (10, 300), (1000, 300)])
 def test_pauses_double_up_to_five_minutes(attempts: int, seconds: int) -> None:
     """The pause after the n-th attempt is 2^(n-1) seconds, at most 300."""
     assert writeback.backoff_s(attempts) == seconds
@@ -336,9 +334,7 @@ def order(**changes: Any) -> dict[str, Any]:
     return {name: value for name, value in {**known, **changes}.items() if value is not None}
 
 
-MORE_CODES = {
-    "coding": [{"system": "local", "code": "9"}, {"system": "rx", "code": "312941", "display": "x"}]
-}
+MORE_CODES = {"coding": [{"system": "local", "code": "9"}, {"system": "rx", "code": "312941", "display": "x"}]}
 OTHER_DRUG = {"coding": [{"system": "rx", "code": "1"}]}
 
 

@@ -35,9 +35,7 @@ from tests.fixtures.resources import (
 
 FILES = sorted(FIXTURES.glob("*.json"))
 DAYS = st.dates(date(2024, 1, 1), date(2027, 6, 1)).map(date.isoformat)
-TIMES = st.one_of(
-    st.none(), DAYS, DAYS.map(lambda day: f"{day}T09:30:00Z"), st.sampled_from(["2026", "2026-10", "x"])
-)
+TIMES = st.one_of(st.none(), DAYS, DAYS.map(lambda day: f"{day}T09:30:00Z"), st.sampled_from(["2026", "2026-10", "x"]))
 CODES = (
     "2951-2",
     "2823-3",
@@ -125,9 +123,7 @@ def test_adapting_twice_gives_the_same(resources: list[Resource]) -> None:
     once = read(resources)
     assert read(resources) == once
     doubled = read([*resources, *resources])
-    assert replace(doubled.patient, lists=once.patient.lists, refusals=()) == replace(
-        once.patient, refusals=()
-    )
+    assert replace(doubled.patient, lists=once.patient.lists, refusals=()) == replace(once.patient, refusals=())
 
 
 def names(feature: Feature, reference: str) -> bool:

@@ -11,9 +11,7 @@ K = knowledge.load()
 CONSIDERED = [name for name in K.drugs if K.in_class(name, "antidepressant")]
 
 
-def dosed(
-    drug: str, chart: CanonicalPatient | None = None, vector: FeatureVector | None = None
-) -> Dose | Reason:
+def dosed(drug: str, chart: CanonicalPatient | None = None, vector: FeatureVector | None = None) -> Dose | Reason:
     """Return what dosing says after all rules."""
     facts, values = chart or patient(), vector or adult()
     return dosing.dose(drug, rules.evaluate(drug, facts, values, K), values, K)
@@ -161,6 +159,4 @@ def test_an_unknown_rule_sets_no_ceiling() -> None:
 def test_the_ceiling_is_said_with_the_usual_range() -> None:
     """The titration names the usual range inside the ceiling and the first decision point."""
     text = drafted("citalopram", None, adult(age=70.0)).titration
-    assert text == (
-        "Usual 20 mg a day, ceiling 20 mg a day. First decision point at 4 to 6 weeks on an adequate dose."
-    )
+    assert text == ("Usual 20 mg a day, ceiling 20 mg a day. First decision point at 4 to 6 weeks on an adequate dose.")

@@ -9,13 +9,11 @@ from fhir_adapters.canonical import CanonicalPatient, ConsentDecision, FeatureVe
 from recommender import gates, knowledge
 from recommender.assessment import Escalation, Gate
 from recommender.rows import GateRow
-from tests.factories import absent, adult, course, days_ago, diagnosis, feature, patient, score, source
+from tests.factories import LISTS, absent, adult, course, days_ago, diagnosis, feature, patient, score, source
 
 K = knowledge.load()
 MDD = diagnosis("mdd")
-MEASURED = [
-    row for row in K.gates if row.reads.startswith("feature:") and row.operator in (">", ">=", "<", "<=")
-]
+MEASURED = [row for row in K.gates if row.reads.startswith("feature:") and row.operator in (">", ">=", "<", "<=")]
 SCALES = [row for row in K.gates if row.reads.startswith("scale:")]
 CONDITIONS = [row for row in K.gates if row.reads.startswith("condition:")]
 CRISES = [row for row in K.gates if row.effect == "crisis"]
@@ -122,11 +120,29 @@ def test_every_gate_row_is_of_a_tested_kind() -> None:
         "feature:phq9_total absent",
         "list:conditions absent",
         "list:medications absent",
+        "list:consents partial",
+        "list:consents absent",
         "depression absent",
         "depression unknown",
         "deceased is",
         "trials >=",
     }
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "said"),
+    [
+        ("supplied", "open", ""),
+        ("not-supplied", "open", "No Consent was supplied"),
+        ("partial", "insufficient-data", "could not all be read"),
+    ],
+)
+def test_consents_that_were_not_read_are_never_agreement(state: Any, status: str, said: str) -> None:
+    """Consents read in part close the gate, Consents not supplied are named, and only a whole list is silent."""
+    known = patient(MDD, lists={**LISTS, "consents": state})
+    gate, _ = gates.evaluate(known, adult(), K, jurisdiction="US-MA")
+    assert gate.status == status
+    assert any(said in reason for reason in gate.reasons) if said else gate.reasons == ()
 
 
 def consent(decision: Any, start: int | None = 100, end: int | None = None) -> ConsentDecision:
@@ -256,9 +272,7 @@ def test_gaps_that_can_be_asked_about_leave_the_gate_open(chart: CanonicalPatien
     assert opened(chart, adult(absent("depression"))) == Gate("open", ())
 
 
-@pytest.mark.parametrize(
-    ("code", "status"), [("F32.3", "out-of-scope"), ("F323", "out-of-scope"), ("F32.2", "open")]
-)
+@pytest.mark.parametrize(("code", "status"), [("F32.3", "out-of-scope"), ("F323", "out-of-scope"), ("F32.2", "open")])
 def test_psychotic_depression_is_told_apart_by_its_code(code: str, status: str) -> None:
     """Depression coded with psychotic symptoms goes to a psychiatrist, severe depression without does not."""
     chart = patient(diagnosis("mdd", code=f"http://hl7.org/fhir/sid/icd-10-cm|{code}"))

@@ -8,9 +8,7 @@ from tests.factories import adult, course, days_ago, diagnosis, patient, score
 K = knowledge.load()
 
 
-def judged(
-    drug: str, *facts: object, vector: FeatureVector | None = None, current: bool = False
-) -> list[Reason]:
+def judged(drug: str, *facts: object, vector: FeatureVector | None = None, current: bool = False) -> list[Reason]:
     """Return the reasons that all rules give for one drug."""
     chart = patient(*facts)  # pyright: ignore[reportArgumentType]
     return [one.reason for one in rules.evaluate(drug, chart, vector or adult(), K, current=current)]

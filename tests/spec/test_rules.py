@@ -221,9 +221,7 @@ PREGNANT = [rule for rule in of_kind("pregnancy") if rule.trigger == "pregnant"]
     ],
     ids=["yes", "no", "woman", "child", "first", "last", "older", "sex unknown", "stale", "man", "recorded"],
 )
-def test_pregnancy_is_asked_for_only_where_it_can_be(
-    rule: Rule, vector: FeatureVector, expected: bool | None
-) -> None:
+def test_pregnancy_is_asked_for_only_where_it_can_be(rule: Rule, vector: FeatureVector, expected: bool | None) -> None:
     """Pregnancy is unknown only for a woman, or somebody of unknown sex, of childbearing age."""
     assert asked(rule, patient(), vector) is expected
 

@@ -48,10 +48,8 @@ def test_no_change_is_offered_like_the_drugs() -> None:
     "line",
     [
         "**Why now.** PHQ-9 17 on 3 Nov 2026 (19 on 3 Nov 2026). Citalopram 20 mg since 1 Sep 2026.",
-        "| Switch to sertraline 50 mg a day | 3 in 10 (2 to 4) | 8 in 100 (5 to 12) "
-        "| Bleeding risk with ibuprofen |",
-        "| No change: stay on citalopram 20 mg | not estimated | not estimated "
-        "| 20 mg a day is the ceiling above 60 |",
+        "| Switch to sertraline 50 mg a day | 3 in 10 (2 to 4) | 8 in 100 (5 to 12) | Bleeding risk with ibuprofen |",
+        "| No change: stay on citalopram 20 mg | not estimated | not estimated | 20 mg a day is the ceiling above 60 |",
         "The two drugs are as good as tied: preferences decide. "
         "**Ruled out:** bupropion (Seizure disorder on record, 2019).",
         "**Not known:** serum sodium.",
@@ -68,9 +66,7 @@ def test_what_holds_for_each_option_is_said_once() -> None:
     """A warning with the same words for both drugs stands below the table, not in each of its rows."""
     taper = Reason("D-1", "warning", "Replaces citalopram: taper plan needed.", "SRC-5", verified=True)
     found = made.assessment()
-    both = tuple(
-        replace(c, reasons=(taper, *c.reasons)) if c.verdict == "offered" else c for c in found.candidates
-    )
+    both = tuple(replace(c, reasons=(taper, *c.reasons)) if c.verdict == "offered" else c for c in found.candidates)
     detail = card_of(replace(found, candidates=both))["detail"]
     assert "**Either way.** Replaces citalopram: taper plan needed." in detail
     assert detail.count("Replaces citalopram") == 1
@@ -143,9 +139,7 @@ def test_nothing_to_say_is_no_card(status: str) -> None:
 
 def test_out_of_scope_with_somebody_to_tell_is_a_warning() -> None:
     """A patient out of scope with an escalation gives a card that says whom to tell."""
-    found = replace(
-        made.assessment("out-of-scope", "Younger than 18."), escalations=made.crisis().escalations
-    )
+    found = replace(made.assessment("out-of-scope", "Younger than 18."), escalations=made.crisis().escalations)
     card = card_of(found, drafts=False)
     assert card["indicator"] == "warning"
     assert "Crisis team (now)" in card["detail"]

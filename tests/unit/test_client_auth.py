@@ -229,9 +229,7 @@ def test_a_strangers_token_counts_as_none_in_development(tmp_path: Path) -> None
 
 def ehr(name: str, *, required: bool) -> Ehr:
     """Return a tenant."""
-    return Ehr(
-        id=name, name=name, fhir_base=f"https://{name}.example/fhir", cds_client=CdsClient(required=required)
-    )
+    return Ehr(id=name, name=name, fhir_base=f"https://{name}.example/fhir", cds_client=CdsClient(required=required))
 
 
 A, B, C = ehr("a", required=True), ehr("b", required=False), ehr("c", required=False)
@@ -254,9 +252,7 @@ A, B, C = ehr("a", required=True), ehr("b", required=False), ehr("c", required=F
         (A, "http://169.254.169.254/", (A,), Forbidden),
     ],
 )
-def test_the_tenant_of_a_call(
-    caller: Ehr | None, server: str | None, known: tuple[Ehr, ...], found: Any
-) -> None:
+def test_the_tenant_of_a_call(caller: Ehr | None, server: str | None, known: tuple[Ehr, ...], found: Any) -> None:
     """A call is its token's tenant's; without one, only a tenant that needs none, by its base to the byte."""
     settings = Settings(server=Server(development=True), ehr=known)
     if isinstance(found, str):

@@ -103,9 +103,7 @@ def test_no_reference_outside_the_base_is_fetched(reference: str) -> None:
 @respx.mock
 def test_pages_are_followed_below_the_base() -> None:
     """A search follows next links below the base, relative ones too, and returns every page in order."""
-    respx.get(f"{BASE}/Observation", params={"patient": "1"}).mock(
-        return_value=bundle(following=f"{BASE}?page=2")
-    )
+    respx.get(f"{BASE}/Observation", params={"patient": "1"}).mock(return_value=bundle(following=f"{BASE}?page=2"))
     respx.get(f"{BASE}", params={"page": "2"}).mock(return_value=bundle(following="Observation?page=3"))
     respx.get(f"{BASE}/Observation", params={"page": "3"}).mock(return_value=bundle({"id": "last"}))
     pages = use(lambda c: c.search("Observation?patient=1"))
@@ -149,9 +147,7 @@ def test_a_list_that_does_not_end_is_refused_and_not_cut() -> None:
     assert (refused.value.code, route.call_count) == ("U-EHR-PAGES", MAX_PAGES)
 
 
-@pytest.mark.parametrize(
-    "body", [b"", b"null", b"[]", b"\xff", b'{"resourceType":"Patient"}', b'{"link": 1}']
-)
+@pytest.mark.parametrize("body", [b"", b"null", b"[]", b"\xff", b'{"resourceType":"Patient"}', b'{"link": 1}'])
 @respx.mock
 def test_a_search_answer_that_is_no_bundle_is_refused(body: bytes) -> None:
     """A search answer that is not a Bundle is an error of the EHR, never an empty list."""
@@ -289,9 +285,7 @@ def token_route(*answers: dict[str, Any]) -> respx.Route:
 @respx.mock
 def test_a_backend_token_is_asked_for_with_a_signed_assertion_and_kept() -> None:
     """A backend token is asked for once, by an ES384 assertion for that endpoint of five minutes at most."""
-    route = token_route(
-        {"access_token": "one", "expires_in": 300}, {"access_token": "two", "expires_in": 300}
-    )
+    route = token_route({"access_token": "one", "expires_in": 300}, {"access_token": "two", "expires_in": 300})
 
     async def act(client: EhrClient) -> list[str | None]:
         kept = [await client.backend_token("system/Provenance.c") for _ in range(2)]
@@ -416,9 +410,7 @@ def test_without_an_active_prescriber_role_nobody_signs(roles: list[dict[str, An
 def test_a_site_may_add_its_own_role_codes() -> None:
     """A role code in ehr.users.prescriber_role_codes counts as a prescriber's."""
     own = role(code=[{"coding": [{"system": "urn:site", "code": "9"}]}])
-    assert (
-        may_prescribe(ACTIVE, own, users={"prescriber_role_codes": ["urn:site|9"]}) == "PractitionerRole/r1"
-    )
+    assert may_prescribe(ACTIVE, own, users={"prescriber_role_codes": ["urn:site|9"]}) == "PractitionerRole/r1"
 
 
 def practitioner(**changes: Any) -> httpx.Response:

@@ -33,9 +33,7 @@ def feature(name: str, *resources: Resource, as_of: date = AS_OF, person: Resour
     return adapted(*resources, as_of=as_of, person=person).features.features[name]
 
 
-def sodium(
-    id_: str, when: str | None, value: float = 140, unit: str | None = "mmol/L", **fields: object
-) -> Resource:
+def sodium(id_: str, when: str | None, value: float = 140, unit: str | None = "mmol/L", **fields: object) -> Resource:
     """A sodium Observation."""
     return observation(id_, "2951-2", when, valueQuantity=quantity(value, unit), **fields)
 
@@ -249,9 +247,7 @@ PREGNANCY = condition("preg", concept(SNOMED, "77386006"), onsetDateTime="2026-0
         ((), "missing", None),
     ],
 )
-def test_pregnancy_from_status_and_condition(
-    resources: tuple[Resource, ...], status: str, value: str | None
-) -> None:
+def test_pregnancy_from_status_and_condition(resources: tuple[Resource, ...], status: str, value: str | None) -> None:
     """The coded status and an active pregnancy both count, and where they disagree neither does."""
     found = feature("pregnancy_status", *resources)
     assert (found.status, found.value) == (status, value)

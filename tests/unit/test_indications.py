@@ -47,9 +47,7 @@ def test_a_present_antidepressant_makes_it_a_switch(courses: tuple[object, ...],
 
 def test_conditions_carry_their_names_depression_first() -> None:
     """Active conditions that are treated are named once, depression first, past ones not at all."""
-    chart = patient(
-        diagnosis("gad"), diagnosis("mdd", "depression_unspecified"), diagnosis("ocd", active=False)
-    )
+    chart = patient(diagnosis("gad"), diagnosis("mdd", "depression_unspecified"), diagnosis("ocd", active=False))
     expected = ("major-depressive-disorder", "generalised-anxiety-disorder")
     assert indications.plan(chart, adult(), K).conditions == expected
 

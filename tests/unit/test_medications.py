@@ -92,9 +92,7 @@ def test_every_status_of_the_fixture_is_a_course_or_a_refusal() -> None:
     """No resource of drug_statuses.json disappears."""
     found = fixture("drug_statuses").patient
     named = " ".join(f"{one.source.reference} {one.source.path}" for one in found.medications).split()
-    references = {one for one in named if one.startswith("Medication")} | {
-        one.reference for one in found.refusals
-    }
+    references = {one for one in named if one.startswith("Medication")} | {one.reference for one in found.refusals}
     assert len(references) == 20
 
 
@@ -165,9 +163,9 @@ def test_a_medication_made_of_ingredients_is_known_by_them() -> None:
         "code": {"text": "House mixture"},
         "ingredient": [{"itemCodeableConcept": concept(RXNORM, "36437", "sertraline")}],
     }
-    assert course(
-        made, request("m", None, medicationReference={"reference": "Medication/x"})
-    ).ingredients == ("sertraline",)
+    assert course(made, request("m", None, medicationReference={"reference": "Medication/x"})).ingredients == (
+        "sertraline",
+    )
 
 
 def test_both_forms_of_a_drug_must_agree() -> None:
@@ -260,9 +258,7 @@ def test_courses_with_a_gap_stay_apart() -> None:
     spans = [("2024-01-01", "2024-03-01"), ("2025-01-01", "2025-03-01")]
     found = adapted(
         *(
-            statement(
-                f"s{place}", SERTRALINE, status="completed", effectivePeriod={"start": start, "end": end}
-            )
+            statement(f"s{place}", SERTRALINE, status="completed", effectivePeriod={"start": start, "end": end})
             for place, (start, end) in enumerate(spans)
         )
     ).patient.medications

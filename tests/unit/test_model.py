@@ -30,9 +30,7 @@ def _vector(**values):
             return Feature(name, "missing", reason="not recorded")
         return Feature(name, "present", values[name])
 
-    return FeatureVector(
-        "Patient/1", date(2026, 11, 22), SCHEMA_VERSION, {f.name: feature(f.name) for f in FEATURES}
-    )
+    return FeatureVector("Patient/1", date(2026, 11, 22), SCHEMA_VERSION, {f.name: feature(f.name) for f in FEATURES})
 
 
 def _predict(drugs=DRUGS, **values):

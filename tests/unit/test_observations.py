@@ -12,9 +12,7 @@ def refusals(*resources: Resource) -> set[tuple[str | None, str]]:
 
 def test_a_quantity_stands_in_the_canonical_unit_with_what_was_written() -> None:
     """Creatinine of 80 umol/L is 0.905 mg/dL, and its source keeps the 80 and the unit."""
-    (found,) = adapted(
-        observation("cr", "14682-9", valueQuantity=quantity(80, "umol/L"))
-    ).patient.measurements
+    (found,) = adapted(observation("cr", "14682-9", valueQuantity=quantity(80, "umol/L"))).patient.measurements
     assert found.key == "creatinine"
     assert found.unit == "mg/dL"
     assert found.value == pytest.approx(0.905, abs=0.001)

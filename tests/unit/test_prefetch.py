@@ -9,12 +9,14 @@ import pytest
 
 from service.cds.discovery import Template
 from service.ehr import prefetch
+from service.ehr.transport import EhrRefused
 from service.errors import EhrFailed, Precondition
 
-PATIENT = Template("patient", "Patient/{{context.patientId}}", required=True)
-CONDITIONS = Template("conditions", "Condition?patient={{context.patientId}}", required=True)
-CONSENTS = Template("consents", "Consent?patient={{context.patientId}}", required=False)
-ALL = (PATIENT, CONDITIONS, CONSENTS)
+PATIENT = Template("patient", "Patient/{{context.patientId}}", required=True, holds="x")
+CONDITIONS = Template("conditions", "Condition?patient={{context.patientId}}", required=True, holds="x")
+CONSENTS = Template("consents", "Consent?patient={{context.patientId}}", required=False, holds="x", decisive=True)
+STATEMENTS = Template("statements", "MedicationStatement?patient={{context.patientId}}", required=False, holds="x")
+ALL = (PATIENT, CONDITIONS, CONSENTS, STATEMENTS)
 EMPTY = b'{"resourceType":"Bundle","type":"searchset"}'
 FAILED = b'{"resourceType":"OperationOutcome","issue":[]}'
 
@@ -50,7 +52,9 @@ WHOLE: dict[str, list[bytes] | Exception] = {
     "Patient/p1": [b'{"resourceType":"Patient"}'],
     "Condition": [EMPTY],
     "Consent": [EMPTY],
+    "MedicationStatement": EhrRefused("U-EHR-REFUSED", "no such type", 404),
 }
+DOWN = EhrFailed("U-EHR-UNREACHABLE", "down")
 
 
 def test_what_was_sent_is_not_fetched() -> None:
@@ -58,7 +62,7 @@ def test_what_was_sent_is_not_fetched() -> None:
     ehr = Ehr(WHOLE)
     found = complete({"patient": b"{}", "consents": b"null"}, ehr, "t")
     assert found == {"patient": b"{}", "consents": b"null", "conditions": EMPTY}
-    assert ehr.asked == [("Condition?patient=p1", "t")]
+    assert ehr.asked == [("Condition?patient=p1", "t"), ("MedicationStatement?patient=p1", "t")]
 
 
 @pytest.mark.parametrize("value", [b"null", FAILED])
@@ -71,10 +75,7 @@ def test_a_patient_that_is_no_answer_is_fetched(value: bytes) -> None:
 def test_a_failed_search_is_tried_again_by_us() -> None:
     """An OperationOutcome in place of a list counts as missing, one among its entries does not."""
     among = b'{"resourceType":"Bundle","entry":[{"resource":' + FAILED + b"}]}"
-    assert (
-        complete({"patient": b"{}", "conditions": FAILED, "consents": EMPTY}, Ehr(WHOLE))["conditions"]
-        == EMPTY
-    )
+    assert complete({"patient": b"{}", "conditions": FAILED, "consents": EMPTY}, Ehr(WHOLE))["conditions"] == EMPTY
     assert complete({"patient": b"{}", "conditions": among, "consents": EMPTY}, None)["conditions"] == among
 
 
@@ -90,13 +91,36 @@ def test_pages_become_one_bundle() -> None:
     assert json.loads(found["conditions"])["entry"] == [{"n": 1}, {"n": 2}]
 
 
-def test_an_optional_key_that_fails_is_left_out() -> None:
-    """A failing optional search costs that key only."""
-    found = complete({}, Ehr(WHOLE | {"Consent": EhrFailed("U-EHR-UNREACHABLE", "down")}))
-    assert set(found) == {"patient", "conditions"}
+def test_an_optional_key_that_fails_stands_as_an_error() -> None:
+    """A failing optional search costs that key only, and its list cannot look whole to the reader."""
+    found = complete({}, Ehr(WHOLE | {"MedicationStatement": DOWN}))
+    assert found["statements"] == prefetch.UNREADABLE
+    assert complete({}, Ehr(WHOLE)).keys() == {"patient", "conditions", "consents"}
 
 
-@pytest.mark.parametrize("ehr", [None, Ehr(WHOLE | {"Condition": EhrFailed("U-EHR-UNREACHABLE", "down")})])
+@pytest.mark.parametrize(
+    ("given", "ehr"),
+    [
+        ({"consents": FAILED}, None),
+        ({}, Ehr(WHOLE | {"Consent": DOWN})),
+        ({}, Ehr(WHOLE | {"Consent": EhrRefused("U-EHR-REFUSED", "scope", 403)})),
+    ],
+)
+def test_a_consent_search_that_failed_stops_the_call(given: Mapping[str, bytes], ehr: Ehr | None) -> None:
+    """A refusal that could not be read is not outvoted: the call is 412 and names the key."""
+    with pytest.raises(Precondition) as caught:
+        complete({"patient": b"{}", "conditions": EMPTY, **given}, ehr)
+    assert "prefetch.consents" in caught.value.message
+
+
+def test_an_ehr_without_consents_is_no_failure() -> None:
+    """A key that was not sent, at an EHR that has no such type, is left out."""
+    none = Ehr(WHOLE | {"Consent": EhrRefused("U-EHR-REFUSED", "no such type", 404)})
+    assert "consents" not in complete({}, none)
+    assert "consents" not in complete({"patient": b"{}", "conditions": EMPTY}, None)
+
+
+@pytest.mark.parametrize("ehr", [None, Ehr(WHOLE | {"Condition": DOWN})])
 def test_a_required_key_that_cannot_be_had_is_named(ehr: Ehr | None) -> None:
     """Without a required key the call is 412, and only what is missing is named."""
     with pytest.raises(Precondition) as caught:

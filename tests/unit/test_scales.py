@@ -98,17 +98,12 @@ def test_items_of_one_day_without_a_panel_are_summed() -> None:
     assert found.value == 16
     assert found.source is not None
     assert found.source.rule == "scales.items"
-    assert all(
-        f"Observation/i{place}" in f"{found.source.reference} {found.source.path}" for place in range(9)
-    )
+    assert all(f"Observation/i{place}" in f"{found.source.reference} {found.source.path}" for place in range(9))
 
 
 def test_components_are_summed() -> None:
     """A PHQ-9 whose items are components of one Observation has its total."""
-    parts = [
-        {"code": concept(LOINC, code), "valueInteger": score}
-        for code, score in zip(PHQ9, ANSWERS, strict=True)
-    ]
+    parts = [{"code": concept(LOINC, code), "valueInteger": score} for code, score in zip(PHQ9, ANSWERS, strict=True)]
     assert totals(adapted(observation("p", "44249-1", component=parts))) == [16]
 
 
@@ -168,9 +163,7 @@ def test_the_nursing_home_item_feeds_the_crisis_feature() -> None:
     assert found.features.number("phq9_item9") == 2
 
 
-@pytest.mark.parametrize(
-    "link", ["/44260-8", "44260-8", "http://loinc.org/44260-8", "/44249-1/44260-8", " 44260-8 "]
-)
+@pytest.mark.parametrize("link", ["/44260-8", "44260-8", "http://loinc.org/44260-8", "/44249-1/44260-8", " 44260-8 "])
 def test_a_link_id_may_hold_the_code_in_its_last_part(link: str) -> None:
     """Every seen way to write the item's code into linkId is read."""
     assert adapted(response("r", {link: {"valueInteger": 2}})).features.number("phq9_item9") == 2
@@ -213,9 +206,7 @@ def test_nested_items_are_read() -> None:
     """Items under groups and under answers are found."""
     form = response("r", {})
     inner = {"linkId": "44260-8", "answer": [{"valueInteger": 1}]}
-    form["item"] = [
-        {"linkId": "g", "item": [{"linkId": "h", "answer": [{"valueBoolean": True, "item": [inner]}]}]}
-    ]
+    form["item"] = [{"linkId": "g", "item": [{"linkId": "h", "answer": [{"valueBoolean": True, "item": [inner]}]}]}]
     (found,) = adapted(form).patient.scales
     assert found.source.path == "item[0].item[0].answer[0].item[0].answer[0].valueInteger"
 
@@ -244,9 +235,7 @@ def test_trajectories_are_kept_newest_first() -> None:
 
 def test_two_totals_of_one_time_conflict() -> None:
     """Two different totals of the same day without times are a conflict."""
-    found = adapted(
-        observation("a", "44261-6", valueInteger=10), observation("b", "44261-6", valueInteger=11)
-    )
+    found = adapted(observation("a", "44261-6", valueInteger=10), observation("b", "44261-6", valueInteger=11))
     assert found.features.features["phq9_total"].status == "conflicting"
 
 

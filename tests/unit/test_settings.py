@@ -88,9 +88,7 @@ def test_the_environment_wins_over_the_file(
     assert read(load(tmp_path, GOOD))  # type: ignore[operator]
 
 
-def test_the_named_file_counts_before_the_one_in_the_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_named_file_counts_before_the_one_in_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """UNDERSIGN_CONFIG names the file when no path is given; undersign.toml here is the last resort."""
     (tmp_path / "undersign.toml").write_text('[server]\nlog_level = "error"')
     (tmp_path / "other.toml").write_text('[server]\nlog_level = "debug"')
@@ -148,9 +146,7 @@ NORTH = "https://ehr.north.example/fhir"
         ),
         (DEVELOPMENT.replace('fhir_base = "https', 'fhir_base = "http'), "loopback only"),
         (
-            GOOD.replace(
-                'https://undersign.north.example"\n[store]', 'http://undersign.north.example"\n[store]'
-            ),
+            GOOD.replace('https://undersign.north.example"\n[store]', 'http://undersign.north.example"\n[store]'),
             "loopback",
         ),
         (NO_AUTH, "false is for server.development = true only"),

@@ -58,9 +58,7 @@ def test_an_unverified_drug_row_leaves_the_drug_out():
 
 def test_rows_without_a_verified_figure_have_no_effect():
     """Every effect that counts has a verified row with a figure, and every other row is left out."""
-    counted = [
-        row for row in _table("prognostic_effects.csv") if row["verified"] == "yes" and row["log_odds"]
-    ]
+    counted = [row for row in _table("prognostic_effects.csv") if row["verified"] == "yes" and row["log_odds"]]
     assert len(counted) == len(EVIDENCE.prognosis)
     assert len(counted) < len(_table("prognostic_effects.csv"))
 

@@ -28,9 +28,7 @@ def lines(monkeypatch: pytest.MonkeyPatch, write: object) -> list[dict[str, obje
 
 def test_a_key_outside_the_list_is_dropped_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """An unknown key does not reach the log; its place is taken by a count."""
-    found = lines(
-        monkeypatch, lambda: telemetry.log().info("evaluated", ehr="north", patient="Jo Doe", phq9=21)
-    )
+    found = lines(monkeypatch, lambda: telemetry.log().info("evaluated", ehr="north", patient="Jo Doe", phq9=21))
     assert found[0]["ehr"] == "north"
     assert found[0]["dropped"] == 2
     assert "Jo Doe" not in json.dumps(found)
@@ -87,13 +85,8 @@ def test_the_exposition_has_every_metric() -> None:
 
 def test_counts_of_several_processes_are_added(tmp_path: Path) -> None:
     """With PROMETHEUS_MULTIPROC_DIR set, one process exposes what the others counted."""
-    code = (
-        "from service import telemetry\ntelemetry.SIGNATURES.inc()\nprint(telemetry.exposition().decode())\n"
-    )
+    code = "from service import telemetry\ntelemetry.SIGNATURES.inc()\nprint(telemetry.exposition().decode())\n"
     environment = {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2])}
-    run = [
-        subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
-        for _ in "ab"
-    ]
+    run = [subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True) for _ in "ab"]
     assert "undersign_signatures_total 1.0" in run[0].stdout
     assert "undersign_signatures_total 2.0" in run[1].stdout

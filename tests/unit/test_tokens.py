@@ -70,9 +70,7 @@ def refused(token: str, **tenant: Any) -> tuple[type[UndersignError], str]:
 
 def unsigned(header: dict[str, Any], claims: dict[str, Any], signature: str = "") -> str:
     """Return a token put together by hand."""
-    parts = [
-        base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in (header, claims)
-    ]
+    parts = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in (header, claims)]
     return ".".join([*parts, signature])
 
 
@@ -171,9 +169,7 @@ PUBLIC = json.dumps(USER_KEY.as_dict(private=False)).encode()
         unsigned({"alg": "ES384", "kid": ["user-1"]}, CLAIMS, "AAAA"),
         unsigned({"alg": "ES384", "kid": "user-1", "crit": ["exp"], "exp": 1}, CLAIMS, "AAAA"),
         unsigned({"alg": "ES512", "kid": "user-1"}, CLAIMS, "AAAA"),
-        jwt.encode(
-            {"alg": "HS256", "kid": "user-1"}, CLAIMS, OctKey.import_key(PUBLIC), algorithms=["HS256"]
-        ),
+        jwt.encode({"alg": "HS256", "kid": "user-1"}, CLAIMS, OctKey.import_key(PUBLIC), algorithms=["HS256"]),
     ],
 )
 def test_what_is_not_a_signed_token_is_nobody(token: str) -> None:
@@ -181,9 +177,7 @@ def test_what_is_not_a_signed_token_is_nobody(token: str) -> None:
     assert refused(token) == (Unauthenticated, "U-AUTH")
 
 
-@pytest.mark.parametrize(
-    "header", ["Basic dTpw", "Bearer", "Bearer ", "bearer", "Token x", user_token()], ids=range(6)
-)
+@pytest.mark.parametrize("header", ["Basic dTpw", "Bearer", "Bearer ", "bearer", "Token x", user_token()], ids=range(6))
 def test_an_authorization_that_is_not_bearer_is_nobody(header: str) -> None:
     """Another scheme than Bearer, or none, is 401 U-AUTH, even beside a session's cookie."""
     asked = request(authorization=header, cookie=f"__Host-{sessions.COOKIE}=x")
@@ -218,11 +212,7 @@ def test_settings_name_issuer_and_audience() -> None:
 @pytest.mark.parametrize("algorithm", ["ES256", "RS256", "RS384"])
 def test_other_asymmetric_algorithms_are_taken(algorithm: str) -> None:
     """EHRs that sign users' tokens with ES256, RS256 or RS384 are understood."""
-    key = (
-        ECKey.generate_key("P-256", {"kid": "k"})
-        if algorithm == "ES256"
-        else RSAKey.generate_key(2048, {"kid": "k"})
-    )
+    key = ECKey.generate_key("P-256", {"kid": "k"}) if algorithm == "ES256" else RSAKey.generate_key(2048, {"kid": "k"})
     token = jwt.encode({"alg": algorithm, "kid": "k"}, CLAIMS, key, algorithms=[algorithm])
     assert who(token, Rotating([key])).reference == "Practitioner/p1"
 
@@ -346,9 +336,7 @@ def test_a_session_reads_with_its_cookie_alone() -> None:
     ],
 )
 @pytest.mark.usefixtures("session")
-def test_a_session_changes_only_from_its_own_page(
-    origin: str | None, csrf: str | None, code: str | None
-) -> None:
+def test_a_session_changes_only_from_its_own_page(origin: str | None, csrf: str | None, code: str | None) -> None:
     """A changing request of a session needs our own Origin and the session's anti-forgery token."""
     given = {"cookie": COOKIE, "origin": origin, "x_csrf_token": csrf}
     asked = request("POST", **{name: value for name, value in given.items() if value is not None})
@@ -373,9 +361,7 @@ def test_a_session_changes_only_from_its_own_page(
         ({"who": "Patient/1"}, "n", "U-SIGNER-NOT-PRACTITIONER"),
     ],
 )
-def test_an_id_token_is_for_this_client_and_this_launch(
-    changes: dict[str, Any], nonce: str, code: str | None
-) -> None:
+def test_an_id_token_is_for_this_client_and_this_launch(changes: dict[str, Any], nonce: str, code: str | None) -> None:
     """An id_token counts with our client id as audience, the launch's nonce, a Practitioner, in time."""
     given: dict[str, Any] = {"aud": "undersign", "nonce": "n", **changes}
     token = user_token(**given)

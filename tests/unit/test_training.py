@@ -69,9 +69,7 @@ def test_trees_split_only_on_features_with_a_verified_effect(outcome):
     """No tree of the shipped model splits on a feature that has no verified effect on its outcome."""
     allowed = set().union(*usable_features(outcome, evidences.load()))
     booster = models.load().boosters[outcome]
-    used = {
-        n for n, splits in zip(MODEL_FEATURES, booster.feature_importance("split"), strict=True) if splits
-    }
+    used = {n for n, splits in zip(MODEL_FEATURES, booster.feature_importance("split"), strict=True) if splits}
     assert used <= allowed
     assert DRUG_TERMS[OUTCOMES.index(outcome)] in used
 
