@@ -50,7 +50,7 @@ def test_an_exception_is_named_by_type_and_place(monkeypatch: pytest.MonkeyPatch
     assert "Jo Doe" not in json.dumps(found)
 
 
-@pytest.mark.parametrize("name", ["httpx", "some.library", "uvicorn.error"])
+@pytest.mark.parametrize("name", ["httpx", "some.package", "uvicorn.error"])
 def test_a_librarys_words_are_not_logged(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """A library's line keeps its logger and level; with an exception, or from any but uvicorn, no text."""
 
