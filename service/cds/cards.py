@@ -19,6 +19,7 @@ Card = dict[str, Any]
 
 NO_CHANGE = "No change: keep the present plan"
 SUMMARY_LIMIT = 139  # "under 140 characters", CDS Hooks 2.0.1, Card attributes
+OPTIONS = "options"  # the topic of the card that shows drafts
 TOPICS = "https://undersign.dev/fhir/CodeSystem/topic"
 # HL7 cds-hooks 3.0.0-ballot, CodeSystem-non-adherence-reason-codes: code and display as published there.
 _REASONS = "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
@@ -46,6 +47,7 @@ class View:
     assessment: Assessment
     drafts: Sequence[Draft]
     now: datetime
+    uuid: str
     unread: Sequence[str] = ()
 
 
@@ -203,7 +205,7 @@ def _base(view: View, kind: str, head: str, detail: Sequence[str], *, closing: b
     ]
     urgent = any(escalation.urgency in ("now", "today") for escalation in view.assessment.escalations)
     return {
-        "uuid": str(uuid.uuid4()),
+        "uuid": view.uuid,
         "summary": head,
         "indicator": "warning" if urgent else "info",
         "detail": "\n\n".join(part for part in parts if part),

@@ -1,9 +1,9 @@
 """The hooks over HTTP: discovery, and one patient-view call from its raw body to its ready bytes."""
 
-import asyncio
 import time
+import uuid
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 from fastapi import APIRouter, Request, Response
@@ -21,7 +21,7 @@ from service.cds.envelope import HookCall
 from service.drafts.audit import SERVICE_ACTOR
 from service.drafts.facts import facts_digest
 from service.drafts.states import SIGNED, UNSIGNED
-from service.drafts.store import Draft
+from service.drafts.store import Draft, Shown
 from service.ehr import prefetch, tenants
 from service.errors import Unavailable
 from service.settings import Ehr
@@ -80,14 +80,16 @@ async def evaluate(hook_call: HookCall, service: Service, ehr: Ehr, services: "S
     assessment = assess(
         adapted, services.knowledge, services.model, jurisdiction=ehr.jurisdiction, requester=services.device
     )
-    drafts, decided = await _hold(adapted, assessment, ehr, services)
+    shown = _shown(hook_call)
+    drafts, decided = await _hold(adapted, assessment, ehr, services, shown)
     _log(hook_call, ehr, assessment)
     if decided:
         return None
     unread = [t.holds for t in service.templates if values.get(t.key, prefetch.UNREADABLE) == prefetch.UNREADABLE]
-    card = cards.card(cards.View(ehr, services.settings, adapted, assessment, drafts, now, unread))
+    view = cards.View(ehr, services.settings, adapted, assessment, drafts, now, shown.uuid, unread)
+    card = cards.card(view)
     if card is not None:
-        await _present(card, drafts, hook_call, ehr, services)
+        await _remember(card, shown, drafts, ehr, services)
     return card
 
 
@@ -103,7 +105,7 @@ async def _values(hook_call: HookCall, service: Service, ehr: Ehr, services: "Se
 
 
 async def _hold(
-    adapted: Adapted, assessment: Assessment, ehr: Ehr, services: "Services"
+    adapted: Adapted, assessment: Assessment, ehr: Ehr, services: "Services", shown: Shown
 ) -> tuple[Sequence[Draft], bool]:
     """Hold the drafts and return the open ones, and whether a person has already decided on these facts.
 
@@ -114,7 +116,7 @@ async def _hold(
     summary = cards.summary(assessment, adapted, min(len(assessment.offered), options.OFFERED) + 1)
     new = options.new_drafts(assessment, adapted, summary)
     expires = services.settings.hold.expires_after_s
-    held = await services.store.hold(ehr.id, patient, facts, new, expires, SERVICE_ACTOR)
+    held = await services.store.hold(ehr.id, patient, facts, new, expires, SERVICE_ACTOR, shown)
     signed = await services.store.find(ehr=ehr.id, patient=patient, states=SIGNED)
     # One of the options was signed and the chart does not show it yet: the others would double it.
     was_signed = any(draft.facts == facts for draft in signed)
@@ -122,23 +124,20 @@ async def _hold(
     return drafts, was_signed or bool(new and not drafts)
 
 
-async def _present(
-    card: cards.Card, drafts: Sequence[Draft], hook_call: HookCall, ehr: Ehr, services: "Services"
-) -> None:
+def _shown(hook_call: HookCall) -> Shown:
+    card = str(uuid.uuid4())
+    detail = {"card": card, "hookInstance": hook_call.hook_instance, "topic": cards.OPTIONS}
+    return Shown(card, hook_call.user, detail)
+
+
+async def _remember(card: cards.Card, shown: Shown, drafts: Sequence[Draft], ehr: Ehr, services: "Services") -> None:
+    """Remember a card without drafts, so that feedback finds it; one with drafts was recorded with them."""
     settings = services.settings.server
     if settings.development:
         lint.require_clean(card, settings.public_url)
-    ids = [draft.id for draft in drafts]
-    detail: dict[str, Any] = {
-        "card": card["uuid"],
-        "hookInstance": hook_call.hook_instance,
-        "topic": card["source"]["topic"]["code"],
-    }
-    # Together: the store commits what arrives at the same time at once.
-    await asyncio.gather(
-        services.store.mark(ids, "presented", hook_call.user, detail),
-        services.store.card(card["uuid"], ehr.id, ids, detail),
-    )
+    if not drafts:
+        detail = {**shown.detail, "topic": card["source"]["topic"]["code"]}
+        await services.store.card(shown.uuid, ehr.id, (), detail)
 
 
 def _log(hook_call: HookCall, ehr: Ehr, assessment: Assessment) -> None:

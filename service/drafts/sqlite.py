@@ -24,7 +24,7 @@ from service.drafts.sqlite_drafts import Holding
 from service.drafts.sqlite_outbox import Finish
 from service.drafts.sqlite_rows import marks
 from service.drafts.sqlite_writer import Writer
-from service.drafts.store import AuditEntry, Draft, NewDraft, OutboxEntry, Prepared, Signature, State
+from service.drafts.store import AuditEntry, Draft, NewDraft, OutboxEntry, Prepared, Shown, Signature, State
 from service.drafts.verification import AuditReport
 from service.errors import Unavailable
 
@@ -66,10 +66,17 @@ class SqliteStore:
         return self._clock()
 
     async def hold(
-        self, ehr: str, patient: str, facts: str, drafts: Sequence[NewDraft], expires_after_s: int, actor: str
+        self,
+        ehr: str,
+        patient: str,
+        facts: str,
+        drafts: Sequence[NewDraft],
+        expires_after_s: int,
+        actor: str,
+        shown: Shown | None = None,
     ) -> Sequence[Draft]:
         """Hold the drafts of one assessment, in rank order; see ``Store.hold``."""
-        new = Holding(ehr, patient, facts, drafts, expires_after_s, actor)
+        new = Holding(ehr, patient, facts, drafts, expires_after_s, actor, shown)
         return await self._write(lambda connection, now: sqlite_drafts.hold(connection, now, new))
 
     async def mark(self, ids: Sequence[str], state: State, actor: str, detail: Mapping[str, Any]) -> None:

@@ -15,7 +15,7 @@ from service.drafts.audit import SERVICE_ACTOR
 from service.drafts.canonical_json import digest, dumps, instant, load_object
 from service.drafts.sqlite_rows import marks, record
 from service.drafts.states import MARKS, SIGNED, UNSIGNED, Event
-from service.drafts.store import Draft, NewDraft, Prepared, Signature, State
+from service.drafts.store import Draft, NewDraft, Prepared, Shown, Signature, State
 from service.errors import Conflict
 
 SWEEP: Final = 500
@@ -32,6 +32,7 @@ class Holding:
     drafts: Sequence[NewDraft]
     expires_after_s: int
     actor: str
+    shown: Shown | None = None
 
 
 def hold(connection: sqlite3.Connection, now: datetime, new: Holding) -> list[Draft]:
@@ -45,10 +46,19 @@ def hold(connection: sqlite3.Connection, now: datetime, new: Holding) -> list[Dr
             record(connection, held, "expired", SERVICE_ACTOR, now)
         elif held.draft.facts != new.facts:
             record(connection, held, "superseded", new.actor, now, {"by": new.facts})
-    standing, answered = _standing(connection, now, new)
-    if standing or answered:
-        return standing
-    return [_insert(connection, now, new, draft) for draft in sorted(new.drafts, key=lambda draft: draft.rank)]
+    drafts, answered = _standing(connection, now, new)
+    if not (drafts or answered):
+        drafts = [_insert(connection, now, new, one) for one in sorted(new.drafts, key=lambda one: one.rank)]
+    return _presented(connection, now, new.ehr, drafts, new.shown) if new.shown and drafts else drafts
+
+
+def _presented(
+    connection: sqlite3.Connection, now: datetime, ehr: str, drafts: Sequence[Draft], shown: Shown
+) -> list[Draft]:
+    ids = [draft.id for draft in drafts]
+    mark(connection, now, ids, "presented", shown.actor, shown.detail)
+    card(connection, now, shown.uuid, ehr, ids, shown.detail)
+    return [sqlite_rows.load(connection, draft).draft for draft in ids]
 
 
 def mark(

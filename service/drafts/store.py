@@ -29,6 +29,15 @@ class NewDraft:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """The card that is about to show what is held: its uuid, for whom, and what the audit keeps of it."""
+
+    uuid: str
+    actor: str
+    detail: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """A held draft as the store has it. ``id`` is an opaque UUID; ``resource`` holds it as its FHIR id."""
 
@@ -120,7 +129,14 @@ class Store(Protocol):
         ...
 
     async def hold(
-        self, ehr: str, patient: str, facts: str, drafts: Sequence[NewDraft], expires_after_s: int, actor: str
+        self,
+        ehr: str,
+        patient: str,
+        facts: str,
+        drafts: Sequence[NewDraft],
+        expires_after_s: int,
+        actor: str,
+        shown: Shown | None = None,
     ) -> Sequence[Draft]:
         """Hold the drafts of one assessment and return them in rank order.
 
@@ -128,6 +144,9 @@ class Store(Protocol):
         unchanged; with other facts, unsigned drafts of that patient become ``superseded`` in the same commit.
         Facts of which a draft was signed or overridden, and that has not expired, return the remaining ones
         and no new ones.
+
+        With ``shown`` the drafts returned are ``presented`` on that card in the same commit; where none are
+        returned, no card is recorded.
         """
         ...
 

@@ -13,7 +13,7 @@ import pytest
 from service.drafts import operators
 from service.drafts.canonical_json import dumps, load_object
 from service.drafts.states import SIGNED, STATES, UNSIGNED
-from service.drafts.store import Draft, OutboxEntry, State, Store
+from service.drafts.store import Draft, OutboxEntry, Shown, State, Store
 from service.errors import Conflict, NotFound, ServiceError, Unavailable
 from tests.contract.samples import (
     HOUR,
@@ -150,6 +150,32 @@ def test_facts_that_come_back_after_others_are_held_anew(run: Run[Any]):
         await hold_one(store, "facts-2")
         again = await hold_one(store, "facts-1")
         assert again.id != first.id
+
+    run(story)
+
+
+def test_what_a_card_shows_is_presented_in_the_commit_that_holds_it(run: Run[Any]):
+    """Held drafts are presented on the card that was named, at first and when they stand already."""
+
+    async def story(store: Store, clock: Clock) -> None:
+        for card in ("card-1", "card-2"):
+            shown = Shown(card, "Practitioner/p1", {"card": card})
+            held = await store.hold("north", PATIENT, "facts-1", [new_draft()], HOUR, ACTOR, shown)
+            assert [draft.state for draft in held] == ["presented"]
+            assert list(await store.card_drafts(card) or ()) == [draft.id for draft in held]
+        events = [entry.event for entry in await store.history(held[0].id)]
+        assert (events.count("held"), events.count("presented"), events.count("shown")) == (1, 2, 2)
+
+    run(story)
+
+
+def test_no_card_is_recorded_where_no_draft_is_returned(run: Run[Any]):
+    """Without a draft to show, the card of ``hold`` leaves no trace."""
+
+    async def story(store: Store, clock: Clock) -> None:
+        shown = Shown("card-1", "Practitioner/p1", {"card": "card-1"})
+        assert list(await store.hold("north", PATIENT, "facts-1", [], HOUR, ACTOR, shown)) == []
+        assert await store.card_drafts("card-1") is None
 
     run(story)
 
