@@ -19,7 +19,8 @@ class Outcome:
     """The three-valued answer to one trigger: ``holds`` is None when it is not known.
 
     ``found`` says in words what was found; ``missing`` names the input that was not there and ``why`` says
-    what is wrong with it; ``facts`` are the resources behind it.
+    what is wrong with it; ``facts`` are the resources behind it. ``seen``: what the rule warns of is on record,
+    and only its date is missing.
     """
 
     holds: bool | None
@@ -29,6 +30,7 @@ class Outcome:
     missing: str = ""
     why: str = ""
     facts: tuple[str, ...] = ()
+    seen: bool = False
 
 
 FALSE = Outcome(False)

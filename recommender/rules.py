@@ -99,7 +99,8 @@ def _finding(rule: Rule, outcome: Outcome, indexed: Chart, drug: Subject, curren
         unknown=not known,
         missing=None if known else outcome.missing,
         gap=None if known else outcome.why,
-        blocks=grave and (known or rule.on_unknown == "block"),
+        # A wash-out drug without its stop date may have been stopped yesterday: that is no gap to ask about later.
+        blocks=grave and (known or outcome.seen or rule.on_unknown == "block"),
         facts=outcome.facts,
     )
     return Finding(reason, rule.cap_mg if known else None)

@@ -115,8 +115,8 @@ def _wash_out(rule: Rule, stopped: tuple[Taken, ...], day: date) -> Outcome:
             return Outcome(True, found, day=stop, facts=(one.course.source.reference,))
     if undated is None:
         return FALSE
-    missing = f"stop date of {undated.label}"
-    return Outcome(None, missing=missing, why="is not recorded", facts=(undated.course.source.reference,))
+    missing, facts = f"stop date of {undated.label}", (undated.course.source.reference,)
+    return Outcome(None, missing=missing, why="is not recorded", facts=facts, seen=True)
 
 
 def _count(rule: Rule, others: tuple[Taken, ...], chart: Chart) -> Outcome:

@@ -86,6 +86,14 @@ def test_a_contraindicated_drug_is_excluded_with_its_reason() -> None:
     assert blocking[0].source
 
 
+def test_a_wash_out_without_its_stop_date_blocks() -> None:
+    """An MAO inhibitor that ended on a day nobody recorded excludes what may not follow it, and says what to ask."""
+    found = result(make.course("phenelzine", taking="stopped", start=make.days_ago(900)))
+    assert found.offered == ()
+    blocking = [reason for reason in by_name(found)["sertraline"].reasons if reason.blocks]
+    assert [reason.missing for reason in blocking] == ["stop date of phenelzine"]
+
+
 FACTS = (
     make.diagnosis("seizure_disorder"),
     make.diagnosis("liver_disease"),
