@@ -221,10 +221,12 @@ class Story:
 
     def _summary(self, ids: Sequence[str]) -> None:
         self._narrator.step(7, "What happened, and what is left")
-        held = [draft for draft in ids if self._drafts.read(f"MedicationRequest/{draft}")["status"] == "draft"]
+        states = [self._drafts.read(f"MedicationRequest/{draft}")["status"] for draft in ids]
+        held = [draft for draft, state in zip(ids, states, strict=True) if state == "draft"]
+        closed = states.count("cancelled")
         self._narrator.say(
-            f"{len(ids)} drafts were held. 1 was signed and is an order in the EHR; {len(held)} still held, "
-            "and no order comes of it without a signature."
+            f"{len(ids)} drafts were held. 1 was signed and is an order in the EHR; "
+            f"{closed} closed with it, as the alternative that was not taken; {len(held)} still held."
         )
         active = self._ehr.search(f"MedicationRequest?patient={PATIENT}&status=active&_sort=authoredon")
         self._narrator.say("Active orders in the chart now; what is to stop, the practitioner stops in the EHR:")
