@@ -68,8 +68,8 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """One patient on one day, ready to be asked. ``answers`` keeps what was already worked out, ``quiet``
-    the rules that say nothing of this patient whatever the drug.
+    """One patient on one day, ready to be asked. ``answers`` keeps what was already worked out by
+    trigger, ``shared`` by rule what is the same whatever the drug.
 
     ``names`` and ``classes`` are those of all courses, present and past. ``unnamed`` counts the drugs, present or
     stopped within the longest wash-out, that nobody could identify.
@@ -86,7 +86,7 @@ class Chart:
     present: Mapping[str, Diagnosis]
     past: Mapping[str, Diagnosis]
     answers: dict[object, Outcome] = field(default_factory=dict[object, Outcome])
-    quiet: set[str] = field(default_factory=set[str])
+    shared: dict[str, Outcome] = field(default_factory=dict[str, Outcome])
 
     @property
     def day(self) -> date:

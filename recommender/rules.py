@@ -54,14 +54,19 @@ def _judge(ingredient: str, indexed: Chart, current: bool) -> tuple[Finding, ...
     drug = subject(ingredient, indexed)
     found: list[Finding] = []
     for rule in indexed.knowledge.rules_of.get(drug.name, ()):
-        if (rule.id in indexed.quiet and not drug.taken) or _skipped(rule, current):
-            continue
-        outcome = _narrowed(rule, indexed, triggers.answer(rule, indexed, drug))
+        outcome = None if drug.taken else indexed.shared.get(rule.id)
+        if outcome is None:
+            outcome = FALSE if _skipped(rule, current) else _answered(rule, indexed, drug)
         if outcome.holds is not False:
             found.append(_finding(rule, outcome, indexed, drug, current))
-        elif not triggers.depends(rule, drug):
-            indexed.quiet.add(rule.id)
     return _most_serious(found)
+
+
+def _answered(rule: Rule, indexed: Chart, drug: Subject) -> Outcome:
+    outcome = _narrowed(rule, indexed, triggers.answer(rule, indexed, drug))
+    if not triggers.depends(rule, drug):
+        indexed.shared[rule.id] = outcome
+    return outcome
 
 
 def _skipped(rule: Rule, current: bool) -> bool:
