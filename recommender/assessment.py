@@ -5,15 +5,18 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 
+import msgspec
+
 Severity = Literal["contraindicated", "warning", "caution", "monitor", "none"]
 Verdict = Literal["excluded", "offered", "eligible", "not-draftable", "abstained"]
 GateStatus = Literal["open", "crisis", "consent-withheld", "jurisdiction", "out-of-scope", "insufficient-data"]
 SEVERITIES: tuple[Severity, ...] = ("contraindicated", "warning", "caution", "monitor", "none")
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(msgspec.Struct, frozen=True, gc=False):
     """One sentence about one drug, with the rule and source behind it.
+
+    A struct, because an assessment makes hundreds of them.
 
     ``unknown`` is true when the rule's input was missing: the severity is then the rule's, and
     ``missing`` names the input and ``gap`` says how (``is not on file``). ``blocks`` is true when the reason
