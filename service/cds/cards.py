@@ -183,6 +183,16 @@ def _consent(view: View) -> Card:
     return _base(view, "consent", head, detail, closing=False)
 
 
+def order_pending(view: View) -> Card:
+    """Return the card of a patient whose signed order has not been seen in the EHR yet."""
+    head = "An order signed here has not reached the chart yet: no new options until it has"
+    detail = (
+        "A prescription of this patient was signed here and is not yet confirmed in the EHR, so the chart does "
+        "not show it. Options worked out without it could double it.",
+    )
+    return _base(view, "order-pending", head, detail)
+
+
 def _too_little(view: View) -> Card:
     missing = [f"- {sentence(reason)}" for reason in view.assessment.gate.reasons]
     head = f"{_subject(view.assessment)}: too little on record for options, see what is missing"

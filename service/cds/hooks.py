@@ -3,6 +3,7 @@
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,7 +21,7 @@ from service.cds.discovery import Service
 from service.cds.envelope import HookCall
 from service.drafts.audit import SERVICE_ACTOR
 from service.drafts.facts import facts_digest
-from service.drafts.states import SIGNED, UNSIGNED
+from service.drafts.states import UNCONFIRMED, UNSIGNED
 from service.drafts.store import Draft, Shown
 from service.ehr import prefetch, tenants
 from service.errors import Unavailable
@@ -80,6 +81,10 @@ async def evaluate(hook_call: HookCall, service: Service, ehr: Ehr, services: "S
     assessment = assess(
         adapted, services.knowledge, services.model, jurisdiction=ehr.jurisdiction, requester=services.device
     )
+    # An order that was signed here and is not yet seen in the EHR is in no chart: options beside it would double it.
+    pending = await services.store.find(ehr=ehr.id, patient=assessment.patient, states=UNCONFIRMED, limit=1)
+    if pending:
+        assessment = replace(assessment, offered=(), drafts=())
     shown = _shown(hook_call)
     drafts, decided = await _hold(adapted, assessment, ehr, services, shown)
     _log(hook_call, ehr, assessment)
@@ -87,7 +92,7 @@ async def evaluate(hook_call: HookCall, service: Service, ehr: Ehr, services: "S
         return None
     unread = [t.holds for t in service.templates if values.get(t.key, prefetch.UNREADABLE) == prefetch.UNREADABLE]
     view = cards.View(ehr, services.settings, adapted, assessment, drafts, now, shown.uuid, unread)
-    card = cards.card(view)
+    card = cards.order_pending(view) if pending and assessment.gate.status == "open" else cards.card(view)
     if card is not None:
         await _remember(card, shown, drafts, ehr, services)
     return card
@@ -117,11 +122,8 @@ async def _hold(
     new = options.new_drafts(assessment, adapted, summary)
     expires = services.settings.hold.expires_after_s
     held = await services.store.hold(ehr.id, patient, facts, new, expires, SERVICE_ACTOR, shown)
-    signed = await services.store.find(ehr=ehr.id, patient=patient, states=SIGNED)
-    # One of the options was signed and the chart does not show it yet: the others would double it.
-    was_signed = any(draft.facts == facts for draft in signed)
     drafts = [draft for draft in held if draft.state in UNSIGNED]
-    return drafts, was_signed or bool(new and not drafts)
+    return drafts, bool(new and not drafts)
 
 
 def _shown(hook_call: HookCall) -> Shown:

@@ -30,6 +30,8 @@ SIGNED: Final[tuple[State, ...]] = (
     "signed", "writing", "written", "confirmed", "write-failed", "parked", "mismatch",
 )  # fmt: skip
 ENDED: Final[tuple[State, ...]] = ("overridden", "superseded", "withdrawn", "expired")
+# Signed, and not yet read back from the EHR as it was signed.
+UNCONFIRMED: Final[tuple[State, ...]] = tuple(state for state in SIGNED if state != "confirmed")
 # What a card, a feedback or a withdrawal may do; none of them can reach a signed state.
 MARKS: Final[tuple[State, ...]] = ("presented", "accepted", "overridden", "withdrawn")
 

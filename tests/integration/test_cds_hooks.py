@@ -177,8 +177,9 @@ def test_feedback_on_one_unknown_card_changes_nothing(client: TestClient) -> Non
     assert held(client) == len(ids(card))
 
 
-def test_after_one_option_is_signed_the_others_are_not_offered(client: TestClient) -> None:
-    """While the chart does not yet show the signed order, the same chart gives no second prescription."""
+@pytest.mark.parametrize("changed", [False, True])
+def test_an_order_on_its_way_gives_no_second_prescription(client: TestClient, changed: bool) -> None:
+    """While the chart cannot show a signed order, neither the same nor new facts give options, and a card says why."""
     (card,) = cards(client)
     draft = ids(card)[0]
     order = b'{"resourceType":"MedicationRequest"}'
@@ -192,7 +193,14 @@ def test_after_one_option_is_signed_the_others_are_not_offered(client: TestClien
 
     assert client.portal is not None
     client.portal.call(sign)
-    assert cards(client) == []
+    before = held(client)
+    values = prefetch.values()
+    if changed:
+        values["scores"]["entry"].append({"resource": prefetch.score("t3", "44261-6", 20, "2026-11-20")})
+    (said,) = cards(client, prefetch=values)
+    assert said["source"]["topic"]["code"] == "order-pending"
+    assert "suggestions" not in said
+    assert held(client) == before == 0
 
 
 def test_a_tenant_that_needs_a_token_gets_one_card_a_token(tmp_path: Path) -> None:
