@@ -7,12 +7,15 @@ from fhir_adapters import (
     allergies,
     conditions,
     consents,
+    family_history,
+    genomics,
     medications,
     observations,
     patients,
     reader,
     scales,
     terminology,
+    wearables,
 )
 from fhir_adapters import (
     profile as profiles,
@@ -55,8 +58,9 @@ def adapt_prefetch(
 
 
 def _adapted(chart: Chart, as_of: date, profile: Profile) -> Adapted:
-    patient = canonical(Reading(chart, profile, terminology.load()), as_of)
-    return Adapted(patient, vector(patient, as_of), profile.name)
+    reading = Reading(chart, profile, terminology.load())
+    patient = canonical(reading, as_of)
+    return Adapted(patient, vector(patient, as_of), profile.name, patients.demographics(reading))
 
 
 def canonical(reading: Reading, as_of: date) -> CanonicalPatient:
@@ -68,12 +72,17 @@ def canonical(reading: Reading, as_of: date) -> CanonicalPatient:
     coded = tuple(observations.elements(reading))
     measured, unmeasured = observations.read(reading, coded)
     scored, unscored = scales.read(reading, coded)
+    daily, no_daily = wearables.read(reading, coded)
+    genes, no_genes = genomics.read(reading)
     courses, no_courses = medications.read(reading)
     diagnoses, no_diagnoses = conditions.read(reading)
     allergic, no_allergies = allergies.read(reading)
     decisions, no_decisions = consents.read(reading)
+    family, no_family = family_history.read(reading)
     holes = {"medications": no_courses, "conditions": no_diagnoses, "allergies": no_allergies}
-    refused = (*unmeasured, *unscored, *no_courses, *no_diagnoses, *no_allergies, *no_decisions)
+    holes |= {"family_history": no_family}
+    seen = (*unmeasured, *unscored, *no_daily, *no_genes)
+    refused = (*seen, *no_courses, *no_diagnoses, *no_allergies, *no_family, *no_decisions)
     return CanonicalPatient(
         reference=person.reference,
         fhir_version=chart.fhir_version,
@@ -90,6 +99,9 @@ def canonical(reading: Reading, as_of: date) -> CanonicalPatient:
         lists={name: _state(state, holes.get(name, ())) for name, state in chart.lists.items()},
         birth_date_source=person.birth_date_source,
         sex_source=person.sex_source,
+        genotypes=genes,
+        daily=daily,
+        family_history=family,
     )
 
 

@@ -6,7 +6,10 @@ item codes in R4: ``linkId`` holds the LOINC code in its last part ("/44260-8", 
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from dataclasses import replace as replaced
+
+from msgspec.structs import replace
 
 from fhir_adapters import wire
 from fhir_adapters.canonical import Original, Refusal, ScaleScore
@@ -172,7 +175,7 @@ def _answered(
 ) -> tuple[_Value, float, tuple[str, ...]] | Refusal | None:
     """Return the score of an item; None for one that was not answered, a refusal without its reference."""
     values = [
-        replace(value, path=f"answer[{index}].{value.path}")
+        replaced(value, path=f"answer[{index}].{value.path}")
         for index, answer in enumerate(item.answer)
         for value in _values(answer)
     ]

@@ -1,6 +1,7 @@
 """The canonical patient: frozen facts with their source, and named absences.
 
-Adapters build these; rules, model, drafts and cards read nothing else of a chart.
+Adapters build these; rules, model, drafts and cards read nothing else of a chart. Facts are structs, because
+a chart makes hundreds of them; change one with ``msgspec.structs.replace``.
 """
 
 from collections.abc import Mapping
@@ -8,14 +9,20 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
+import msgspec
+
 Scalar = float | str | bool
 AbsenceStatus = Literal["missing", "conflicting", "stale", "refused"]
 ListState = Literal["supplied", "partial", "not-supplied"]
 Taking = Literal["taking", "ordered", "reported", "stopped", "unknown"]
+GeneAttribute = Literal["diplotype", "phenotype", "activity_score", "allele"]
 
 
-@dataclass(frozen=True, slots=True)
-class Original:
+class Fact(msgspec.Struct, frozen=True, gc=False):
+    """Base of the facts: compared by value, never changed."""
+
+
+class Original(Fact, frozen=True):
     """What the EHR wrote, before any conversion: value, unit and ``system|code`` as found."""
 
     value: Scalar | None = None
@@ -23,8 +30,7 @@ class Original:
     code: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Fact, frozen=True):
     """Where a value came from.
 
     ``reference`` is ``Type/id`` of the resource, ``path`` its element, ``rule`` the reader that took it
@@ -38,18 +44,7 @@ class Source:
     repairs: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Absence:
-    """Why a value is not there; never zero, never a default."""
-
-    status: AbsenceStatus
-    reason: str
-    source: Source | None = None
-    effective: date | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Fact, frozen=True):
     """A resource or element that was seen but not used, and why (``reason`` is a stable short phrase).
 
     ``key`` names what it would have told (``sodium``, ``phq9.total``) and ``effective`` when, where they
@@ -63,8 +58,7 @@ class Refusal:
     effective: date | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Measurement:
+class Measurement(Fact, frozen=True):
     """A lab, vital sign or ECG value in its canonical UCUM unit; ``key`` as in terminology/observations.csv.
 
     Coded results (pregnancy status, smoking) carry a string value and no unit.
@@ -81,8 +75,7 @@ class Measurement:
     moment: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ScaleScore:
+class ScaleScore(Fact, frozen=True):
     """One answer or total of a rating scale; ``scale`` and ``part`` as in terminology/scales.csv.
 
     ``moment`` as in ``Measurement``.
@@ -96,13 +89,13 @@ class ScaleScore:
     moment: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MedicationCourse:
+class MedicationCourse(Fact, frozen=True):
     """One drug over one time.
 
     ``ingredients`` are formulary names (empty when the drug could not be resolved; then ``unresolved`` says
     why). ``classes`` are those known from the code itself. ``dose_mg_per_day`` is None when the dosage
-    cannot be read to milligrams a day. ``stop`` is kept for wash-outs.
+    cannot be read to milligrams a day. ``stop`` is kept for wash-outs. ``route`` as in
+    terminology/routes.csv. ``duplicates`` are further orders of the same ingredients at the same time.
     """
 
     text: str
@@ -115,10 +108,12 @@ class MedicationCourse:
     source: Source
     rxnorm: str | None = None
     unresolved: str | None = None
+    route: str | None = None
+    as_needed: bool = False
+    duplicates: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
+class Diagnosis(Fact, frozen=True):
     """One problem. ``keys`` as in terminology/conditions.csv, empty for a problem that no rule reads."""
 
     keys: tuple[str, ...]
@@ -129,8 +124,7 @@ class Diagnosis:
     source: Source
 
 
-@dataclass(frozen=True, slots=True)
-class Allergy:
+class Allergy(Fact, frozen=True):
     """One recorded allergy or intolerance. ``ingredients`` and ``classes`` are empty when unresolved."""
 
     text: str
@@ -139,8 +133,59 @@ class Allergy:
     source: Source
 
 
-@dataclass(frozen=True, slots=True)
-class ConsentDecision:
+class Genotype(Fact, frozen=True):
+    """One result of one gene: a diplotype, a phenotype, an activity score, or whether one allele is there.
+
+    ``gene`` is the HGNC symbol, ``value`` as tables write it (``*1/*4``, ``Poor Metabolizer``, ``0.5``,
+    ``positive``, ``negative``), ``allele`` the allele in question (``*15:02``), None for whole genes.
+    ``from_text``: read from words, so that a person must confirm it.
+    """
+
+    gene: str
+    attribute: GeneAttribute
+    value: str
+    effective: date | None
+    source: Source
+    allele: str | None = None
+    from_text: bool = False
+    moment: str | None = None
+
+
+class DailyValue(Fact, frozen=True):
+    """What a wearable told of one day: ``steps``, ``sleep_duration``, ``resting_heart_rate``, in canonical units.
+
+    ``samples`` is the number of readings in it; ``source`` names the first of them.
+    """
+
+    key: str
+    day: date
+    value: float
+    unit: str
+    samples: int
+    source: Source
+
+
+class FamilyHistory(Fact, frozen=True):
+    """One condition of one relative; ``keys`` as in terminology/conditions.csv, ``relation`` in v3-RoleCode."""
+
+    relation: str
+    keys: tuple[str, ...]
+    text: str
+    source: Source
+
+
+class Demographics(Fact, frozen=True):
+    """What fairness audits group by; no rule and no model reads it.
+
+    ``race`` and ``ethnicity`` are codes as the national extension writes them, sorted.
+    """
+
+    race: tuple[str, ...] = ()
+    ethnicity: tuple[str, ...] = ()
+    source: Source | None = None
+
+
+class ConsentDecision(Fact, frozen=True):
     """One Consent: ``decision`` on AI use as it reads, with its period."""
 
     decision: Literal["deny", "permit", "not-about-ai", "unreadable"]
@@ -154,9 +199,9 @@ class ConsentDecision:
 class CanonicalPatient:
     """Everything that the rest of the house knows of one patient.
 
-    ``lists`` says for ``conditions``, ``medications``, ``allergies``, ``observations``, ``consents`` whether
-    the list was supplied whole, in part (something in it could not be read) or not at all: only a list
-    supplied whole makes what it does not hold absent. All tuples are sorted, newest first, then by
+    ``lists`` says for ``conditions``, ``medications``, ``allergies``, ``observations``, ``consents``,
+    ``family_history`` whether the list was supplied whole, in part (something in it could not be read) or not
+    at all: only a list supplied whole makes what it does not hold absent. All tuples are sorted, newest first, then by
     reference, so that the order of entries in the input changes nothing.
     """
 
@@ -175,10 +220,12 @@ class CanonicalPatient:
     lists: Mapping[str, ListState] = field(default_factory=dict[str, ListState])
     birth_date_source: Source | None = None
     sex_source: Source | None = None
+    genotypes: tuple[Genotype, ...] = ()
+    daily: tuple[DailyValue, ...] = ()
+    family_history: tuple[FamilyHistory, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Feature:
+class Feature(Fact, frozen=True):
     """One value of the feature vector, present with its source or absent with its reason."""
 
     name: str
@@ -217,3 +264,4 @@ class Adapted:
     patient: CanonicalPatient
     features: FeatureVector
     profile: str
+    demographics: Demographics = field(default_factory=Demographics)

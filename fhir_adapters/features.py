@@ -1,99 +1,57 @@
-"""The feature vector of one patient on one day: every feature of the schema, present or absent by name."""
+"""The feature vector of one patient on one day: every feature of the schema, present or absent by name.
 
-from collections.abc import Mapping
-from dataclasses import replace
+A feature without a row in ``_READERS`` is the latest measurement of its own name.
+"""
+
+from collections.abc import Callable, Mapping
 from datetime import date
 
 from fhir_adapters import derived, history
-from fhir_adapters.canonical import CanonicalPatient, Feature, FeatureVector, Refusal
-from fhir_adapters.latest import Candidate, absent, choose, newest, of_measurement, of_score
+from fhir_adapters.canonical import CanonicalPatient, Feature, FeatureVector
+from fhir_adapters.indexed import Indexed, index
+from fhir_adapters.latest import latest_measurement, latest_score
 from fhir_adapters.schema import FEATURES, SCHEMA_VERSION, FeatureSpec
 
-# Where a feature is read from, if not from the measurement of its own name.
-_SCORES: Mapping[str, frozenset[str]] = {
-    "phq9_total": frozenset({"phq9.total"}),
-    "phq9_item9": frozenset({"phq9.item9_self_harm", "phq9_mds.item9_self_harm_frequency"}),
-    "gad7_total": frozenset({"gad7.total"}),
-    "audit_c_total": frozenset({"audit_c.total"}),
+Reader = Callable[[FeatureSpec, Indexed], Feature]
+
+_SMOKING = frozenset(
+    {"never_smoker", "ex_smoker", "current_smoker", "smoker_daily", "smoker_some_days", "heavy_smoker", "light_smoker"}
+)
+
+
+def _score(*keys: str) -> Reader:
+    """Return the reader of the latest score among ``<scale>.<part>``."""
+    return lambda spec, facts: latest_score(spec, facts, keys)
+
+
+_READERS: Mapping[str, Reader] = {
+    "age": derived.age,
+    "sex": derived.sex,
+    "bmi": derived.bmi,
+    "crcl": derived.crcl,
+    "egfr": lambda spec, facts: latest_measurement(spec, facts, preferred_first=True),
+    "pregnancy_status": derived.pregnancy,
+    "smoking_status": lambda spec, facts: latest_measurement(spec, facts, "tobacco_smoking_status", _SMOKING),
+    "phq9_total": _score("phq9.total"),
+    "phq9_item9": _score("phq9.item9_self_harm", "phq9_mds.item9_self_harm_frequency"),
+    "phq9_previous": derived.phq9_previous,
+    "phq9_change": derived.phq9_change,
+    "gad7_total": _score("gad7.total"),
+    "audit_c_total": _score("audit_c.total"),
+    "depression": history.flag,
+    "anxiety_disorder": history.flag,
+    "ptsd": history.flag,
+    "substance_use": history.flag,
+    "chronic_depression": history.chronic_depression,
+    "antidepressant_trials": history.trials,
+    "antidepressant_days": history.days_on_antidepressant,
+    "medication_count": history.medication_count,
 }
-_MEASURED = {"smoking_status": "tobacco_smoking_status"}
-_CODES: Mapping[str, frozenset[str]] = {
-    "pregnancy_status": frozenset({"pregnant", "not_pregnant"}),
-    "smoking_status": frozenset(
-        {
-            *("never_smoker", "ex_smoker", "current_smoker", "smoker_daily", "smoker_some_days"),
-            *("heavy_smoker", "light_smoker"),
-        }
-    ),
-}
-_ESTIMATES = frozenset({"egfr"})  # equations differ by design: on one day the preferred code's value counts
 
 
 def vector(patient: CanonicalPatient, as_of: date) -> FeatureVector:
     """Return every feature of the schema, in its order, as known on ``as_of``."""
-    known: dict[str, Feature] = {}
+    facts = index(patient, as_of)
     for spec in FEATURES:
-        known[spec.name] = _feature(spec, patient, as_of, known)
-    return FeatureVector(patient.reference, as_of, SCHEMA_VERSION, known)
-
-
-def _feature(spec: FeatureSpec, patient: CanonicalPatient, as_of: date, known: Mapping[str, Feature]) -> Feature:
-    match spec.name:
-        case "age":
-            return derived.age(spec, patient, as_of)
-        case "sex":
-            return derived.sex(spec, patient)
-        case "phq9_previous":
-            return _previous(spec, patient, as_of)
-        case "bmi":
-            return derived.bmi(spec, _measured(spec, patient, as_of), patient, known)
-        case "crcl":
-            return derived.crcl(spec, known)
-        case "pregnancy_status":
-            return derived.pregnancy(spec, _measured(spec, patient, as_of), patient, known, as_of)
-        case "depression" | "anxiety_disorder" | "ptsd" | "substance_use":
-            return history.flag(spec, patient, as_of)
-        case "chronic_depression":
-            return history.chronic_depression(spec, patient, as_of)
-        case "antidepressant_trials":
-            return history.trials(spec, patient, as_of)
-        case "antidepressant_days":
-            return history.days_on_antidepressant(spec, patient, as_of)
-        case "medication_count":
-            return history.medication_count(spec, patient)
-        case name if name in _SCORES:
-            candidates, refusals = _scored(patient, _SCORES[name])
-            return choose(spec, patient, candidates, refusals, as_of)
-        case _:
-            return _measured(spec, patient, as_of)
-
-
-def _measured(spec: FeatureSpec, patient: CanonicalPatient, as_of: date) -> Feature:
-    key = _MEASURED.get(spec.name, spec.name)
-    codes = _CODES.get(spec.name)
-    candidates = [
-        of_measurement(one) for one in patient.measurements if one.key == key and (codes is None or one.value in codes)
-    ]
-    refusals = [one for one in patient.refusals if one.key == key]
-    preferred = spec.name in _ESTIMATES
-    return choose(spec, patient, candidates, refusals, as_of, preferred_first=preferred)
-
-
-def _scored(patient: CanonicalPatient, keys: frozenset[str]) -> tuple[list[Candidate], list[Refusal]]:
-    candidates = [of_score(one) for one in patient.scales if f"{one.scale}.{one.part}" in keys]
-    return candidates, [one for one in patient.refusals if one.key in keys]
-
-
-def _previous(spec: FeatureSpec, patient: CanonicalPatient, as_of: date) -> Feature:
-    """Return the newest total of an earlier day than the latest one; its path names the latest too."""
-    candidates, _ = _scored(patient, _SCORES["phq9_total"])
-    dated = [one for one in candidates if one.effective and one.effective <= as_of]
-    latest = newest(dated)[:1]
-    earlier = [one for one in dated if latest and one.effective != latest[0].effective]
-    if not earlier:
-        return absent(spec, "missing", "no-earlier-total")
-    found = choose(spec, patient, earlier, (), as_of)
-    if found.source is None:
-        return found
-    path = f"{found.source.path}; before {latest[0].source.reference}"
-    return replace(found, source=replace(found.source, path=path))
+        facts.known[spec.name] = _READERS.get(spec.name, latest_measurement)(spec, facts)
+    return FeatureVector(patient.reference, as_of, SCHEMA_VERSION, facts.known)

@@ -12,20 +12,32 @@ from fhir_adapters.canonical import Refusal
 from fhir_adapters.envelope import Entry
 from fhir_adapters.errors import InputError
 from fhir_adapters.resources import Read, Refused, decode, reference_of
-from fhir_adapters.subjects import MAY_BE_NOBODYS, Subject
+from fhir_adapters.subjects import BY_PATIENT, MAY_BE_NOBODYS, Subject
 
 LIST_OF = {
     "Condition": "conditions",
     "MedicationRequest": "medications",
     "MedicationStatement": "medications",
     "MedicationOrder": "medications",
+    "MedicationDispense": "medications",
+    "MedicationAdministration": "medications",
     "Medication": "medications",
     "AllergyIntolerance": "allergies",
     "Observation": "observations",
     "QuestionnaireResponse": "observations",
+    "DiagnosticReport": "observations",
+    "FamilyMemberHistory": "family_history",
     "Consent": "consents",
 }
-LISTS = ("conditions", "medications", "allergies", "observations", "consents")
+LISTS = ("conditions", "medications", "allergies", "observations", "consents", "family_history")
+
+# Orders and records that may contain their Medication.
+CONTAINERS = (
+    wire.MedicationRequest,
+    wire.MedicationStatement,
+    wire.MedicationDispense,
+    wire.MedicationAdministration,
+)
 
 R = TypeVar("R", bound=wire.Resource)
 _HEAD = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -93,7 +105,7 @@ class Gathered:
             kind = type(read.resource).__name__
             raise InputError("U-PATIENT-MISMATCH", f"a {kind} is another patient's; send one patient's data only")
         reason = {"another": "subject-another-patient", "nobody": "subject-missing"}.get(whose, f"subject-{whose}")
-        path = "patient" if isinstance(read.resource, wire.AllergyIntolerance | wire.Consent) else "subject"
+        path = "patient" if isinstance(read.resource, BY_PATIENT) else "subject"
         self.refusals.append(Refusal(read.reference, path, reason))
         if whose in ("nobody", "unresolved"):
             self.present.add(name)
@@ -108,7 +120,7 @@ class Gathered:
         if known is not read.resource and known != read.resource:
             self._conflict(read.reference, name)
         self._note(read)
-        if isinstance(read.resource, (wire.MedicationRequest, wire.MedicationStatement)):
+        if isinstance(read.resource, CONTAINERS):
             for raw in read.resource.contained:
                 self._add_contained(raw, read.reference)
 

@@ -11,6 +11,7 @@ from importlib.resources import files
 
 from fhir_adapters import terminology
 from fhir_adapters.canonical import CanonicalPatient, Diagnosis, Feature, MedicationCourse, Source
+from fhir_adapters.indexed import Indexed
 from fhir_adapters.latest import absent, present
 from fhir_adapters.schema import FeatureSpec
 
@@ -43,14 +44,15 @@ def antidepressants() -> frozenset[str]:
     return frozenset(listed.union(*(members.get(name, ()) for name in ("ssri", "snri", "tca", "maoi"))))
 
 
-def flag(spec: FeatureSpec, patient: CanonicalPatient, as_of: date) -> Feature:
+def flag(spec: FeatureSpec, facts: Indexed) -> Feature:
     """Return whether an active Condition says so; false only when the conditions were supplied whole."""
-    found = _active(patient, _FLAGS[spec.name], as_of)
-    return _yes(spec, found[0]) if found else _not_listed(spec, patient)
+    found = _active(facts.patient, _FLAGS[spec.name], facts.as_of)
+    return _yes(spec, found[0]) if found else _not_listed(spec, facts.patient)
 
 
-def chronic_depression(spec: FeatureSpec, patient: CanonicalPatient, as_of: date) -> Feature:
+def chronic_depression(spec: FeatureSpec, facts: Indexed) -> Feature:
     """Return whether depression is active for two years or more, or dysthymia is."""
+    patient, as_of = facts.patient, facts.as_of
     lasting = _active(patient, frozenset({"dysthymia"}), as_of)
     depressions = _active(patient, _DEPRESSIONS, as_of)
     for diagnosis in (*lasting, *depressions):
@@ -64,12 +66,13 @@ def chronic_depression(spec: FeatureSpec, patient: CanonicalPatient, as_of: date
     return _not_listed(spec, patient)
 
 
-def trials(spec: FeatureSpec, patient: CanonicalPatient, as_of: date) -> Feature:
+def trials(spec: FeatureSpec, facts: Indexed) -> Feature:
     """Return how many antidepressants were stopped after four weeks or more.
 
     A drug that is still taken is not one of them: its ended orders are renewals. Missing while a stopped
     course has no dates to tell, or a stopped drug is not known and may be one.
     """
+    patient = facts.patient
     if lacking := _list_missing(spec, patient, "medications"):
         return lacking
     stopped = [course for course in patient.medications if course.taking == "stopped"]
@@ -91,8 +94,9 @@ def trials(spec: FeatureSpec, patient: CanonicalPatient, as_of: date) -> Feature
     return present(spec, float(len(tried)), None, _listed(patient, tried.values(), "features.trials"))
 
 
-def days_on_antidepressant(spec: FeatureSpec, patient: CanonicalPatient, as_of: date) -> Feature:
+def days_on_antidepressant(spec: FeatureSpec, facts: Indexed) -> Feature:
     """Return the days since the present antidepressant was started; of several, the one started last."""
+    patient = facts.patient
     if lacking := _list_missing(spec, patient, "medications"):
         return lacking
     known = antidepressants()
@@ -105,13 +109,14 @@ def days_on_antidepressant(spec: FeatureSpec, patient: CanonicalPatient, as_of: 
     last = active[0]
     if "start-not-exact" in last.source.repairs:
         return absent(spec, "missing", "start-not-exact", last.start, last.source)
-    if last.start and last.start > as_of:
+    if last.start and last.start > facts.as_of:
         return absent(spec, "refused", "future", last.start, last.source)
-    return present(spec, float(_days(last.start, as_of)), last.start, last.source)
+    return present(spec, float(_days(last.start, facts.as_of)), last.start, last.source)
 
 
-def medication_count(spec: FeatureSpec, patient: CanonicalPatient) -> Feature:
+def medication_count(spec: FeatureSpec, facts: Indexed) -> Feature:
     """Return the number of drugs being taken or ordered: one an ingredient, one an unresolved text."""
+    patient = facts.patient
     if lacking := _list_missing(spec, patient, "medications"):
         return lacking
     courses = [one for one in patient.medications if one.taking in _COUNTED]

@@ -7,12 +7,13 @@ the feature absent, because the older one may no longer hold. A resource that sa
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
+
+from msgspec.structs import replace
 
 from fhir_adapters.canonical import (
     AbsenceStatus,
-    CanonicalPatient,
     Feature,
     Measurement,
     Refusal,
@@ -20,6 +21,7 @@ from fhir_adapters.canonical import (
     ScaleScore,
     Source,
 )
+from fhir_adapters.indexed import Indexed
 from fhir_adapters.schema import FeatureSpec
 
 _SAME_AFTER_CONVERSION = 0.01  # rounding of two units of one value; policy
@@ -72,12 +74,34 @@ def absent(
     return Feature(spec.name, status, reason=reason, effective=effective, source=source)
 
 
+def latest_measurement(
+    spec: FeatureSpec,
+    facts: Indexed,
+    key: str | None = None,
+    values: frozenset[str] | None = None,
+    *,
+    preferred_first: bool = False,
+) -> Feature:
+    """Return the feature from the measurements of ``key`` (the feature's own name where left out).
+
+    ``values``: the codes that count, of a coded measurement.
+    """
+    key = key or spec.name
+    found = facts.measured(key)
+    candidates = [of_measurement(one) for one in found if values is None or one.value in values]
+    return choose(spec, facts, candidates, facts.refused((key,)), preferred_first=preferred_first)
+
+
+def latest_score(spec: FeatureSpec, facts: Indexed, keys: Sequence[str]) -> Feature:
+    """Return the feature from the answers and totals of these ``<scale>.<part>``."""
+    return choose(spec, facts, [of_score(one) for one in facts.scored(keys)], facts.refused(keys))
+
+
 def choose(
     spec: FeatureSpec,
-    patient: CanonicalPatient,
+    facts: Indexed,
     candidates: Sequence[Candidate],
     refusals: Sequence[Refusal],
-    as_of: date,
     *,
     preferred_first: bool = False,
 ) -> Feature:
@@ -85,6 +109,7 @@ def choose(
 
     ``preferred_first``: several values of one time are estimates by different equations; the first counts.
     """
+    as_of = facts.as_of
     dated = [one for one in candidates if one.effective is not None and one.effective <= as_of]
     seen = [one for one in refusals if one.effective is None or one.effective <= as_of]
     day = max((one.effective for one in dated if one.effective), default=None)
@@ -92,7 +117,7 @@ def choose(
     if newer:
         return _refused(spec, newer)
     if day is None:
-        return _none(spec, patient, candidates, seen)
+        return _none(spec, facts, candidates, seen)
     top = newest(dated)
     return _judge(spec, top[:1] if preferred_first else top, day, as_of)
 
@@ -132,9 +157,7 @@ def _is_reading(refusal: Refusal) -> bool:
     return refusal.reason not in _NO_READING and not refusal.reason.startswith("data-absent")
 
 
-def _none(
-    spec: FeatureSpec, patient: CanonicalPatient, candidates: Sequence[Candidate], refusals: Sequence[Refusal]
-) -> Feature:
+def _none(spec: FeatureSpec, facts: Indexed, candidates: Sequence[Candidate], refusals: Sequence[Refusal]) -> Feature:
     undated = [one for one in candidates if one.effective is None]
     if undated:
         return absent(spec, "refused", "undated", None, undated[0].source)
@@ -142,7 +165,7 @@ def _none(
         return _refused(spec, refusals)
     if candidates:
         return absent(spec, "refused", "future", candidates[0].effective, candidates[0].source)
-    supplied = patient.lists.get("observations", "not-supplied") != "not-supplied"
+    supplied = facts.patient.lists.get("observations", "not-supplied") != "not-supplied"
     return absent(spec, "missing", "not-recorded" if supplied else "observations-not-supplied")
 
 

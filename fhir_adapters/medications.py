@@ -4,8 +4,9 @@ Only a status named below counts as taking, and a status outside R4's lists is `
 read as "not taking". A draft or a proposal, our own too, is no drug that is taken.
 """
 
-from dataclasses import replace
 from datetime import date, timedelta
+
+from msgspec.structs import replace
 
 from fhir_adapters import dates, wire
 from fhir_adapters.canonical import MedicationCourse, Original, Refusal, Taking

