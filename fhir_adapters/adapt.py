@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date
+from operator import attrgetter, eq
 
 from fhir_adapters import (
     allergies,
@@ -25,10 +26,15 @@ from fhir_adapters.errors import InputError
 from fhir_adapters.facts import Reading
 from fhir_adapters.features import vector
 from fhir_adapters.profile import Profile
-from fhir_adapters.reader import Chart
+from fhir_adapters.told import assumed
 
 DEFAULT_PROFILE = "base-r4"
-_HOLES = frozenset({"no-code", "not-asked"})  # reasons that leave a list incomplete
+_PLACE = attrgetter("reference", "path", "reason")
+# Reasons that leave a list incomplete; those of the second line are of the family history.
+_HOLES = frozenset({"no-code", "not-asked"}) | frozenset(
+    {"history-partial", "health-unknown", "relation-unknown", "status-unknown", "condition-not-understood"}
+    | {"problem-not-understood"}
+)
 
 
 def adapt(raw: bytes, as_of: date, profile: Profile | None = None) -> Adapted:
@@ -37,7 +43,8 @@ def adapt(raw: bytes, as_of: date, profile: Profile | None = None) -> Adapted:
     InputError for bytes or resources that cannot be read.
     """
     profile = profile or profiles.load(DEFAULT_PROFILE)
-    return _adapted(reader.read(raw, repairs=profile.repairs), as_of, profile)
+    chart = reader.read(raw, repairs=profile.repairs, assumed=assumed(profile.fhir_versions), notices=profile.notices)
+    return adapt_chart(Reading(chart, profile, terminology.load()), as_of)
 
 
 def adapt_prefetch(
@@ -53,14 +60,17 @@ def adapt_prefetch(
     ``checked`` when ``strict_json.check`` has already seen the bytes.
     """
     profile = profile or profiles.load(DEFAULT_PROFILE)
-    chart = reader.read_prefetch(values, patient_id, repairs=profile.repairs, checked=checked)
-    return _adapted(chart, as_of, profile)
+    first = assumed(profile.fhir_versions)
+    chart = reader.read_prefetch(
+        values, patient_id, repairs=profile.repairs, checked=checked, assumed=first, notices=profile.notices
+    )
+    return adapt_chart(Reading(chart, profile, terminology.load()), as_of)
 
 
-def _adapted(chart: Chart, as_of: date, profile: Profile) -> Adapted:
-    reading = Reading(chart, profile, terminology.load())
+def adapt_chart(reading: Reading, as_of: date) -> Adapted:
+    """Return the patient of a chart and the features on ``as_of``; InputError U-FHIR-NO-PATIENT."""
     patient = canonical(reading, as_of)
-    return Adapted(patient, vector(patient, as_of), profile.name, patients.demographics(reading))
+    return Adapted(patient, vector(patient, as_of), reading.profile.name, patients.demographics(reading))
 
 
 def canonical(reading: Reading, as_of: date) -> CanonicalPatient:
@@ -69,7 +79,7 @@ def canonical(reading: Reading, as_of: date) -> CanonicalPatient:
     if chart.patient is None:
         raise InputError("U-FHIR-NO-PATIENT", "The input holds no Patient; send the Patient resource with it.")
     person = patients.read(reading, chart.patient, as_of)
-    coded = tuple(observations.elements(reading))
+    coded = observations.elements(reading)
     measured, unmeasured = observations.read(reading, coded)
     scored, unscored = scales.read(reading, coded)
     daily, no_daily = wearables.read(reading, coded)
@@ -106,7 +116,12 @@ def canonical(reading: Reading, as_of: date) -> CanonicalPatient:
 
 
 def _sorted(refusals: set[Refusal]) -> tuple[Refusal, ...]:
-    return tuple(sorted(refusals, key=lambda one: (one.reference, one.path, one.reason, repr(one))))
+    """Return the refusals by place and reason, then by all that they say, which is asked only where it is needed."""
+    ordered = sorted(refusals, key=_PLACE)
+    places = list(map(_PLACE, ordered))
+    if any(map(eq, places, places[1:])):
+        ordered.sort(key=lambda one: (_PLACE(one), repr(one)))
+    return tuple(ordered)
 
 
 def _state(state: ListState, refusals: tuple[Refusal, ...]) -> ListState:

@@ -114,7 +114,12 @@ class MedicationCourse(Fact, frozen=True):
 
 
 class Diagnosis(Fact, frozen=True):
-    """One problem. ``keys`` as in terminology/conditions.csv, empty for a problem that no rule reads."""
+    """One problem. ``keys`` as in terminology/conditions.csv, empty for a problem that no rule reads.
+
+    ``certain`` is False where the record itself doubts it (not confirmed, codes that contradict each other, words
+    such as "rule out", an end beside an active status; ``source.repairs`` says which): such a problem still
+    speaks against a drug, and is no indication for one.
+    """
 
     keys: tuple[str, ...]
     active: bool
@@ -122,6 +127,7 @@ class Diagnosis(Fact, frozen=True):
     text: str
     code: str | None
     source: Source
+    certain: bool = True
 
 
 class Allergy(Fact, frozen=True):

@@ -1,22 +1,9 @@
-"""Code systems under their canonical names, and codes as the terminology tables key them."""
+"""Codes as found to codes as the tables key them: the system under its canonical name, the code mended."""
 
-from __future__ import annotations
+from fhir_adapters.code_systems import ICD10CM, LOINC, RXNORM, SNOMED, UCUM, key_code
+from fhir_adapters.profile import Profile
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:  # profile reads the terminology, which is keyed by this module
-    from fhir_adapters.profile import Profile
-
-LOINC = "http://loinc.org"
-SNOMED = "http://snomed.info/sct"
-RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
-ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
-UCUM = "http://unitsofmeasure.org"
-
-
-def key_code(system: str | None, code: str) -> str:
-    """Return the code as tables are keyed: ICD-10-CM in capitals and without its dot."""
-    return code.replace(".", "").upper() if system == ICD10CM else code
+__all__ = ["ICD10CM", "LOINC", "RXNORM", "SNOMED", "UCUM", "canonical_system", "key_code", "normalise_code"]
 
 
 def canonical_system(system: str | None, profile: Profile) -> str | None:

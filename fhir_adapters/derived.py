@@ -1,22 +1,25 @@
-"""Features computed from other features: age, body mass index, creatinine clearance, pregnancy.
+"""Features computed from other features: age, body mass index, creatinine clearance, pregnancy, means of days.
 
 A computed feature names all its inputs in its path, and is missing by the name of the first input that is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 from msgspec.structs import replace
 
 from fhir_adapters import dates
-from fhir_adapters.canonical import CanonicalPatient, Diagnosis, Feature, Source
+from fhir_adapters.canonical import CanonicalPatient, DailyValue, Diagnosis, Feature, Source
 from fhir_adapters.indexed import Indexed
-from fhir_adapters.latest import absent, choose, latest_measurement, newest, of_score, present
+from fhir_adapters.latest import absent, choose, is_reading, latest_measurement, newest, of_score, present
 from fhir_adapters.schema import FeatureSpec
 
 _ADULT = 18
 _PREGNANCY_DAYS = 300  # 42 weeks and a week's grace; policy
-_PREGNANT = frozenset({"pregnant", "not_pregnant"})
+_BREASTFEEDING_DAYS = 365  # how long a Condition may hold; policy
+_WINDOW_DAYS, _LEAST_DAYS = 14, 4  # the schema's own words; the day of assessment is not over and is left out
+_PRESSURES = {"systolic_bp": "diastolic_bp", "diastolic_bp": "systolic_bp"}
+_DAILY = {"steps_per_day": "steps", "sleep_hours": "sleep_duration", "resting_heart_rate": "resting_heart_rate"}
 
 
 def age(spec: FeatureSpec, facts: Indexed) -> Feature:
@@ -44,6 +47,20 @@ def sex(spec: FeatureSpec, facts: Indexed) -> Feature:
         return absent(spec, "missing", "unknown" if refusals else "not-recorded")
     origin = Source(refusals[0].reference, refusals[0].path, "features.refused")
     return absent(spec, "refused", refusals[0].reason, None, origin)
+
+
+def blood_pressure(spec: FeatureSpec, facts: Indexed) -> Feature:
+    """Return the latest pressure; refused where the same reading has a systolic one that is not above the diastolic."""
+    found = latest_measurement(spec, facts)
+    if found.status != "present" or found.source is None:
+        return found
+    reference, partner = found.source.reference, _PRESSURES[spec.name]
+    other = next((one.value for one in facts.measured(partner) if one.source.reference == reference), None)
+    pair = {spec.name: found.value, partner: other}
+    systolic, diastolic = (pair[name] for name in _PRESSURES)
+    if isinstance(systolic, float) and isinstance(diastolic, float) and systolic <= diastolic:
+        return absent(spec, "refused", "implausible", found.effective, found.source)
+    return found
 
 
 def bmi(spec: FeatureSpec, facts: Indexed) -> Feature:
@@ -84,31 +101,72 @@ def crcl(spec: FeatureSpec, facts: Indexed) -> Feature:
 
 def pregnancy(spec: FeatureSpec, facts: Indexed) -> Feature:
     """Return the latest coded status, or pregnant by an active Condition; where they disagree, a conflict."""
+    return _state(spec, facts, "pregnancy", "pregnant", _PREGNANCY_DAYS)
+
+
+def breastfeeding(spec: FeatureSpec, facts: Indexed) -> Feature:
+    """Return the latest coded status, or breastfeeding by an active Condition; where they disagree, a conflict."""
+    return _state(spec, facts, "breastfeeding", "breastfeeding", _BREASTFEEDING_DAYS)
+
+
+def _state(spec: FeatureSpec, facts: Indexed, condition: str, yes: str, days: int) -> Feature:
+    """Return ``yes`` or ``not_<yes>``: what an Observation or an active Condition of at most ``days`` says."""
     if facts.known["sex"].value == "male":
         return absent(spec, "missing", "not-applicable")
-    observed = latest_measurement(spec, facts, values=_PREGNANT)
-    conditions = [one for one in facts.patient.diagnoses if "pregnancy" in one.keys and one.active]
-    recent = [one for one in conditions if _may_last(one, facts.as_of)]
-    if not recent:
-        return observed
-    first = recent[0]
-    if observed.value == "not_pregnant" and observed.source is not None:
-        places = sorted((f"{first.source.reference} code", f"{observed.source.reference} {observed.source.path}"))
+    observed = latest_measurement(spec, facts, values=frozenset({yes, f"not_{yes}"}))
+    found = [one for one in facts.patient.diagnoses if condition in one.keys and one.active]
+    recent = [one for one in found if _may_last(one, facts.as_of, days)]
+    certain = next((one for one in recent if one.certain), None)
+    if certain is None:
+        doubted = bool(recent) and observed.status != "present"
+        return absent(spec, "missing", "diagnosis-not-certain", None, recent[0].source) if doubted else observed
+    if observed.value == f"not_{yes}" and observed.source is not None:
+        places = sorted((f"{certain.source.reference} code", f"{observed.source.reference} {observed.source.path}"))
         origin = Source(observed.source.reference, "; ".join(places), "features.conflict")
         return absent(spec, "conflicting", "values-disagree", observed.effective, origin)
-    return observed if observed.value == "pregnant" else present(spec, "pregnant", first.onset, first.source)
+    return observed if observed.value == yes else present(spec, yes, certain.onset, certain.source)
+
+
+def daily_mean(spec: FeatureSpec, facts: Indexed) -> Feature:
+    """Return the mean of the days with data among the last fourteen before the day of assessment, at least four."""
+    key, as_of = _DAILY[spec.name], facts.as_of
+    ages = [((as_of - one.day).days, one) for one in facts.patient.daily if one.key == key]
+    days = [one for age, one in ages if 1 <= age <= _WINDOW_DAYS]
+    if len(days) >= _LEAST_DAYS:
+        mean = round(sum(one.value for one in days) / len(days), 2)
+        return present(spec, mean, days[0].day, _from_days(days))
+    if days:
+        return absent(spec, "missing", f"fewer-than-{_LEAST_DAYS}-days", days[0].day, _from_days(days))
+    older = next((one for age, one in ages if age > _WINDOW_DAYS), None)
+    if older is not None:
+        return absent(spec, "stale", f"older-than-{_WINDOW_DAYS}-days", older.day, older.source)
+    return choose(spec, facts, (), facts.refused((key,)))
+
+
+def _from_days(days: Sequence[DailyValue]) -> Source:
+    """Return a source that names the first reading of each day, newest first."""
+    places = "; ".join(f"{one.source.reference} {one.source.path}" for one in days)
+    repairs = sorted({repair for one in days for repair in one.source.repairs})
+    return Source(days[0].source.reference, places, "features.daily-mean", None, tuple(repairs))
 
 
 def phq9_previous(spec: FeatureSpec, facts: Indexed) -> Feature:
-    """Return the newest total of an earlier day than the latest one; its path names the latest too."""
+    """Return the newest total of an earlier day than the latest one, read or not; its path names the latest too."""
     candidates = [of_score(one) for one in facts.scored(("phq9.total",))]
     dated = [one for one in candidates if one.effective and one.effective <= facts.as_of]
-    latest = newest(dated)[:1]
-    earlier = [one for one in dated if latest and one.effective != latest[0].effective]
-    if not earlier:
+    unread = [
+        one
+        for one in facts.refused(("phq9.total",))
+        if one.effective and one.effective <= facts.as_of and is_reading(one)
+    ]
+    last = max((one.effective for one in (*dated, *unread) if one.effective), default=None)
+    earlier = [one for one in dated if one.effective != last]
+    refused = [one for one in unread if one.effective != last]
+    if not (earlier or refused):
         return absent(spec, "missing", "no-earlier-total")
-    found = choose(spec, facts, earlier, ())
-    if found.source is None:
+    found = choose(spec, facts, earlier, refused)
+    latest = newest(dated)[:1]
+    if found.source is None or not latest or latest[0].effective != last:
         return found
     path = f"{found.source.path}; before {latest[0].source.reference}"
     return replace(found, source=replace(found.source, path=path))
@@ -124,8 +182,8 @@ def phq9_change(spec: FeatureSpec, facts: Indexed) -> Feature:
     return present(spec, now - before, inputs["phq9_total"].effective, _from_inputs("features.change", inputs))
 
 
-def _may_last(diagnosis: Diagnosis, as_of: date) -> bool:
-    return diagnosis.onset is None or 0 <= (as_of - diagnosis.onset).days <= _PREGNANCY_DAYS
+def _may_last(diagnosis: Diagnosis, as_of: date, days: int) -> bool:
+    return diagnosis.onset is None or 0 <= (as_of - diagnosis.onset).days <= days
 
 
 def _number(feature: Feature) -> float | None:

@@ -1,209 +1,153 @@
-"""What resources come in: Bundle, JSON list, NDJSON or alone; opened here, the resources left unread."""
+"""What resources come in: Bundle, Parameters, JSON list, NDJSON or alone; opened here.
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple, cast
+Each value is first decoded whole (``quick``). Where that does not do, it is unpacked entry by entry (``unpack``).
+"""
+
+import re
+from collections.abc import Sequence
+from typing import cast
 
 import msgspec
 
-from fhir_adapters import strict_json
+from fhir_adapters import quick, strict_json
 from fhir_adapters.errors import InputError
+from fhir_adapters.opened import MATCHES, MAX_ENTRIES, Opened, count, is_wrong
+from fhir_adapters.quick import Batch
+from fhir_adapters.shapes import Bundle, Outcome, Place, Root
+from fhir_adapters.unpack import unpack
 
-MAX_ENTRIES = 2000
-_MATCHES = (None, "match")  # of Bundle.entry.search.mode: what the search was for, not what it included
-_HARMLESS = frozenset({"information", "success"})
-# http://hl7.org/fhir/R4/valueset-issue-type.html: content may be held back, however mild the severity.
-_HELD_BACK = frozenset({"suppressed", "incomplete"})
-
-
-class Entry(NamedTuple):
-    """One resource, unread.
-
-    ``incomplete`` when the Bundle that it came in says that more exists; ``modified`` when the input holds
-    the word ``modifierExtension`` or ``implicitRules`` anywhere.
-    """
-
-    kind: str
-    raw: bytes | msgspec.Raw
-    head: Mapping[str, msgspec.Raw]
-    full_url: str | None
-    incomplete: bool
-    modified: bool
-
-
-@dataclass(slots=True)
-class Opened:
-    """What was in the envelope; ``untyped`` counts entries that name no resource type."""
-
-    entries: list[Entry] = field(default_factory=list[Entry])
-    incomplete: bool = False
-    outcome: bool = False  # an OperationOutcome stands in place of the content
-    failed: bool = False  # and it says that something is wrong
-    untyped: int = 0
-    places: int = 0
-    modified: bool = False
-
-
-class _Link(msgspec.Struct, gc=False):
-    relation: str | None = None
-
-
-class _Search(msgspec.Struct, gc=False):
-    mode: str | None = None
-
-
-class _Place(msgspec.Struct, gc=False):
-    fullUrl: str | None = None  # noqa: N815
-    resource: msgspec.Raw = msgspec.Raw()
-    search: _Search | None = None
-
-
-class _Bundle(msgspec.Struct):
-    type: str | None = None
-    total: int | None = None
-    link: list[_Link] = []
-    entry: list[_Place] = []
-
-
-class _Issue(msgspec.Struct, gc=False):
-    severity: str = ""
-    code: str = ""
-
-
-class _Outcome(msgspec.Struct):
-    issue: list[_Issue] = []
-
-
-_HEAD = msgspec.json.Decoder(dict[str, msgspec.Raw])
+# Up to the first line break that something follows.
+_FIRST_LINE = re.compile(rb"\s*(\{[^\r\n]*\S)[^\S\r\n]*[\r\n]\s*\S")
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
-_BUNDLE = msgspec.json.Decoder(_Bundle)
-_OUTCOME = msgspec.json.Decoder(_Outcome)
-_NAME = msgspec.json.Decoder(str)
 
 
-def open_file(raw: bytes) -> Opened:
-    """Return what a file holds; InputError U-JSON-…, U-FHIR-TYPE, U-FHIR-ENTRIES."""
-    opened = Opened(modified=_modified(raw))
-    for document in _documents(raw):
-        strict_json.check(document)
-        for one in _LIST.decode(document) if document.lstrip().startswith(b"[") else (document,):
-            _count(opened, 1)
-            _open(one, opened)
-    if not opened.entries:
+def open_file(
+    raw: bytes,
+    *,
+    checked: bool = False,
+    quickly: bool = True,
+    limit: int = MAX_ENTRIES,
+    notices: frozenset[str] = frozenset(),
+) -> Opened:
+    """Return what a file of at most ``limit`` entries holds; InputError U-JSON-…, U-FHIR-TYPE, U-FHIR-ENTRIES."""
+    lined = _is_lines(raw)
+    if not checked:
+        strict_json.check_lines(_lines(raw)) if lined else strict_json.check(raw)
+    try:
+        opened = (_open_lines if lined else _open_whole)(raw, quickly, limit, notices)
+    except msgspec.DecodeError:
+        raise InputError("U-JSON-SYNTAX", "not JSON; is the input whole?") from None
+    if not opened.count():
         raise InputError("U-FHIR-TYPE", "no FHIR resource in the input; send a Bundle, a resource, a list or NDJSON")
     return opened
 
 
-def open_value(raw: bytes, *, checked: bool) -> Opened | None:
+def open_value(
+    raw: bytes, *, checked: bool, quickly: bool = True, notices: frozenset[str] = frozenset()
+) -> Opened | None:
     """Return what a prefetch value holds, None for null; InputError U-JSON-…, U-FHIR-TYPE, U-FHIR-ENTRIES."""
     if not checked:
         strict_json.check(raw)
     if raw.strip() == b"null":
         return None
-    opened = Opened(modified=_modified(raw))
-    _open(raw, opened)
+    opened = Opened(notices=notices)
+    try:
+        _open(raw, opened, quickly)
+    except msgspec.DecodeError:
+        raise InputError("U-JSON-SYNTAX", "not JSON; is the input whole?") from None
     if opened.untyped and not opened.places:
         raise InputError("U-FHIR-TYPE", "a prefetch value is no FHIR resource; send a resource or a searchset Bundle")
     return opened
 
 
-def _modified(raw: bytes) -> bool:
-    """Tell whether the bytes may hold a modifier; a name may also be written with ``\\u`` escapes."""
-    return b"modifierExtension" in raw or b"implicitRules" in raw or (b"\\" in raw and b"\\u" in raw)
-
-
-def _documents(raw: bytes) -> Sequence[bytes]:
-    """Return the lines of NDJSON, or the whole: NDJSON starts with a line that is an object by itself."""
-    lines = [line for line in raw.splitlines() if line.strip()] if raw.lstrip().startswith(b"{") else []
-    if len(lines) < 2 or not lines[0].rstrip().endswith(b"}"):
-        return (raw,)
+def _is_lines(raw: bytes) -> bool:
+    """Tell NDJSON from other JSON: its first line is an object by itself, and another follows."""
+    first = _FIRST_LINE.match(raw)
+    if first is None or not first[1].endswith(b"}"):
+        return False
     try:
-        msgspec.json.decode(lines[0])
+        msgspec.json.decode(first[1])
     except (msgspec.MsgspecError, ValueError, RecursionError):
-        return (raw,)
-    return lines
+        return False
+    return True
 
 
-def _count(opened: Opened, places: int) -> None:
-    opened.places += places
-    if opened.places > MAX_ENTRIES:
-        raise InputError("U-FHIR-ENTRIES", f"more than {MAX_ENTRIES} entries; send one patient's current data only")
+def _lines(raw: bytes) -> list[bytes]:
+    return [line for line in raw.splitlines() if line.strip()]
 
 
-def _head(raw: bytes | msgspec.Raw) -> tuple[str, dict[str, msgspec.Raw]]:
-    """Return the resource type, empty for none, and the elements."""
-    try:
-        head = _HEAD.decode(raw)
-        return _NAME.decode(head["resourceType"]), head
-    except (msgspec.ValidationError, KeyError):
-        return "", {}
+def _open_lines(raw: bytes, quickly: bool, limit: int, notices: frozenset[str]) -> Opened:
+    opened = Opened(limit=limit, notices=notices)
+    found = quick.decode_lines(raw) if quickly else None
+    if found is not None:
+        count(opened, len(found))
+        if _take_all(found, opened):
+            return opened
+    opened = Opened(limit=limit, notices=notices)
+    _open_all(_lines(raw), opened, quickly)
+    return opened
 
 
-def _open(raw: bytes | msgspec.Raw, opened: Opened) -> None:
-    kind, head = _head(raw)
-    if kind == "Bundle":
-        _open_bundle(raw, opened, incomplete=False)
-    elif kind == "OperationOutcome":
+def _open_whole(raw: bytes, quickly: bool, limit: int, notices: frozenset[str]) -> Opened:
+    opened = Opened(limit=limit, notices=notices)
+    _open_all(_LIST.decode(raw) if raw.lstrip().startswith(b"[") else (raw,), opened, quickly)
+    return opened
+
+
+def _open_all(values: Sequence[bytes | msgspec.Raw], opened: Opened, quickly: bool) -> None:
+    count(opened, len(values))
+    for value in values:
+        _open(bytes(value), opened, quickly)
+
+
+def _open(raw: bytes, opened: Opened, quickly: bool) -> None:
+    found = quick.decode(raw) if quickly else None
+    if type(found) is Bundle:
+        if _take_bundle(found, opened, incomplete=False):
+            return
+    elif found is not None and _take_all((found,), opened):
+        return
+    unpack(raw, opened, quickly=quickly)
+
+
+def _take_all(found: Sequence[Root], opened: Opened) -> bool:
+    """Add what stands alone, and what stands in Bundles; False when something must be read with care."""
+    groups = quick.by_type(found)
+    if groups is None:
+        return False
+    for one in cast("Sequence[Outcome]", groups.pop(Outcome, ())):
         opened.outcome = True
-        opened.failed = opened.failed or _says_wrong(raw)
-    elif kind:
-        opened.entries.append(Entry(kind, raw, head, None, incomplete=False, modified=opened.modified))
-    else:
-        opened.untyped += 1
+        opened.failed = is_wrong(one, opened) or opened.failed
+    bundles = cast("Sequence[Bundle]", groups.pop(Bundle, ()))
+    if groups:
+        opened.batches.append(Batch(groups))
+    return all(_take_bundle(one, opened, incomplete=False) for one in bundles)
 
 
-def _open_bundle(raw: bytes | msgspec.Raw, opened: Opened, *, incomplete: bool) -> None:
-    bundle = _bundle(raw)
-    _count(opened, len(bundle.entry))
-    held = [(place, *_head(place.resource)) for place in bundle.entry if len(place.resource)]
-    kinds = Counter(kind for place, kind, _ in held if place.search is None or place.search.mode in _MATCHES)
-    incomplete = (
-        incomplete
-        or any(link.relation == "next" for link in bundle.link)
-        or (bundle.type == "searchset" and (bundle.total or 0) > kinds.total() - kinds["OperationOutcome"])
-        or any(_says_wrong(place.resource) for place, kind, _ in held if kind == "OperationOutcome")
-    )
+def _take_bundle(bundle: Bundle, opened: Opened, *, incomplete: bool) -> bool:
+    places: Sequence[Place] = bundle.entry
+    groups = quick.by_type([place.resource for place in places])
+    if groups is None:
+        return False
+    count(opened, len(places))
+    if Outcome in groups or msgspec.UnsetType in groups:
+        outcomes = cast("Sequence[Outcome]", groups.pop(Outcome, ()))
+        wrong = [is_wrong(one, opened) for one in outcomes]  # each is looked at: its notices are kept in mind
+        incomplete = any(wrong) or incomplete
+        groups.pop(msgspec.UnsetType, None)
+        places = [place for place in places if type(place.resource) in groups]
+    incomplete = incomplete or _says_more(bundle, places)
     opened.incomplete = opened.incomplete or incomplete
-    for place, kind, head in held:
-        if kind == "Bundle":
-            _open_bundle(place.resource, opened, incomplete=incomplete)
-        elif not kind:
-            opened.untyped += 1
-        elif kind != "OperationOutcome":
-            opened.entries.append(Entry(kind, place.resource, head, place.fullUrl, incomplete, opened.modified))
+    opened.batches.append(Batch(groups, places, incomplete))
+    return True
 
 
-def _bundle(raw: bytes | msgspec.Raw) -> _Bundle:
-    try:
-        return _BUNDLE.decode(raw)
-    except msgspec.ValidationError:
-        return _loose_bundle(cast("dict[str, Any]", msgspec.json.decode(raw)))
-
-
-def _loose_bundle(bundle: dict[str, Any]) -> _Bundle:
-    """Read a Bundle whose envelope is malformed: its resources are kept, the rest of it is left."""
-    places = [
-        _Place(
-            fullUrl=entry["fullUrl"] if isinstance(entry.get("fullUrl"), str) else None,
-            resource=msgspec.Raw(msgspec.json.encode(entry["resource"])),
-        )
-        for entry in _objects(bundle.get("entry"))
-        if "resource" in entry
-    ]
-    # Its links and total are in doubt, so there may be more.
-    return _Bundle(link=[_Link("next")], entry=places)
-
-
-def _objects(value: Any) -> Iterator[dict[str, Any]]:
-    entries = cast("list[Any]", value) if isinstance(value, list) else [value]
-    return (cast("dict[str, Any]", entry) for entry in entries if isinstance(entry, dict))
-
-
-def _says_wrong(raw: bytes | msgspec.Raw) -> bool:
-    """True unless all issues are mere information."""
-    try:
-        issues = _OUTCOME.decode(raw).issue
-    except msgspec.ValidationError:
-        return True
-    return any(issue.severity not in _HARMLESS or issue.code in _HELD_BACK for issue in issues)
+def _says_more(bundle: Bundle, places: Sequence[Place]) -> bool:
+    """Tell whether there is a next page, or fewer matches than there are in all."""
+    for link in bundle.link:
+        if link.relation == "next":
+            return True
+    if bundle.type != "searchset" or not bundle.total:
+        return False
+    included = [place for place in places if place.search is not None and place.search.mode not in MATCHES]
+    return bundle.total > len(places) - len(included)

@@ -4,6 +4,7 @@ UndersignError
 ├── InputError            bytes or resources that cannot be read (fhir_adapters)
 ├── ProfileError          a dialect profile or code map that cannot be used (fhir_adapters)
 ├── KnowledgeError        knowledge rows that contradict each other (recommender)
+│   └── PackError         a site's knowledge pack that cannot be used (recommender)
 ├── ModelError            a model that does not fit its manifest or the feature schema (recommender)
 └── ServiceError          everything that happens over HTTP, in the store or in the settings (service.errors)
 

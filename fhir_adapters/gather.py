@@ -1,90 +1,128 @@
 """Gathers one patient's resources, refuses what is not theirs, and notes which lists lost something."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar, cast
+from operator import attrgetter
+from typing import Any, TypeVar, cast
 
 import msgspec
 
-from fhir_adapters import wire
+from fhir_adapters import contained, wire
 from fhir_adapters.canonical import Refusal
-from fhir_adapters.envelope import Entry
 from fhir_adapters.errors import InputError
-from fhir_adapters.resources import Read, Refused, decode, reference_of
+from fhir_adapters.lists import LIST_OF
+from fhir_adapters.opened import Entry
+from fhir_adapters.quick import Batch, Shape
+from fhir_adapters.resources import WRONG, Read, Refused, decode, finished, fit, reference_of, wrong_path
+from fhir_adapters.shapes import TYPES
 from fhir_adapters.subjects import BY_PATIENT, MAY_BE_NOBODYS, Subject
-
-LIST_OF = {
-    "Condition": "conditions",
-    "MedicationRequest": "medications",
-    "MedicationStatement": "medications",
-    "MedicationOrder": "medications",
-    "MedicationDispense": "medications",
-    "MedicationAdministration": "medications",
-    "Medication": "medications",
-    "AllergyIntolerance": "allergies",
-    "Observation": "observations",
-    "QuestionnaireResponse": "observations",
-    "DiagnosticReport": "observations",
-    "FamilyMemberHistory": "family_history",
-    "Consent": "consents",
-}
-LISTS = ("conditions", "medications", "allergies", "observations", "consents", "family_history")
-
-# Orders and records that may contain their Medication.
-CONTAINERS = (
-    wire.MedicationRequest,
-    wire.MedicationStatement,
-    wire.MedicationDispense,
-    wire.MedicationAdministration,
-)
+from fhir_adapters.told import Told
 
 R = TypeVar("R", bound=wire.Resource)
-_HEAD = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_STATUSES: Mapping[Shape, tuple[Callable[[Any], str | None], ...]] = {
+    shape: tuple(attrgetter(name) for name in ("status", "intent") if name in shape.__struct_fields__)
+    for shape in TYPES.values()
+}
+# Shapes that say in a concept, not in a code, that they were entered in error.
+_CONTAINERS = frozenset(shape for shape in TYPES.values() if "contained" in shape.__struct_fields__)
+_BY_CONCEPT = (TYPES["Condition"], TYPES["AllergyIntolerance"])
 
 
-def _by_type() -> dict[type[wire.Resource], dict[str, wire.AnyResource]]:
+def _by_type() -> dict[str, dict[str, wire.AnyResource]]:
     return defaultdict(dict)
 
 
 @dataclass(slots=True)
 class Gathered:
-    """What has been read so far. ``present`` and ``lost`` name lists; ``versions`` are others than R4."""
+    """What has been read so far. ``present`` and ``lost`` name lists; ``conflicting`` are references."""
 
     subject: Subject
     patient: wire.Patient
     strict: bool
     allowed: frozenset[str]
-    resources: dict[type[wire.Resource], dict[str, wire.AnyResource]] = field(default_factory=_by_type)
+    told: Told
+    resources: dict[str, dict[str, wire.AnyResource]] = field(default_factory=_by_type)
     medications: dict[str, wire.Medication] = field(default_factory=dict[str, wire.Medication])
     refusals: list[Refusal] = field(default_factory=list[Refusal])
     repairs: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     present: set[str] = field(default_factory=set[str])
     lost: set[str] = field(default_factory=set[str])
-    versions: set[str] = field(default_factory=set[str])
     conflicting: set[str] = field(default_factory=set[str])
 
     def of(self, shape: type[R]) -> tuple[R, ...]:
         """Return the resources of one type, by reference."""
-        kept = cast("dict[str, R]", self.resources[shape])
-        return tuple(kept[key] for key in sorted(kept) if key not in self.conflicting)
+        kept = cast("dict[str, R]", self.resources.get(shape.__name__))
+        if not kept:
+            return ()
+        held = [kept[key] for key in sorted(kept)]
+        if not self.conflicting:
+            return tuple(held)
+        return tuple(one for one in held if reference_of(cast("wire.AnyResource", one)) not in self.conflicting)
 
     def held_medications(self) -> dict[str, wire.Medication]:
         """Return the Medications by every address that they have, but those with conflicting versions."""
         return {key: one for key, one in self.medications.items() if not self.conflicting & {key, reference_of(one)}}
 
+    # ---- many at once
+
+    def add_batch(self, batch: Batch) -> None:
+        """Take resources that were read quickly: whole groups where nothing about them is unusual."""
+        for shape, group in batch.groups.items():
+            name = LIST_OF.get(shape.__name__)
+            if name is None:
+                continue
+            if batch.incomplete:
+                self.lost.add(name)
+            resources = cast("Sequence[wire.AnyResource]", group)
+            if shape.__name__ == "Medication" or not self._keep_all(shape, resources, name):
+                for one, full_url in batch.of(shape):
+                    self._settle(finished(cast("wire.AnyResource", one), full_url, self.allowed), name, full_url)
+
+    def _keep_all(self, shape: Shape, group: Sequence[wire.AnyResource], name: str) -> bool:
+        """Keep a group whose ids, subjects and statuses are as they should be; else False, and nothing is kept."""
+        known = {one.id or "": one for one in group}
+        held = self.resources[shape.__name__]
+        plain = len(known) == len(group) and held.keys().isdisjoint(known) and fit(known)
+        if not plain or not self._are_theirs(group) or not _are_current(shape, group):
+            return False
+        if held:
+            held.update(known)
+        else:
+            self.resources[shape.__name__] = held = known
+        self.present.add(name)
+        if shape in _CONTAINERS:
+            for one in cast("Sequence[wire.Observation]", group):
+                if one.contained:
+                    held[one.id or ""] = self._unpacked(one, reference_of(one))
+        return True
+
+    def _are_theirs(self, group: Sequence[Any]) -> bool:
+        try:
+            if isinstance(group[0], BY_PATIENT):
+                named = {one.patient.reference for one in group}
+            else:
+                named = {one.subject.reference for one in group}
+        except AttributeError:  # one names nobody
+            return False
+        return all(self.subject.named(reference) == "this" for reference in named)
+
+    # ---- one by one
+
     def add(self, entry: Entry) -> None:
         """Read one entry; a Patient was read before, and a type that we do not touch stays unread."""
-        if entry.kind not in LIST_OF:
+        name = LIST_OF.get(entry.kind)
+        if name is None:
             return
-        read = decode(entry, self.allowed)
-        name = LIST_OF[entry.kind]
         if entry.incomplete:
             self.lost.add(name)
+        self._settle(decode(entry, self.allowed, self.told.preferred), name, entry.full_url)
+
+    def _settle(self, read: Read | Refused, name: str, full_url: str | None) -> None:
         if isinstance(read, Refused):
             self._refuse(read, name)
         elif isinstance(read.resource, wire.Medication):
-            self._add_medication(read, read.resource, entry.full_url)
+            self._add_medication(read, read.resource, full_url)
         elif self._is_theirs(read, name):
             self._keep(read, name)
 
@@ -94,8 +132,6 @@ class Gathered:
             self.present.add(name)
         if refused.lost:
             self.lost.add(name)
-        if refused.version != "R4":
-            self.versions.add(refused.version)
 
     def _is_theirs(self, read: Read, name: str) -> bool:
         whose = self.subject.whose(read.resource)
@@ -114,15 +150,13 @@ class Gathered:
 
     def _keep(self, read: Read, name: str) -> None:
         self.present.add(name)
-        held = self.resources[type(read.resource)]
-        key = read.reference if read.resource.id else f"{read.reference}#{len(held)}"
-        known = held.setdefault(key, read.resource)
-        if known is not read.resource and known != read.resource:
+        held = self.resources[type(read.resource).__name__]
+        resource = self._unpacked(read.resource, read.reference)
+        key = resource.id or f"?#{len(held)}"
+        known = held.setdefault(key, resource)
+        if known is not resource and known != resource:
             self._conflict(read.reference, name)
-        self._note(read)
-        if isinstance(read.resource, CONTAINERS):
-            for raw in read.resource.contained:
-                self._add_contained(raw, read.reference)
+        self._note(read.reference, read.repairs)
 
     def _conflict(self, reference: str, name: str) -> None:
         """Two versions of one resource: neither is known to be the present one."""
@@ -139,84 +173,52 @@ class Gathered:
             if held != medication:
                 self._conflict(reference_of(held), "medications")
                 self._conflict(read.reference, "medications")
-        self._note(read)
+        self._unpacked(medication, read.reference)
+        self._note(read.reference, read.repairs)
 
-    def _note(self, read: Read) -> None:
-        if read.repairs:
-            made = {*read.repairs, *self.repairs.get(read.reference, ())}
-            self.repairs[read.reference] = tuple(sorted(made))
+    def _note(self, reference: str, repairs: tuple[str, ...]) -> None:
+        if repairs:
+            self.repairs[reference] = tuple(sorted({*repairs, *self.repairs.get(reference, ())}))
 
-    def _add_contained(self, raw: msgspec.Raw, owner: str) -> None:
-        """http://hl7.org/fhir/R4/references.html#contained: known by its id inside its owner only."""
-        try:
-            head = _HEAD.decode(raw)
-            kind = msgspec.json.decode(head["resourceType"], type=str)
-        except (msgspec.ValidationError, KeyError):
-            self._refuse_contained(owner, Refused(Refusal(owner, "", "unreadable")))
-            return
-        if kind != "Medication":
-            return
-        read = decode(Entry(kind, raw, head, None, incomplete=False, modified=False), self.allowed)
-        if isinstance(read, Refused):
-            self._refuse_contained(owner, read)
-        elif isinstance(read.resource, wire.Medication):
-            key = f"{owner}#{read.resource.id or ''}"
-            if self.medications.setdefault(key, read.resource) != read.resource:
-                # Two owners without an id may contain different drugs under one name.
-                self._refuse_contained(owner, Refused(Refusal(owner, "id", "conflicting-versions")))
-                self.conflicting.add(key)
+    # ---- inside others
 
-    def _refuse_contained(self, owner: str, refused: Refused) -> None:
-        path = f"contained.{refused.refusal.path}".rstrip(".")
-        self._refuse(refused._replace(refusal=Refusal(owner, path, refused.refusal.reason), lost=True), "medications")
+    def _unpacked(self, resource: wire.AnyResource, owner: str) -> wire.AnyResource:
+        """Read what a resource contains; a report is then without it, since its Observations stand in the chart."""
+        inside: tuple[msgspec.Raw, ...] = getattr(resource, "contained", ())
+        for raw in inside:
+            read = contained.read(raw, self.allowed)
+            name = LIST_OF[type(resource).__name__]
+            if isinstance(read, Refused):
+                self._refuse(contained.refused_in(owner, read), name)
+            elif read and isinstance(read.resource, wire.Medication):
+                self._add_contained(read, read.resource, owner)
+            elif read and isinstance(resource, (wire.DiagnosticReport, wire.Observation)):
+                one = contained.reported(read, resource, owner)
+                if one and self._is_theirs(one, name):
+                    self._keep(one, name)
+        return msgspec.structs.replace(resource, contained=()) if inside and _is_report(resource) else resource
 
-
-def find_patient(entries: Sequence[Entry], patient_id: str | None, allowed: frozenset[str]) -> Gathered:
-    """Return an empty gathering for the one Patient among ``entries``.
-
-    Where ``patient_id`` is given, it must be that one. Raises InputError U-FHIR-NO-PATIENT, U-PATIENT-MISMATCH.
-    """
-    found: wire.Patient | None = None
-    repairs: dict[str, tuple[str, ...]] = {}
-    addresses: set[str] = set()
-    for entry in entries:
-        if entry.kind != "Patient":
-            continue
-        read = decode(entry, allowed)
-        if isinstance(read, Refused) or not isinstance(read.resource, wire.Patient):
-            reason = read.refusal.reason if isinstance(read, Refused) else "unreadable"
-            raise InputError("U-FHIR-NO-PATIENT", f"the Patient could not be read ({reason}); correct it")
-        if found not in (None, read.resource):
-            raise InputError("U-PATIENT-MISMATCH", "two different Patients; send one patient's data only")
-        found = read.resource
-        repairs = {read.reference: read.repairs} if read.repairs else repairs
-        addresses |= {entry.full_url} if entry.full_url else set()
-    if found is None and patient_id is None:
-        found = _lone_subject(entries)
-    if found is None:
-        raise InputError("U-FHIR-NO-PATIENT", "no Patient in the input; send the Patient with the record")
-    if patient_id is not None and found.id != patient_id:
-        raise InputError("U-PATIENT-MISMATCH", "the Patient is not the one that the call is about; send that one")
-    subject = Subject(found.id or "", frozenset(addresses))
-    return Gathered(subject, found, patient_id is not None, allowed, repairs=repairs)
+    def _add_contained(self, read: Read, medication: wire.Medication, owner: str) -> None:
+        key = f"{owner}#{medication.id or ''}"
+        if self.medications.setdefault(key, medication) != medication:
+            # Two owners without an id may contain different drugs under one name.
+            self._refuse(
+                contained.refused_in(owner, Refused(Refusal(owner, "id", "conflicting-versions"))), "medications"
+            )
+            self.conflicting.add(key)
+        self._note(owner, read.repairs)
 
 
-def _lone_subject(entries: Sequence[Entry]) -> wire.Patient | None:
-    """Return a Patient known by id only when a file without one is about a single patient.
-
-    What is not known of that patient stays missing by name: no birth date, no sex.
-    """
-    named = {name for entry in entries if entry.kind in LIST_OF for name in _subjects(entry)}
-    return wire.Patient(id=named.pop()) if len(named) == 1 else None
+def _is_report(resource: wire.AnyResource) -> bool:
+    return isinstance(resource, wire.DiagnosticReport)
 
 
-def _subjects(entry: Entry) -> set[str]:
-    found: set[str] = set()
-    for element in ("subject", "patient"):
-        try:
-            reference = msgspec.json.decode(entry.head.get(element, b"{}"), type=wire.Reference).reference or ""
-        except msgspec.ValidationError:
-            continue
-        kind, _, name = "/".join(reference.strip().partition("/_history/")[0].split("/")[-2:]).partition("/")
-        found |= {name} if kind == "Patient" and name else set()
-    return found
+def _are_current(shape: Shape, group: Sequence[wire.AnyResource]) -> bool:
+    """Tell whether no status among them needs trimming, and none was entered in error."""
+    if shape in _BY_CONCEPT:
+        return not any(map(wrong_path, group))
+    for get in _STATUSES[shape]:
+        for code in set(map(get, group)):
+            if code is not None and (code == WRONG or code != code.strip()):
+                return False
+    return True

@@ -1,44 +1,47 @@
 """A patient's facts by what they tell, indexed once: what every feature is worked out from."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from datetime import date
 
-from fhir_adapters.canonical import CanonicalPatient, Feature, Measurement, Refusal, ScaleScore
+import msgspec
+
+from fhir_adapters.canonical import CanonicalPatient, Diagnosis, Feature, Measurement, Refusal, ScaleScore
 
 
-@dataclass(frozen=True, slots=True)
-class Indexed:
+class Indexed(msgspec.Struct, frozen=True):
     """One patient on one day.
 
     ``measurements`` by key, ``scores`` by ``<scale>.<part>``, ``refusals`` by the key that they would have
-    told, each newest first. ``known`` are the features worked out so far, in schema order.
+    told, each newest first. ``problems`` are the active diagnoses of a known kind up to that day, newest first.
+    ``unrecorded`` says why what no Observation tells is missing. ``known`` are the features worked out so far, in
+    schema order.
     """
 
     patient: CanonicalPatient
     as_of: date
-    measurements: Mapping[str, tuple[Measurement, ...]]
-    scores: Mapping[str, tuple[ScaleScore, ...]]
-    refusals: Mapping[str, tuple[Refusal, ...]]
-    known: dict[str, Feature] = field(default_factory=dict[str, Feature])
+    measurements: Mapping[str, Sequence[Measurement]]
+    scores: Mapping[str, Sequence[ScaleScore]]
+    refusals: Mapping[str, Sequence[Refusal]]
+    problems: Sequence[Diagnosis]
+    unrecorded: str
+    known: dict[str, Feature] = msgspec.field(default_factory=dict[str, Feature])
 
-    def measured(self, key: str) -> tuple[Measurement, ...]:
+    def measured(self, key: str) -> Sequence[Measurement]:
         """Return the measurements of one key, newest first."""
         return self.measurements.get(key, ())
 
-    def scored(self, keys: Iterable[str]) -> list[ScaleScore]:
+    def scored(self, keys: Sequence[str]) -> Sequence[ScaleScore]:
         """Return the scores of these ``<scale>.<part>``, newest first."""
-        found = [self.scores.get(key, ()) for key in keys]
-        present = [one for one in found if one]
+        present = [self.scores[key] for key in keys if key in self.scores]
         if len(present) < 2:
-            return list(present[0]) if present else []
+            return present[0] if present else ()
         wanted = {id(score) for scores in present for score in scores}
         return [score for score in self.patient.scales if id(score) in wanted]
 
-    def refused(self, keys: Iterable[str]) -> list[Refusal]:
+    def refused(self, keys: Sequence[str]) -> Sequence[Refusal]:
         """Return what would have told these keys and could not be used."""
-        return [one for key in keys for one in self.refusals.get(key, ())]
+        return [one for key in keys if key in self.refusals for one in self.refusals[key]]
 
 
 def index(patient: CanonicalPatient, as_of: date) -> Indexed:
@@ -53,10 +56,9 @@ def index(patient: CanonicalPatient, as_of: date) -> Indexed:
     for refusal in patient.refusals:
         if refusal.key is not None:
             refusals[refusal.key].append(refusal)
-    return Indexed(
-        patient,
-        as_of,
-        {key: tuple(found) for key, found in measurements.items()},
-        {key: tuple(found) for key, found in scores.items()},
-        {key: tuple(found) for key, found in refusals.items()},
-    )
+    problems = [
+        one for one in patient.diagnoses if one.active and one.keys and (one.onset is None or one.onset <= as_of)
+    ]
+    supplied = patient.lists.get("observations", "not-supplied") != "not-supplied"
+    unrecorded = "not-recorded" if supplied else "observations-not-supplied"
+    return Indexed(patient, as_of, measurements, scores, refusals, problems, unrecorded)

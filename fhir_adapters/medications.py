@@ -1,149 +1,178 @@
-"""MedicationRequests and MedicationStatements to courses: which drug, whether taken, since when, how much.
+"""Medication resources to courses: which drug, whether taken, since when, how much, by which route.
 
-Only a status named below counts as taking, and a status outside R4's lists is ``unknown``, which is never
-read as "not taking". A draft or a proposal, our own too, is no drug that is taken.
+Only a status that the profile names counts as taking, and a status that it does not name is ``unknown``,
+which is never read as "not taking". A draft or a proposal, our own too, is no drug that is taken.
 """
 
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
+from operator import attrgetter
 
-from msgspec.structs import replace
+import msgspec
 
-from fhir_adapters import dates, wire
+from fhir_adapters import courses, dates, dosage, facts, wire
 from fhir_adapters.canonical import MedicationCourse, Original, Refusal, Taking
-from fhir_adapters.dosage import mg_per_day
+from fhir_adapters.courses import Entry
 from fhir_adapters.drugs import Drug, resolve
-from fhir_adapters.facts import Reading, last_day, newest_first, source
+from fhir_adapters.facts import Reading, last_day, source
 from fhir_adapters.reader import reference_of
 
-# http://hl7.org/fhir/R4/valueset-medicationrequest-intent.html
-_ORDERED = frozenset({"order", "original-order", "reflex-order", "filler-order", "instance-order"})
+# http://hl7.org/fhir/R4/valueset-medicationrequest-intent.html and -status.html: what no profile can count as taken.
 _NOT_ORDERED = {"proposal": "draft-proposal", "option": "intent-option"}
-# http://hl7.org/fhir/R4/valueset-medicationrequest-status.html
-_REQUEST_REFUSED = {
-    "draft": "draft-proposal",
-    "cancelled": "cancelled",
-    "entered-in-error": "entered-in-error",
-}
-_ENDED = frozenset({"completed", "stopped"})
+_REQUEST_REFUSED = {"draft": "draft-proposal", "cancelled": "cancelled", "entered-in-error": "entered-in-error"}
+# An order itself; an instance or a filler of it is no second order.
+_ORDERS = frozenset({"order", "original-order"})
 # http://hl7.org/fhir/R4/valueset-medication-statement-status.html
 _STATEMENT_REFUSED = {"not-taken": "not-taken", "entered-in-error": "entered-in-error"}
-_STATEMENT: dict[str, Taking] = {
-    "active": "taking",
-    "intended": "ordered",
-    "completed": "stopped",
-    "stopped": "stopped",
-}
-_ANOTHER_VERSION = "another-version"
+# http://hl7.org/fhir/R4/valueset-medicationdispense-status.html and -medication-admin-status.html
+_DISPENSE_REFUSED = {"cancelled": "cancelled", "entered-in-error": "entered-in-error", "declined": "declined"}
+_GIVEN_REFUSED = {"not-done": "not-done", "entered-in-error": "entered-in-error"}
+_GIVEN: dict[str, Taking] = {"in-progress": "taking", "completed": "stopped", "stopped": "stopped"}
+_SUPPLY_DAYS = {"d": 1, "day": 1, "days": 1, "wk": 7, "week": 7, "weeks": 7}
+_NO_PERIOD = wire.Period()
+_UNUSED_DOSE = frozenset({"", "as-needed"})  # nothing was said, or the course itself says it
+
+Read = tuple[Entry | None, tuple[Refusal, ...]]
+
+
+class _When(msgspec.Struct, frozen=True, gc=False):
+    """When a drug was begun, and the last days that it may have been taken."""
+
+    start: dates.PartialDate | None
+    ends: Sequence[date | None]
 
 
 def read(reading: Reading) -> tuple[tuple[MedicationCourse, ...], tuple[Refusal, ...]]:
-    """Return the courses, newest start first, and the resources that are none."""
-    read_all = [
-        *(_request(reading, request) for request in reading.chart.medication_requests),
-        *(_statement(reading, statement) for statement in reading.chart.medication_statements),
+    """Return the courses, newest start first, and the resources and dosages that are none."""
+    chart = reading.chart
+    found = [
+        *(_request(reading, one) for one in chart.medication_requests),
+        *(_statement(reading, one) for one in chart.medication_statements),
+        *(_dispense(reading, one) for one in chart.dispenses),
+        *(_administration(reading, one) for one in chart.administrations),
     ]
-    courses = newest_first(
-        (one for one in read_all if isinstance(one, MedicationCourse)),
-        lambda course: (course.start, None),
-        lambda course: (course.source.reference,),
-    )
-    return merged(courses), tuple(one for one in read_all if isinstance(one, Refusal))
+    entries = [entry for entry, _ in found if entry is not None]
+    return courses.joined(entries), tuple(one for _, refusals in found for one in refusals)
 
 
-def merged(courses: tuple[MedicationCourse, ...]) -> tuple[MedicationCourse, ...]:
-    """Return the courses with repeats of one drug joined: same ingredients, same taking, no day between them.
-
-    A joined course keeps everything of its newest part, its dose too, and the earliest start; its path names
-    the other parts. Courses whose drug or dates are not known stay as they are.
-    """
-    joined: list[MedicationCourse] = []
-    for course in courses:
-        place = next((at for at, newer in enumerate(joined) if _continues(course, newer)), None)
-        if place is None:
-            joined.append(course)
-        else:
-            joined[place] = _join(course, joined[place])
-    return newest_first(joined, lambda one: (one.start, None), lambda one: (one.source.reference,))
-
-
-def _continues(older: MedicationCourse, newer: MedicationCourse) -> bool:
-    if not older.ingredients or older.ingredients != newer.ingredients or older.taking != newer.taking:
-        return False
-    if older.start is None or newer.start is None:
-        return False
-    if older.stop is None:
-        return older.taking != "stopped"
-    return newer.start <= older.stop + timedelta(days=1)
-
-
-def _join(older: MedicationCourse, newer: MedicationCourse) -> MedicationCourse:
-    stops = (older.stop, newer.stop)
-    path = newer.source.path if " with " in newer.source.path else f"{newer.source.path} with"
-    origin = replace(
-        newer.source,
-        path=f"{path} {older.source.reference}",
-        rule="medications.joined",
-        repairs=tuple(sorted({*newer.source.repairs, *older.source.repairs})),
-    )
-    return replace(
-        newer,
-        start=older.start,
-        stop=None if None in stops else max(stop for stop in stops if stop),
-        classes=tuple(sorted({*older.classes, *newer.classes})),
-        source=origin,
-    )
-
-
-def _request(reading: Reading, request: wire.MedicationRequest) -> MedicationCourse | Refusal | None:
+def _request(reading: Reading, request: wire.MedicationRequest) -> Read:
     reference = reference_of(request)
-    taking, reason = _request_taking(request)
+    taking, why = _request_taking(reading, request)
     if taking is None:
-        return Refusal(reference, "status", reason)
+        return _refused(reference, "status", why)
     validity = request.dispenseRequest.validityPeriod if request.dispenseRequest else None
     bounds = _bounds(request.dosageInstruction)
-    ends = [bounds.end, validity.end if validity and taking == "stopped" else None]
-    start = dates.parse(request.authoredOn) or dates.parse(bounds.start)
+    start = dates.parse(request.authoredOn) or bounds.start
+    ends = [*bounds.ends, _after(start, dosage.longest(request.dosageInstruction))]
+    if validity and taking == "stopped":
+        ends.append(last_day(validity.end))
     drug = resolve(reading, reference, request.medicationCodeableConcept, request.medicationReference)
-    return _course(reading, reference, drug, taking, start, ends, request.dosageInstruction)
+    order = request.intent in _ORDERS and taking == "taking"
+    return _course(reading, reference, drug, taking, _When(start, ends), request.dosageInstruction, order=order)
 
 
-def _statement(reading: Reading, statement: wire.MedicationStatement) -> MedicationCourse | Refusal | None:
-    reference = reference_of(statement)
-    status = statement.status or ""
-    if statement.taken is not None or statement.medication is not None:
-        return Refusal(reference, "status", _ANOTHER_VERSION)
-    if status in _STATEMENT_REFUSED:
-        return Refusal(reference, "status", _STATEMENT_REFUSED[status])
-    period = statement.effectivePeriod or wire.Period()
-    bounds = _bounds(statement.dosage)
-    start = dates.parse(statement.effectiveDateTime) or dates.parse(period.start) or dates.parse(bounds.start)
-    drug = resolve(reading, reference, statement.medicationCodeableConcept, statement.medicationReference)
-    taking = _STATEMENT.get(status, "unknown")
-    return _course(reading, reference, drug, taking, start, [period.end, bounds.end], statement.dosage)
-
-
-def _request_taking(request: wire.MedicationRequest) -> tuple[Taking | None, str]:
+def _request_taking(reading: Reading, request: wire.MedicationRequest) -> tuple[Taking | None, str]:
     """Return whether the drug is taken by this request; None and why for a request that does not say."""
     status, intent = request.status or "", request.intent or ""
     if request.doNotPerform:
         return None, "do-not-perform"
-    if request.taken is not None or request.medication is not None:
-        return None, _ANOTHER_VERSION
     if status in _REQUEST_REFUSED or intent in _NOT_ORDERED:
         return None, _REQUEST_REFUSED.get(status) or _NOT_ORDERED[intent]
-    if status in _ENDED:
-        return "stopped", ""
-    if status != "active":
-        return "unknown", ""
-    if request.reportedBoolean or intent == "plan":
-        return "reported", ""
-    return ("taking" if intent in _ORDERED else "unknown"), ""
+    taking = reading.profile.taking_of("MedicationRequest", status, intent) or "unknown"
+    reported = request.reportedBoolean or request.reportedReference is not None
+    return ("reported" if reported and taking in ("taking", "unknown") and status == "active" else taking), ""
 
 
-def _bounds(dosages: list[wire.Dosage]) -> wire.Period:
-    """Return the bounds of the one dosage; of several, which may be steps, none."""
-    repeat = dosages[0].timing.repeat if len(dosages) == 1 and dosages[0].timing else None
-    return (repeat.boundsPeriod if repeat else None) or wire.Period()
+def _statement(reading: Reading, statement: wire.MedicationStatement) -> Read:
+    reference, status = reference_of(statement), statement.status or ""
+    if status in _STATEMENT_REFUSED:
+        return _refused(reference, "status", _STATEMENT_REFUSED[status])
+    period = statement.effectivePeriod or _NO_PERIOD
+    bounds = _bounds(statement.dosage)
+    start = dates.parse(statement.effectiveDateTime) or dates.parse(period.start) or bounds.start
+    taking = reading.profile.taking_of("MedicationStatement", status) or "unknown"
+    drug = resolve(reading, reference, statement.medicationCodeableConcept, statement.medicationReference)
+    when = _When(start, [last_day(period.end), *bounds.ends])
+    return _course(reading, reference, drug, taking, when, statement.dosage)
+
+
+def _dispense(reading: Reading, dispense: wire.MedicationDispense) -> Read:
+    """Return a drug that was handed over: it can have been taken until the supply is at its end, and no longer."""
+    reference, status = reference_of(dispense), dispense.status or ""
+    if status in _DISPENSE_REFUSED:
+        return _refused(reference, "status", _DISPENSE_REFUSED[status])
+    start = dates.parse(dispense.whenHandedOver)
+    end = _after(start, _supply(dispense.daysSupply)) if status == "completed" else None
+    taking: Taking = "stopped" if end else "unknown"
+    drug = resolve(reading, reference, dispense.medicationCodeableConcept, dispense.medicationReference)
+    return _course(reading, reference, drug, taking, _When(start, [end]), dispense.dosageInstruction)
+
+
+def _administration(reading: Reading, given: wire.MedicationAdministration) -> Read:
+    """Return a drug that was given: that it is given again, only an order says."""
+    reference, status = reference_of(given), given.status or ""
+    if status in _GIVEN_REFUSED:
+        return _refused(reference, "status", _GIVEN_REFUSED[status])
+    period = given.effectivePeriod or _NO_PERIOD
+    start = dates.parse(given.effectiveDateTime) or dates.parse(period.start)
+    ends = [last_day(period.end), last_day(given.effectiveDateTime)]
+    drug = resolve(reading, reference, given.medicationCodeableConcept, given.medicationReference)
+    return _course(reading, reference, drug, _GIVEN.get(status, "unknown"), _When(start, ends), ())
+
+
+def _supply(quantity: wire.Quantity | None) -> int | None:
+    """Return the days of a supply; None where they cannot be read."""
+    if quantity is None or not quantity.value or quantity.value <= 0 or quantity.comparator:
+        return None
+    days = _SUPPLY_DAYS.get((quantity.code or quantity.unit or "d").strip().lower())
+    return None if days is None else int(quantity.value * days)
+
+
+def _after(start: dates.PartialDate | None, days: int | None) -> date | None:
+    """Return the last day that a time of so many days can reach; None where that is not known."""
+    try:
+        return start.last + timedelta(days=days) if start and days else None
+    except OverflowError:
+        return None
+
+
+def _bounds(dosages: Sequence[wire.Dosage]) -> _When:
+    """Return the first start and the last end of the dosages; no end unless every one of them has one."""
+    starts: list[dates.PartialDate] = []
+    ends: list[date | None] = []
+    for one in dosages:
+        repeat = one.timing.repeat if one.timing else None
+        period = repeat.boundsPeriod if repeat else None
+        if period and (start := dates.parse(period.start)):
+            starts.append(start)
+        ends.append(last_day(period.end) if period else None)
+    return _When(min(starts, key=_FIRST) if starts else None, () if None in ends else ends)
+
+
+_FIRST = attrgetter("first")
+
+
+def _route(reading: Reading, dosages: Iterable[wire.Dosage]) -> str | None:
+    """Return the one route that all codes and texts of all dosages give; None where they differ or tell none."""
+    found = set[str]()
+    for one in dosages:
+        if one.route is not None:
+            found |= _routes(reading, one.route)
+    return found.pop() if len(found) == 1 else None
+
+
+def _routes(reading: Reading, concept: wire.CodeableConcept) -> set[str]:
+    """Return the routes that the codes of a concept give, those of its words where no code gives one."""
+    tables = reading.terms.drugs
+    coded = {tables.routes[code] for code in facts.codes(reading, concept.coding) if code in tables.routes}
+    if coded:
+        return coded
+    words = [text.strip().lower() for text in (concept.text, *[one.display for one in concept.coding]) if text]
+    return {tables.route_words[word] for word in words if word in tables.route_words}
+
+
+def _refused(reference: str, path: str, why: str) -> Read:
+    return None, (Refusal(reference, path, why),)
 
 
 def _course(
@@ -151,27 +180,31 @@ def _course(
     reference: str,
     drug: Drug,
     taking: Taking,
-    start: dates.PartialDate | None,
-    ends: list[str | None],
-    dosages: list[wire.Dosage],
-) -> MedicationCourse | Refusal | None:
+    when: _When,
+    dosages: Sequence[wire.Dosage],
+    *,
+    order: bool = False,
+) -> Read:
     if drug.none_known is not None:
-        return Refusal(reference, drug.path, "not-asked") if drug.none_known == "not-asked" else None
-    repairs = {*drug.repairs, *({"start-not-exact"} if start and not start.exact else ())}
-    return MedicationCourse(
+        return _refused(reference, drug.path, "not-asked") if drug.none_known == "not-asked" else (None, ())
+    dose = dosage.read(dosages, drug.strength, several=len(drug.ingredients) > 1)
+    repairs = drug.repairs if when.start is None or when.start.exact else (*drug.repairs, "start-not-exact")
+    origin = Original(drug.text, None, drug.code)
+    course = MedicationCourse(
         text=drug.text,
         ingredients=drug.ingredients,
         classes=drug.classes,
         taking=taking,
-        start=start.first if start else None,
-        stop=_latest(ends),
-        dose_mg_per_day=mg_per_day(dosages),
-        source=source(reading, reference, drug.path, "medications.drug", Original(drug.text, None, drug.code), repairs),
+        start=when.start.first if when.start else None,
+        # The latest day on which the drug can have been taken: a wash-out is counted from it.
+        stop=max([day for day in when.ends if day], default=None),
+        dose_mg_per_day=dose.mg_per_day,
+        source=source(reading, reference, drug.path, "medications.drug", origin, repairs),
         rxnorm=drug.rxnorm,
         unresolved=drug.unresolved,
+        route=_route(reading, dosages),
+        as_needed=dose.as_needed,
     )
-
-
-def _latest(ends: list[str | None]) -> date | None:
-    """Return the latest day on which the drug can have been taken, as a wash-out is counted from it."""
-    return max((day for end in ends if (day := last_day(end))), default=None)
+    element = "dosage" if reference.startswith("MedicationStatement") else "dosageInstruction"
+    unread = () if dose.why in _UNUSED_DOSE else (Refusal(reference, element, f"dose-{dose.why}"),)
+    return Entry(course, order), unread

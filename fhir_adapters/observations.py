@@ -1,176 +1,196 @@
 """Observations to measurements: laboratory values, vital signs, ECG, coded social history.
 
 A value is taken in its analyte's canonical unit or refused by name: a status that is no result, a unit that
-is not known, a reason for absence, a value that cannot be. Observations that no table knows are passed over.
+is not known, a reason for absence, a value that cannot be. Observations that no table knows are passed over;
+what a wearable tells of a day is read in ``wearables``.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import date
-from functools import cache
-from typing import NamedTuple
+from collections.abc import Iterable
+from operator import itemgetter
 
-from fhir_adapters import units, wire
+from fhir_adapters import units, value_text, wire
 from fhir_adapters.canonical import Measurement, Original, Refusal, Source
-from fhir_adapters.facts import Reading, codes, first_day, moment, newest_first, source, written
-from fhir_adapters.reader import reference_of
-from fhir_adapters.terminology import Analyte, Code
+from fhir_adapters.elements import Element, absent_reason, elements, refused_status
+from fhir_adapters.facts import Reading, codes, newest_first, source, written
+from fhir_adapters.observation_tables import Analyte, ObservationTables
+from fhir_adapters.profile import plain_text
+from fhir_adapters.unit_names import plain
 
-# http://hl7.org/fhir/R4/valueset-observation-status.html
-_RESULT = frozenset({"final", "amended", "corrected"})
-_NO_RESULT = frozenset({"registered", "preliminary", "cancelled", "entered-in-error", "unknown"})
+__all__ = ["Element", "absent_reason", "elements", "quantity", "read", "refused_status"]
+
 _COMPARATORS = frozenset({"<", "<=", ">=", ">"})
-# http://hl7.org/fhir/R4/valueset-data-absent-reason.html
-_ABSENT = frozenset(
-    {
-        *(
-            "unknown",
-            "asked-unknown",
-            "temp-unknown",
-            "not-asked",
-            "asked-declined",
-            "masked",
-            "not-applicable",
-        ),
-        *("unsupported", "as-text", "error", "not-a-number", "negative-infinity", "positive-infinity"),
-        *("not-performed", "not-permitted"),
-    }
-)
+# http://hl7.org/fhir/R4/valueset-observation-status.html: what comes after a final result, and in place of it.
+_CORRECTED = frozenset({"corrected", "amended"})
 
-
-class Element(NamedTuple):
-    """One coded value: an Observation's own (``path`` is empty) or one of its components.
-
-    ``codes`` are its codes in sorted order, each with the repairs made to read it.
-    """
-
-    of: wire.Observation
-    value: wire.Observation | wire.Component
-    codes: Mapping[Code, tuple[str, ...]]
-    reference: str
-    path: str
-    effective: date | None
-    moment: str | None
-
-    def refuse(self, key: str, path: str, reason: str) -> Refusal:
-        """Return the refusal of this element."""
-        return Refusal(self.reference, self.path + path, reason, key, self.effective)
-
-
-def elements(reading: Reading) -> Iterator[Element]:
-    """Yield the values of the chart's Observations whose codes a table knows, components after their Observation."""
-    measured, scored = reading.terms.observation_codes, reading.terms.scale_codes
-    time = cache(_time)  # the Observations of one visit share theirs
-    for observation in reading.chart.observations:
-        for path, value in _values(observation):
-            found = codes(reading, value.code.coding)
-            if any(code in measured or code in scored for code in found):
-                day, instant = time(_when(observation))
-                yield Element(observation, value, found, reference_of(observation), path, day, instant)
-
-
-def _values(observation: wire.Observation) -> Iterator[tuple[str, wire.Observation | wire.Component]]:
-    yield "", observation
-    for index, component in enumerate(observation.component):
-        yield f"component[{index}].", component
-
-
-def _time(when: str | None) -> tuple[date | None, str | None]:
-    return first_day(when), moment(when)
-
-
-def refused_status(reading: Reading, status: str | None) -> str | None:
-    """Return why an Observation of this status is no result, None when it is one by the profile's list."""
-    if status in reading.profile.statuses.get("observation", _RESULT):
-        return None
-    return status if status in _NO_RESULT else "status-unknown" if status else "status-missing"
-
-
-def absent_reason(concept: wire.CodeableConcept | None) -> str | None:
-    """Return ``data-absent-<code>`` for a dataAbsentReason, ``data-absent`` for one outside R4's list."""
-    if concept is None:
-        return None
-    found = sorted({one.code for one in concept.coding if one.code} & _ABSENT)
-    return f"data-absent-{found[0]}" if found else "data-absent"
+Ranked = tuple[int, Measurement]
 
 
 def read(reading: Reading, coded: Iterable[Element]) -> tuple[tuple[Measurement, ...], tuple[Refusal, ...]]:
     """Return the measurements among ``elements``, newest first and the preferred code first, and what is none."""
-    measurements: list[tuple[int, Measurement]] = []
+    measurements: list[Ranked] = []
     refusals: list[Refusal] = []
+    corrected: set[tuple[str, str]] = set()
     for element in coded:
-        found = _known(reading, element)
-        if len({key for key, _ in found}) > 1:
-            refusals.extend(element.refuse(key, "code", "codes-disagree") for key, _ in found)
-        elif found and (result := _measure(reading, element, found[0][0])):
-            if isinstance(result, Refusal):
+        known = element.concept.measured
+        if len(known) > 1 and len({one.key for one in known}) > 1:
+            refusals.extend(element.refuse(one.key, "code", "codes-disagree") for one in known)
+        elif known:
+            result = _measure(reading, element)
+            if isinstance(result, Measurement):
+                measurements.append((known[0].preference, result))
+                if element.of.status in _CORRECTED and result.moment:
+                    corrected.add((result.key, result.moment))
+            elif result is not None:
                 refusals.append(result)
-            else:
-                measurements.append((found[0][1], result))
+    if corrected:
+        measurements, superseded = _without_superseded(measurements, corrected, reading)
+        refusals.extend(superseded)
     ordered = newest_first(
         measurements,
         lambda one: (one[1].effective, one[1].moment),
-        lambda one: (f"{one[0]:09d}", one[1].source.reference, one[1].source.path),
+        lambda one: (one[1].source.reference, one[1].source.path),
+        itemgetter(0),
     )
-    return tuple(measurement for _, measurement in ordered), tuple(refusals)
+    return tuple([measurement for _, measurement in ordered]), tuple(refusals)
 
 
-def _when(observation: wire.Observation) -> str | None:
-    period = observation.effectivePeriod or wire.Period()
-    return observation.effectiveDateTime or observation.effectiveInstant or period.end or period.start
+def _without_superseded(
+    measurements: list[Ranked], corrected: set[tuple[str, str]], reading: Reading
+) -> tuple[list[Ranked], list[Refusal]]:
+    """Leave out a final result of the very instant that a corrected one of the same analyte holds for."""
+    of = {one.id: one.status for one in reading.chart.observations}
+    kept: list[Ranked] = []
+    refusals: list[Refusal] = []
+    for rank, one in measurements:
+        final = of.get(one.source.reference.removeprefix("Observation/")) == "final"
+        if final and (one.key, one.moment or "") in corrected:
+            refusals.append(Refusal(one.source.reference, "status", "superseded", one.key, one.effective))
+        else:
+            kept.append((rank, one))
+    return kept, refusals
 
 
-def _known(reading: Reading, element: Element) -> list[tuple[str, int]]:
-    """Return the analytes that the codes name, each with its code's preference, the preferred first."""
-    table = reading.terms.observation_codes
-    known = (table[code] for code in element.codes if code in table)
-    return sorted(((one.key, one.preference) for one in known), key=lambda pair: (pair[1], pair[0]))
+def _measure(reading: Reading, element: Element) -> Measurement | Refusal | None:
+    """Return the value under its analyte's key.
 
-
-def _measure(reading: Reading, element: Element, key: str) -> Measurement | Refusal | None:
-    """Return the value under an analyte's key; None for a panel, whose members carry the values."""
-    analyte = reading.terms.analytes[key]
-    if analyte.kind in ("panel", "date"):
+    None for a panel, whose members carry the values, and for what is read day by day (``wearables``).
+    """
+    known = element.concept.measured[0]
+    analyte = reading.terms.analytes[known.key]
+    of = element.of
+    if analyte.kind in ("panel", "date") or analyte.group == "daily":
         return None
-    if reason := refused_status(reading, element.of.status):
-        return element.refuse(key, "status", reason)
-    if reason := absent_reason(element.value.dataAbsentReason):
-        return element.refuse(key, "dataAbsentReason", reason)
-    if analyte.kind == "coded":
-        return _coded(reading, element, key)
-    return _quantity(reading, element, analyte)
+    if (of.component or of.hasMember) and _is_heading(element):
+        return None
+    if reason := refused_status(reading, of.status):
+        return element.refuse(analyte.key, "status", reason)
+    if element.value.dataAbsentReason is not None:
+        return element.refuse(analyte.key, "dataAbsentReason", absent_reason(element.value.dataAbsentReason) or "")
+    if known.refused:
+        return element.refuse(analyte.key, "code", known.refused)
+    return _coded(reading, element, analyte) if analyte.kind == "coded" else quantity(reading, element, analyte)
 
 
-def _quantity(reading: Reading, element: Element, analyte: Analyte) -> Measurement | Refusal:
-    quantity = element.value.valueQuantity
-    if quantity is None or quantity.value is None:
-        return element.refuse(analyte.key, "value", _other_value(element.value))
-    if quantity.comparator is not None and quantity.comparator not in _COMPARATORS:
-        return element.refuse(analyte.key, "valueQuantity.comparator", "comparator-unknown")
-    converted = units.convert(quantity.value, quantity, analyte.key, reading.profile)
+def _is_heading(element: Element) -> bool:
+    """Return whether an Observation with components or members has no value of its own because they have them."""
+    of = element.of
+    if element.path or of.dataAbsentReason is not None:
+        return False
+    values = (of.valueQuantity, of.valueCodeableConcept, of.valueString, of.valueInteger, of.valueBoolean)
+    return values == (None, None, None, None, None)
+
+
+def quantity(reading: Reading, element: Element, analyte: Analyte) -> Measurement | Refusal:
+    """Return the number of an element in the analyte's canonical unit, or why there is none."""
+    value = element.value
+    given = value.valueQuantity
+    if given is not None and given.value is not None:
+        repairs = ("unit-from-text",) if given.unit and not given.code else ()
+        return _converted(reading, element, analyte, given, "valueQuantity", repairs)
+    if value.valueString is not None:
+        return _text(reading, element, analyte, value.valueString)
+    if value.valueInteger is not None and plain(analyte.unit or "") == "1":
+        count = wire.Quantity(value=float(value.valueInteger), unit=analyte.unit)
+        return _converted(reading, element, analyte, count, "valueInteger", ())
+    if value.valueCodeableConcept is not None and _says_unknown(reading, value.valueCodeableConcept):
+        return element.refuse(analyte.key, "valueCodeableConcept", "data-absent-unknown")
+    return element.refuse(analyte.key, "value", _other_value(value))
+
+
+def _text(reading: Reading, element: Element, analyte: Analyte, text: str) -> Measurement | Refusal:
+    """Return a number that is written as text, with its unit."""
+    found = value_text.amount(text)
+    if found is None:
+        return element.refuse(analyte.key, "valueString", value_text.no_result(text) or "value-is-text")
+    given = wire.Quantity(value=found.value, unit=found.unit, comparator=found.comparator)
+    return _converted(reading, element, analyte, given, "valueString", ("value-from-text",), text)
+
+
+def _converted(
+    reading: Reading,
+    element: Element,
+    analyte: Analyte,
+    given: wire.Quantity,
+    path: str,
+    repairs: tuple[str, ...],
+    text: str | None = None,
+) -> Measurement | Refusal:
+    if given.comparator is not None and given.comparator not in _COMPARATORS:
+        return element.refuse(analyte.key, f"{path}.comparator", "comparator-unknown")
+    value = given.value or 0.0
+    converted = units.convert(value, given, analyte.key, reading.profile)
     if isinstance(converted, units.UnitRefusal):
         reason = "implausible" if converted.reason == "value-implausible" else converted.reason
-        return element.refuse(analyte.key, "valueQuantity", reason)
-    original = Original(quantity.value, quantity.code or quantity.unit, written(element.value.code.coding))
-    repairs = () if quantity.code else ("unit-from-text",)
-    origin = _source(reading, element, "valueQuantity", original, repairs)
+        return element.refuse(analyte.key, path, reason)
+    original = Original(text or value, None if text else given.code or given.unit, element.concept.told)
+    origin = _source(reading, element, path, original, repairs)
     return Measurement(
-        analyte.key, converted, analyte.unit, element.effective, origin, quantity.comparator, element.moment
+        analyte.key, converted, analyte.unit, element.effective, origin, given.comparator, element.moment
     )
 
 
-def _coded(reading: Reading, element: Element, key: str) -> Measurement | Refusal:
-    concept = element.value.valueCodeableConcept
-    if concept is None:
-        return element.refuse(key, "value", _other_value(element.value))
-    table = reading.terms.status_codes
+def _coded(reading: Reading, element: Element, analyte: Analyte) -> Measurement | Refusal:
+    value, tables = element.value, reading.terms.observation_tables
+    if value.valueCodeableConcept is not None:
+        path, shown = "valueCodeableConcept", value.valueCodeableConcept
+        meaning = _meaning(reading, analyte.key, shown)
+    elif value.valueString is not None:
+        path, shown = "valueString", wire.CodeableConcept(text=value.valueString)
+        meaning = _worded(tables, analyte.key, value.valueString)
+    else:
+        return element.refuse(analyte.key, "value", _other_value(value))
+    if isinstance(meaning, str):
+        return element.refuse(analyte.key, path, meaning)
+    result, repairs = meaning
+    original = Original(shown.text or written(shown.coding), code=element.concept.told)
+    origin = _source(reading, element, path, original, repairs)
+    return Measurement(analyte.key, result, None, element.effective, origin, moment=element.moment)
+
+
+def _meaning(reading: Reading, key: str, concept: wire.CodeableConcept) -> tuple[str, tuple[str, ...]] | str:
+    """Return the result that a concept's codes mean for an analyte and the repairs, or why there is none."""
+    tables = reading.terms.observation_tables
     found = codes(reading, concept.coding)
-    meanings = sorted({table[code] for code in found if code in table})
-    if len(meanings) != 1:
-        return element.refuse(key, "valueCodeableConcept", "codes-disagree" if meanings else "value-code-unknown")
-    original = Original(concept.text or written(concept.coding), code=written(element.value.code.coding))
-    repairs = tuple(repair for made in found.values() for repair in made)
-    origin = _source(reading, element, "valueCodeableConcept", original, repairs)
-    return Measurement(key, meanings[0], None, element.effective, origin, moment=element.moment)
+    results = {tables.values[key, code] for code in found if (key, code) in tables.values}
+    if len(results) > 1:
+        return "codes-disagree"
+    if results:
+        return results.pop(), tuple([repair for made in found.values() for repair in made])
+    if not tables.unknown.isdisjoint(found):
+        return "data-absent-unknown"
+    if found or not concept.text:
+        return "value-code-unknown"
+    return _worded(tables, key, concept.text)
+
+
+def _worded(tables: ObservationTables, key: str, text: str) -> tuple[str, tuple[str, ...]] | str:
+    """Return the result that a text names word for word, as a repair, or why there is none."""
+    result = tables.value_texts.get((key, plain_text(text)))
+    return (result, ("value-from-text",)) if result else value_text.no_result(text) or "value-is-text"
+
+
+def _says_unknown(reading: Reading, concept: wire.CodeableConcept) -> bool:
+    return not reading.terms.observation_tables.unknown.isdisjoint(codes(reading, concept.coding))
 
 
 def _other_value(value: wire.Observation | wire.Component) -> str:
@@ -184,5 +204,7 @@ def _other_value(value: wire.Observation | wire.Component) -> str:
 
 
 def _source(reading: Reading, element: Element, path: str, original: Original, repairs: tuple[str, ...]) -> Source:
-    made = (repair for one in element.codes.values() for repair in one)
-    return source(reading, element.reference, element.path + path, "observations.value", original, (*repairs, *made))
+    concept, dated = element.concept, element.dated
+    if concept.repairs or dated:
+        repairs = (*repairs, *concept.repairs, *dated)
+    return source(reading, element.reference, element.path + path, "observations.value", original, repairs)

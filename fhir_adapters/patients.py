@@ -1,5 +1,6 @@
 """The Patient: birth date, sex, whether alive."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -10,6 +11,21 @@ from fhir_adapters.facts import Reading, source
 from fhir_adapters.reader import reference_of
 
 Sex = Literal["female", "male", "other"]
+# US Core (R4; its DSTU2 form has a concept in place of parts) and AU Core.
+_RACE = frozenset(
+    {
+        "http://hl7.org/fhir/us/core/StructureDefinition/us-core-race",
+        "http://hl7.org.au/fhir/StructureDefinition/indigenous-status",
+    }
+)
+# US Core, UK Core and the Care Connect profiles before it (STU3).
+_ETHNICITY = frozenset(
+    {
+        "http://hl7.org/fhir/us/core/StructureDefinition/us-core-ethnicity",
+        "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-EthnicCategory",
+        "https://fhir.hl7.org.uk/STU3/StructureDefinition/Extension-CareConnect-EthnicCategory-1",
+    }
+)
 _SEXES: dict[str, Sex] = {"female": "female", "male": "male", "other": "other"}
 
 
@@ -52,8 +68,29 @@ def read(reading: Reading, patient: wire.Patient, as_of: date) -> Person:
 
 
 def demographics(reading: Reading) -> Demographics:
-    """Return race and ethnicity, for fairness audits alone."""
-    return Demographics()
+    """Return race and ethnicity, for fairness audits alone: the codes as written, or the text where there is none."""
+    patient = reading.chart.patient
+    if patient is None or not patient.extension:
+        return Demographics()
+    race = _told(patient, _RACE)
+    ethnicity = _told(patient, _ETHNICITY)
+    if not (race or ethnicity):
+        return Demographics()
+    return Demographics(race, ethnicity, source(reading, reference_of(patient), "extension", "patients.demographics"))
+
+
+def _told(patient: wire.Patient, urls: frozenset[str]) -> tuple[str, ...]:
+    found = [one for one in patient.extension if one.url in urls]
+    codes = {code for one in found for code in _codes(one)}
+    texts = {part.valueString for one in found for part in one.extension if part.url == "text" and part.valueString}
+    return tuple(sorted(codes or texts))
+
+
+def _codes(extension: wire.Extension) -> Iterator[str]:
+    """Yield the codes of an extension itself and of its ``ombCategory`` parts; ``detailed`` only refines them."""
+    for one in (extension, *(part for part in extension.extension if part.url == "ombCategory")):
+        codings = [one.valueCoding, *(one.valueCodeableConcept.coding if one.valueCodeableConcept else ())]
+        yield from (coding.code for coding in codings if coding is not None and coding.code)
 
 
 def _birth(text: str | None, as_of: date) -> date | None:

@@ -1,25 +1,39 @@
-"""Bytes to the resources of one patient's chart: Bundle, resource, list, NDJSON, prefetch values.
+"""Bytes to the resources of one patient's chart, as R4: Bundle, resource, list, NDJSON, prefetch values.
 
 One bad entry never costs the others; what could not be read is refused by name, and its list is then
 ``partial``: an unreadable AllergyIntolerance must never look like no allergy.
 """
 
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import cast
 
-from fhir_adapters import envelope, wire
+from fhir_adapters import envelope, whose, wire
 from fhir_adapters.canonical import ListState, Refusal
-from fhir_adapters.envelope import Entry, Opened
 from fhir_adapters.errors import InputError
-from fhir_adapters.gather import LISTS, Gathered, find_patient
+from fhir_adapters.gather import Gathered
+from fhir_adapters.lists import LISTS
+from fhir_adapters.opened import MAX_ENTRIES, Opened, too_many
 from fhir_adapters.repairs import ALL as REPAIRS
 from fhir_adapters.resources import reference_of
+from fhir_adapters.subjects import Subject
+from fhir_adapters.told import not_r4, tell
+from fhir_adapters.versions import Version
 
-__all__ = ["PREFETCH_KEYS", "Chart", "medication_of", "read", "read_prefetch", "reference_of"]
+__all__ = [
+    "PREFETCH_KEYS",
+    "Chart",
+    "chart_of",
+    "medication_of",
+    "medications_in",
+    "read",
+    "read_prefetch",
+    "reference_of",
+]
 
-# Prefetch key → the resource types that it may hold by themselves, and the list that it fills; the first
-# key of a
-# list decides whether the list was supplied.
+# Prefetch key → the resource types that it may hold by themselves, and the list that it fills; the key with the
+# list's own name decides whether the list was supplied.
 PREFETCH_KEYS: Mapping[str, tuple[frozenset[str], str | None]] = {
     "patient": (frozenset({"Patient"}), None),
     "conditions": (frozenset({"Condition"}), "conditions"),
@@ -27,9 +41,12 @@ PREFETCH_KEYS: Mapping[str, tuple[frozenset[str], str | None]] = {
     "statements": (frozenset({"MedicationStatement", "Medication"}), "medications"),
     "observations": (frozenset({"Observation"}), "observations"),
     "scores": (frozenset({"Observation"}), "observations"),
+    "genes": (frozenset({"Observation"}), "observations"),
+    "daily": (frozenset({"Observation"}), "observations"),
     "allergies": (frozenset({"AllergyIntolerance"}), "allergies"),
     "responses": (frozenset({"QuestionnaireResponse"}), "observations"),
     "consents": (frozenset({"Consent"}), "consents"),
+    "family_history": (frozenset({"FamilyMemberHistory"}), "family_history"),
 }
 
 
@@ -37,8 +54,11 @@ PREFETCH_KEYS: Mapping[str, tuple[frozenset[str], str | None]] = {
 class Chart:
     """The resources of one patient, and what is known about what is not among them.
 
-    ``medications`` is keyed by ``Medication/id``, the entry's fullUrl, and ``<Type>/<id>#<contained id>``.
-    ``lists`` and ``refusals`` as in CanonicalPatient. ``repairs``: ``Type/id`` → what was mended to read it.
+    ``medications`` is keyed by ``Medication/id``, the entry's fullUrl, and ``<Type>/<id>#<contained id>``; an
+    Observation that a report contains has the last form as its id. ``lists`` and ``refusals`` as in
+    CanonicalPatient. ``repairs``: ``Type/id`` → what was done to read it, with ``from-stu3`` for what was brought
+    to R4. ``fhir_version``: the versions found, joined by "+"; more than one are also refused as
+    ``mixed-versions``, under the reference ``Bundle``.
     """
 
     patient: wire.Patient | None
@@ -65,54 +85,121 @@ def medication_of(chart: Chart, owner: str, reference: str) -> wire.Medication |
     if reference.startswith("#"):
         return chart.medications.get(owner + reference)
     plain = reference.partition("/_history/")[0]
-    return chart.medications.get(plain) or chart.medications.get("/".join(plain.split("/")[-2:]))
+    found = chart.medications.get(plain)
+    if found is None and (held := chart.medications.get("/".join(plain.split("/")[-2:]))):
+        # Another server's Medication may have the same id: what has an address of its own is not meant.
+        elsewhere = "://" in plain and any("://" in key and one is held for key, one in chart.medications.items())
+        return None if elsewhere else held
+    return found
 
 
-def read(raw: bytes, *, repairs: frozenset[str] = REPAIRS) -> Chart:
-    """Read a file: a Bundle of any type, one resource, a JSON list or NDJSON of either.
+def read(
+    raw: bytes,
+    *,
+    repairs: frozenset[str] = REPAIRS,
+    checked: bool = False,
+    assumed: Version = "R4",
+    notices: frozenset[str] = frozenset(),
+) -> Chart:
+    """Read a file: a Bundle of any type, Parameters, one resource, a JSON list or NDJSON of these.
 
-    Raises InputError U-JSON-…, U-FHIR-TYPE (no FHIR resource in it), U-FHIR-NO-PATIENT, U-PATIENT-MISMATCH
-    (two Patients), U-FHIR-ENTRIES. Resources of another patient are refused, not read.
+    ``checked`` when ``strict_json`` has already seen the bytes; ``assumed`` is the version of resources that
+    tell none in an input that tells none (R4B is R4); ``notices`` are codes of warnings that the EHR puts behind
+    every answer, which are named and do not make a list partial. Raises InputError U-JSON-…, U-FHIR-TYPE (no FHIR
+    resource in it), U-FHIR-NO-PATIENT, U-PATIENT-MISMATCH (two Patients), U-FHIR-ENTRIES. Resources of another
+    patient are refused, not read.
     """
-    opened = envelope.open_file(raw)
-    gathered = _gather(opened.entries, None, repairs)
+    opened = envelope.open_file(raw, checked=checked, quickly=assumed == "R4", notices=notices)
+    if opened.batches and not_r4(opened.entries):
+        opened = envelope.open_file(raw, checked=True, quickly=False, notices=notices)
+    return chart_of([opened], repairs=repairs, assumed=assumed)
+
+
+def chart_of(
+    opened: Sequence[Opened],
+    *,
+    repairs: frozenset[str] = REPAIRS,
+    assumed: Version = "R4",
+    shared: Mapping[str, wire.Medication] | None = None,
+) -> Chart:
+    """Return the chart of the one patient whose resources were opened; InputError as ``read``.
+
+    ``shared``: Medications by address that further orders may mean.
+    """
+    if sum(one.count() for one in opened) > MAX_ENTRIES:
+        raise too_many()
+    gathered = _gather(opened, None, repairs, assumed)
     states: dict[str, ListState] = {name: "supplied" if name in gathered.present else "not-supplied" for name in LISTS}
-    return _chart(gathered, _with_lost(states, gathered, opened.untyped > 0))
+    chart = _chart(gathered, _with_lost(states, gathered, any(one.untyped for one in opened)))
+    if not shared:
+        return chart
+    return replace(chart, medications=ChainMap(dict(chart.medications), cast("dict[str, wire.Medication]", shared)))
+
+
+def medications_in(
+    opened: Sequence[Opened], *, repairs: frozenset[str] = REPAIRS, assumed: Version = "R4"
+) -> Mapping[str, wire.Medication]:
+    """Return the Medications that were opened by every address that they have."""
+    gathered = Gathered(Subject("", frozenset()), wire.Patient(), False, repairs, tell((), assumed))
+    for one in opened:
+        for batch in one.batches:
+            gathered.add_batch(batch)
+        for entry in one.entries:
+            gathered.add(entry)
+    return gathered.held_medications()
 
 
 def read_prefetch(
-    values: Mapping[str, bytes], patient_id: str, *, repairs: frozenset[str] = REPAIRS, checked: bool = False
+    values: Mapping[str, bytes],
+    patient_id: str,
+    *,
+    repairs: frozenset[str] = REPAIRS,
+    checked: bool = False,
+    assumed: Version = "R4",
+    notices: frozenset[str] = frozenset(),
 ) -> Chart:
     """Read the prefetch values of a hook call (``PREFETCH_KEYS``; other keys are not read).
 
-    ``checked`` when ``strict_json.check`` has already seen the bytes. Raises InputError as ``read``, and
-    U-PATIENT-MISMATCH also for a resource whose subject is not ``patient_id``.
+    ``checked``, ``assumed`` and ``notices`` as in ``read``. Raises InputError as ``read``, and U-PATIENT-MISMATCH
+    also for a resource whose subject is not ``patient_id``.
     """
-    opened = {key: _value(key, raw, checked) for key, raw in sorted(values.items()) if key in PREFETCH_KEYS}
-    entries = [entry for one in opened.values() if one for entry in one.entries]
-    if len(entries) > envelope.MAX_ENTRIES:
-        raise InputError("U-FHIR-ENTRIES", f"more than {envelope.MAX_ENTRIES} entries; send current data only")
-    gathered = _gather(entries, patient_id, repairs)
-    states: dict[str, ListState] = {name: _prefetch_state(name, opened, gathered) for name in LISTS}
-    return _chart(gathered, _with_lost(states, gathered, any(one.untyped for one in opened.values() if one)))
+    opened = _open_values(values, checked, notices, quickly=assumed == "R4")
+    if any(one is not None and one.entries and not_r4(one.entries) for one in opened.values()):
+        opened = _open_values(values, True, notices, quickly=False)
+    held = [one for one in opened.values() if one]
+    if sum(one.count() for one in held) > MAX_ENTRIES:
+        raise too_many()
+    gathered = _gather(held, patient_id, repairs, assumed)
+    states = _prefetch_states(opened, gathered)
+    return _chart(gathered, _with_lost(states, gathered, any(one.untyped for one in held)))
 
 
-def _value(key: str, raw: bytes, checked: bool) -> Opened | None:
-    opened = envelope.open_value(raw, checked=checked)
-    if opened and not opened.places and any(entry.kind not in PREFETCH_KEYS[key][0] for entry in opened.entries):
+def _open_values(
+    values: Mapping[str, bytes], checked: bool, notices: frozenset[str], *, quickly: bool
+) -> dict[str, Opened | None]:
+    known = ((key, raw) for key, raw in sorted(values.items()) if key in PREFETCH_KEYS)
+    return {key: _value(key, raw, checked, quickly, notices) for key, raw in known}
+
+
+def _value(key: str, raw: bytes, checked: bool, quickly: bool, notices: frozenset[str]) -> Opened | None:
+    opened = envelope.open_value(raw, checked=checked, quickly=quickly, notices=notices)
+    if opened and not opened.places and not opened.kinds() <= PREFETCH_KEYS[key][0]:
         wanted = " or ".join(sorted(PREFETCH_KEYS[key][0]))
         raise InputError("U-FHIR-TYPE", f"prefetch {key} must be a searchset Bundle or a resource of type {wanted}")
     return opened
 
 
-def _prefetch_state(name: str, opened: Mapping[str, Opened | None], gathered: Gathered) -> ListState:
+def _prefetch_states(opened: Mapping[str, Opened | None], gathered: Gathered) -> dict[str, ListState]:
     """The list's own key decides; further keys, where given, can only take from it."""
-    others = [one for key, one in opened.items() if PREFETCH_KEYS[key][1] == name and key != name]
-    own = opened.get(name)
-    if name not in opened or (own and own.outcome and own.failed):
-        return "partial" if name in gathered.present else "not-supplied"
-    missing = any(one and (one.incomplete or one.outcome) for one in (own, *others))
-    return "partial" if missing else "supplied"
+    cut = {PREFETCH_KEYS[key][1] for key, one in opened.items() if one is not None and (one.incomplete or one.outcome)}
+    states: dict[str, ListState] = {}
+    for name in LISTS:
+        own = opened.get(name)
+        if name not in opened or (own is not None and own.outcome and own.failed):
+            states[name] = "partial" if name in gathered.present else "not-supplied"
+        else:
+            states[name] = "partial" if name in cut else "supplied"
+    return states
 
 
 def _with_lost(states: Mapping[str, ListState], gathered: Gathered, anything: bool) -> dict[str, ListState]:
@@ -121,14 +208,22 @@ def _with_lost(states: Mapping[str, ListState], gathered: Gathered, anything: bo
     return {**states, **dict.fromkeys(gathered.lost | doubtful, "partial")}
 
 
-def _gather(entries: Sequence[Entry], patient_id: str | None, repairs: frozenset[str]) -> Gathered:
-    gathered = find_patient(entries, patient_id, repairs)
+def _gather(opened: Sequence[Opened], patient_id: str | None, repairs: frozenset[str], assumed: Version) -> Gathered:
+    entries = [entry for one in opened for entry in one.entries]
+    told = tell(entries, assumed)
+    found = whose.find(opened, patient_id, repairs, told.preferred)
+    gathered = Gathered(found.subject, found.patient, patient_id is not None, repairs, told, repairs=found.repairs)
+    for batch in (batch for one in opened for batch in one.batches):
+        gathered.add_batch(batch)
     for entry in entries:
         gathered.add(entry)
+    noticed = {code for one in opened for code in one.noticed}
+    gathered.refusals.extend(Refusal(f"OperationOutcome/{code}", "issue", "notice-tolerated") for code in noticed)
     return gathered
 
 
 def _chart(gathered: Gathered, lists: Mapping[str, ListState]) -> Chart:
+    mixed = [Refusal("Bundle", "", "mixed-versions")] if len(gathered.told.versions) > 1 else []
     return Chart(
         patient=gathered.patient,
         observations=gathered.of(wire.Observation),
@@ -143,8 +238,8 @@ def _chart(gathered: Gathered, lists: Mapping[str, ListState]) -> Chart:
         family_histories=gathered.of(wire.FamilyMemberHistory),
         diagnostic_reports=gathered.of(wire.DiagnosticReport),
         medications=gathered.held_medications(),
-        refusals=tuple(sorted(set(gathered.refusals), key=lambda one: (one.reference, one.path, one.reason))),
+        refusals=tuple(sorted({*gathered.refusals, *mixed}, key=lambda one: (one.reference, one.path, one.reason))),
         lists=lists,
         repairs=gathered.repairs,
-        fhir_version="+".join(sorted(gathered.versions)) or "R4",
+        fhir_version="+".join(sorted(gathered.told.versions)),
     )

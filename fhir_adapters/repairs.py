@@ -2,8 +2,9 @@
 
 ``wrap-list`` one value where a list is expected, ``unwrap-list`` a list of one where one is expected,
 ``drop-null`` a null element, ``number-from-string`` a plain decimal literal in quotes,
-``integer-from-decimal`` 12.0 for 12. Anything else stays as it is and does not fit. ``trim``, ``drop-name``
-and ``id-from-full-url`` are made where a resource is read (``resources``, ``coding``).
+``integer-from-decimal`` 12.0 for 12. Anything else stays as it is and does not fit. ``trim``, ``drop-name``,
+``drop-identifier`` and ``id-from-full-url`` are made where a resource is read (``resources``, ``coding``),
+``date-from-issued`` where an Observation without a time of its own is (``elements``).
 """
 
 import re
@@ -15,10 +16,13 @@ from typing import Any, cast
 import msgspec
 from msgspec import inspect
 
+from fhir_adapters.datatypes import Foreign
+
 ALL = frozenset(
-    {"drop-name", "drop-null", "id-from-full-url", "integer-from-decimal"}
+    {"date-from-issued", "drop-identifier", "drop-name", "drop-null", "id-from-full-url", "integer-from-decimal"}
     | {"number-from-string", "trim", "unwrap-list", "wrap-list"}
 )
+_FOREIGN = inspect.type_info(Foreign)
 _DECIMAL = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?", re.ASCII)
 
 
@@ -40,11 +44,12 @@ class _Mending:
 def mend(value: object, shape: type[msgspec.Struct], allowed: frozenset[str]) -> tuple[object, frozenset[str]]:
     """Return the elements of ``shape`` in the decoded JSON ``value``, bent to it, and the repairs made."""
     mending = _Mending(allowed)
-    return _mend(value, _shape_of(shape), mending), frozenset(mending.made)
+    return _mend(value, shape_of(shape), mending), frozenset(mending.made)
 
 
 @cache
-def _shape_of(shape: type[msgspec.Struct]) -> inspect.Type:
+def shape_of(shape: type[msgspec.Struct]) -> inspect.Type:
+    """Return what msgspec knows of a struct."""
     return inspect.type_info(shape)
 
 
@@ -72,6 +77,8 @@ def _struct(value: Any, shape: Any, mending: _Mending) -> object:
     mended: dict[str, object] = {}
     for element in shape.fields:
         name = element.encode_name
+        if element.type == _FOREIGN:  # not telling here: what R4 does not have is left out
+            continue
         if name in elements and not (elements[name] is None and mending.may("drop-null")):
             mended[name] = _mend(elements[name], element.type, mending)
     return tag | mended
@@ -105,7 +112,7 @@ def _plain(value: Any, shape: Any, mending: _Mending) -> object:
 
 _RULES: dict[type[inspect.Type], Callable[[Any, Any, _Mending], object]] = {
     inspect.StructType: _struct,
-    inspect.ListType: _list,
+    inspect.VarTupleType: _list,
     inspect.FloatType: _number,
     inspect.IntType: _number,
     inspect.StrType: _plain,

@@ -1,42 +1,34 @@
-"""One resource: read as its R4 struct, mended where it does not fit, or refused by name.
+"""One resource with care: brought to R4, read as its struct, mended where it does not fit, or refused by name.
 
 Nothing here raises for a bad resource: it gives a Refusal, and the others are still read.
 """
 
 import re
-from collections.abc import Iterator
+import string
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple, cast
 
 import msgspec
 
-from fhir_adapters import repairs, versions, wire
+from fhir_adapters import modifiers, repairs, versions, wire
 from fhir_adapters.canonical import Refusal
-from fhir_adapters.envelope import Entry
+from fhir_adapters.opened import Entry
+from fhir_adapters.shapes import TYPES
 
-_TYPES: dict[str, type[wire.AnyResource]] = {
-    "Patient": wire.Patient,
-    "Observation": wire.Observation,
-    "Condition": wire.Condition,
-    "Medication": wire.Medication,
-    "MedicationRequest": wire.MedicationRequest,
-    "MedicationStatement": wire.MedicationStatement,
-    "MedicationDispense": wire.MedicationDispense,
-    "MedicationAdministration": wire.MedicationAdministration,
-    "AllergyIntolerance": wire.AllergyIntolerance,
-    "QuestionnaireResponse": wire.QuestionnaireResponse,
-    "FamilyMemberHistory": wire.FamilyMemberHistory,
-    "DiagnosticReport": wire.DiagnosticReport,
-    "Consent": wire.Consent,
-}
-_DECODERS = {kind: msgspec.json.Decoder(shape) for kind, shape in _TYPES.items()}
+_DECODERS = {kind: msgspec.json.Decoder(shape) for kind, shape in TYPES.items()}
 # http://hl7.org/fhir/R4/datatypes.html#id, and the underscore that some systems write.
-_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
+_LETTERS = (string.ascii_letters + string.digits + "._-").encode()
+_LONGEST = 128
 _PLACE = re.compile(r" - at `\$\.?(.*)`$")
 _CODES: dict[type[wire.AnyResource], tuple[str, ...]] = {
     shape: tuple(name for name in ("status", "intent", "gender") if name in shape.__struct_fields__)
-    for shape in _TYPES.values()
+    for shape in TYPES.values()
 }
-_WRONG = "entered-in-error"
+WRONG = "entered-in-error"
+# Elements of a Patient that are never worth losing the Patient for.
+_LEFT_OUT: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "Patient": ((), ("name",), ("identifier",), ("name", "identifier")),
+}
 
 
 class Read(NamedTuple):
@@ -52,56 +44,84 @@ class Refused(NamedTuple):
 
     refusal: Refusal
     lost: bool = True
-    version: versions.Version = "R4"
+
+
+def fit(ids: Collection[str]) -> bool:
+    """Tell whether all of these can be ids of resources."""
+    letters = "".join(ids).encode("ascii", "replace").translate(None, _LETTERS)
+    return not letters and "" not in ids and max(map(len, ids), default=0) <= _LONGEST
 
 
 def reference_of(resource: wire.AnyResource) -> str:
-    """Return ``Type/id``; ``Type/?`` for a resource without an id."""
-    return f"{type(resource).__name__}/{resource.id or '?'}"
+    """Return ``Type/id``, ``Type/id#contained id``; ``Type/?`` for a resource without an id."""
+    name = resource.id or "?"
+    return name if "#" in name else f"{type(resource).__name__}/{name}"
 
 
-def decode(entry: Entry, allowed: frozenset[str]) -> Read | Refused:
-    """Read one resource of a type that we touch; ``allowed`` are the repairs that may be made."""
-    written = versions.written_in(entry.kind, entry.head)
-    if written.version not in versions.READ:
-        refusal = Refusal(_written_reference(entry), written.element, f"version-{written.version.lower()}")
-        return Refused(refusal, version=written.version)
-    modifier = next(_modifiers(msgspec.json.decode(entry.raw), ""), "") if entry.modified else ""
-    if modifier:
-        return Refused(Refusal(_written_reference(entry), modifier, "modifier-extension"))
+def decode(entry: Entry, allowed: frozenset[str], preferred: versions.Version) -> Read | Refused:
+    """Read one resource of a type that we touch.
+
+    ``allowed`` are the repairs that may be made, ``preferred`` the version of a resource that tells none.
+    """
+    version = versions.version_of(entry.kind, entry.head, preferred)
+    if version is None:
+        element = versions.written_in(entry.kind, entry.head).element
+        return Refused(Refusal(_written_reference(entry), element, "version-mixed"))
+    return _read_r4(entry, allowed) if version == "R4" else _converted(entry, allowed, version)
+
+
+def _read_r4(entry: Entry, allowed: frozenset[str]) -> Read | Refused:
+    if entry.kind not in TYPES:
+        return Refused(Refusal(_written_reference(entry), "resourceType", "unreadable"))
     try:
-        resource, made = _DECODERS[entry.kind].decode(entry.raw), frozenset[str]()
+        resource = _DECODERS[entry.kind].decode(entry.raw)
     except msgspec.ValidationError:
-        try:
-            resource, made = _mended(entry, allowed)
-        except msgspec.ValidationError as error:
-            return Refused(Refusal(_written_reference(entry), _path(error), "unreadable"))
-    return _finished(resource, entry, made, allowed)
+        return _mended(entry, entry.kind, cast("dict[str, Any]", msgspec.json.decode(entry.raw)), allowed, frozenset())
+    return finished(resource, entry.full_url, allowed)
 
 
-def _mended(entry: Entry, allowed: frozenset[str]) -> tuple[wire.AnyResource, frozenset[str]]:
-    value, made = repairs.mend(msgspec.json.decode(entry.raw), _TYPES[entry.kind], allowed)
-    decoder = _DECODERS[entry.kind]
-    try:
-        return decoder.decode(msgspec.json.encode(value)), made
-    except msgspec.ValidationError:
-        if entry.kind != "Patient" or "drop-name" not in allowed:
-            raise
-    elements = {name: held for name, held in cast("dict[str, object]", value).items() if name != "name"}
-    return decoder.decode(msgspec.json.encode(elements)), made | {"drop-name"}
+def _converted(entry: Entry, allowed: frozenset[str], version: versions.Version) -> Read | Refused:
+    value = versions.to_r4(msgspec.json.decode(entry.raw), version)
+    kind = value.get("resourceType")
+    if not isinstance(kind, str) or kind not in TYPES:
+        return Refused(Refusal(_written_reference(entry), "resourceType", "unreadable"))
+    return _mended(entry, kind, value, allowed, frozenset({f"from-{version.lower()}"}))
 
 
-def _finished(
-    resource: wire.AnyResource, entry: Entry, made: frozenset[str], allowed: frozenset[str]
+def _mended(
+    entry: Entry, kind: str, value: dict[str, Any], allowed: frozenset[str], made: frozenset[str]
 ) -> Read | Refused:
-    if resource.id is None and entry.full_url and "id-from-full-url" in allowed:
-        resource = msgspec.structs.replace(resource, id=re.split("[/:]", entry.full_url)[-1])
+    if modifier := modifiers.first(value, TYPES[kind]):
+        return Refused(Refusal(_written_reference(entry), modifier, "modifier-extension"))
+    mended, repaired = repairs.mend(value, TYPES[kind], allowed)
+    elements = cast("dict[str, object]", mended)
+    errors: list[msgspec.ValidationError] = []
+    for left in _LEFT_OUT.get(kind, ((),)):
+        dropped = frozenset(f"drop-{name}" for name in left)
+        if not dropped <= allowed:
+            continue
+        kept = {name: held for name, held in elements.items() if name not in left}
+        try:
+            resource = _DECODERS[kind].decode(msgspec.json.encode(kept))
+        except msgspec.ValidationError as error:
+            errors.append(error)
+        else:
+            return finished(resource, entry.full_url, allowed, made | repaired | dropped)
+    return Refused(Refusal(_written_reference(entry), _path(errors[0]), "unreadable"))
+
+
+def finished(
+    resource: wire.AnyResource, full_url: str | None, allowed: frozenset[str], made: frozenset[str] = frozenset()
+) -> Read | Refused:
+    """Return a decoded resource as read: with its id, trimmed; refused where it was never true."""
+    if resource.id is None and full_url and "id-from-full-url" in allowed:
+        resource = msgspec.structs.replace(resource, id=re.split("[/:]", full_url)[-1])
         made |= {"id-from-full-url"}
-    if resource.id is not None and not _ID.fullmatch(resource.id):
-        return Refused(Refusal(f"{entry.kind}/?", "id", "id-invalid"))
+    if resource.id is not None and not fit((resource.id,)):
+        return Refused(Refusal(f"{type(resource).__name__}/?", "id", "id-invalid"))
     resource, trimmed = _trimmed(resource) if "trim" in allowed else (resource, False)
     reference = reference_of(resource)
-    path = _wrong_path(resource)
+    path = wrong_path(resource)
     if path:
         return Refused(Refusal(reference, path, "status-entered-in-error"), lost=False)
     made = made | {"trim"} if trimmed else made
@@ -118,14 +138,16 @@ def _trimmed(resource: wire.AnyResource) -> tuple[wire.AnyResource, bool]:
     return (msgspec.structs.replace(resource, **changes), True) if changes else (resource, False)
 
 
-def _wrong_path(resource: wire.AnyResource) -> str:
+def wrong_path(resource: wire.AnyResource) -> str:
+    """Return the element that says that the resource was entered in error, empty where none does."""
     if isinstance(resource, wire.Patient):
         return ""
     if isinstance(resource, (wire.Condition, wire.AllergyIntolerance)):
-        status = resource.verificationStatus
-        wrong = status is not None and any((coding.code or "").strip() == _WRONG for coding in status.coding)
-        return "verificationStatus" if wrong else ""
-    return "status" if resource.status == _WRONG else ""
+        for coding in resource.verificationStatus.coding if resource.verificationStatus else ():
+            if coding.code and coding.code.strip() == WRONG:
+                return "verificationStatus"
+        return ""
+    return "status" if resource.status == WRONG else ""
 
 
 def _written_reference(entry: Entry) -> str:
@@ -134,26 +156,9 @@ def _written_reference(entry: Entry) -> str:
         name = msgspec.json.decode(entry.head["id"], type=str)
     except (msgspec.ValidationError, KeyError):
         name = "?"
-    return f"{entry.kind}/{name if _ID.fullmatch(name) else '?'}"
+    return f"{entry.kind}/{name if fit((name,)) else '?'}"
 
 
 def _path(error: msgspec.ValidationError) -> str:
     found = _PLACE.search(str(error))
     return found.group(1) if found else ""
-
-
-def _modifiers(value: Any, path: str) -> Iterator[str]:
-    """Yield the paths of elements that change what their resource means and that we do not know.
-
-    http://hl7.org/fhir/R4/extensibility.html#modifierExtension: whoever does not know one may not go on.
-    """
-    if isinstance(value, list):
-        for one in cast("list[Any]", value):
-            yield from _modifiers(one, path)
-    elif isinstance(value, dict):
-        for name, held in cast("dict[str, Any]", value).items():
-            inner = f"{path}.{name}" if path else name
-            if name in ("modifierExtension", "implicitRules") and held:
-                yield inner
-            else:
-                yield from _modifiers(held, inner)

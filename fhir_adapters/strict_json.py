@@ -7,6 +7,7 @@ are finite (http://hl7.org/fhir/R4/json.html#decimal), and FHIR JSON is UTF-8.
 import json
 import re
 from array import array
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from math import isinf
 from typing import Never
@@ -15,9 +16,12 @@ import msgspec
 
 from fhir_adapters.errors import InputError
 
+_MAX_DEPTH = 64
+_LINES = 50  # checked together: more would fill memory for nothing
 _BOM = b"\xef\xbb\xbf"
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _PAIR = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
+_ANY = msgspec.json.Decoder()
 _OUTSIDE = bytes(sorted(set(range(256)) - set(b'"[]{}')))
 _STEP = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 
@@ -30,7 +34,7 @@ class _NumberError(ValueError):
     """A number that is not a finite decimal."""
 
 
-def check(raw: bytes, *, max_bytes: int | None = None, max_depth: int = 64) -> None:
+def check(raw: bytes, *, max_bytes: int | None = None, max_depth: int = _MAX_DEPTH) -> None:
     """Refuse bytes that are not one unambiguous JSON value.
 
     ``max_bytes`` None means no limit. Raises InputError U-JSON-SIZE, -ENCODING, -SYNTAX, -DUPLICATE-KEY,
@@ -39,21 +43,34 @@ def check(raw: bytes, *, max_bytes: int | None = None, max_depth: int = 64) -> N
     if max_bytes is not None and len(raw) > max_bytes:
         raise InputError("U-JSON-SIZE", f"the input is larger than {max_bytes} bytes; send less at a time")
     text = _decode(raw)
-    if not _plainly_good(raw, max_depth):
+    if not _plainly_good(raw, max_depth, lambda: _ANY.decode(raw)):
         _diagnose(raw, text, max_depth)
 
 
-def _plainly_good(raw: bytes, max_depth: int) -> bool:
+def check_lines(lines: Sequence[bytes]) -> None:
+    """Refuse lines, none of them blank, of which one is not one unambiguous JSON value, as ``check`` does each."""
+    for start in range(0, len(lines), _LINES):
+        some = lines[start : start + _LINES]
+        together = b"[" + b",".join(some) + b"]"
+        # Values that commas separate and line breaks separate too are one a line.
+        if _plainly_good(together, _MAX_DEPTH + 1, lambda some=some: _ANY.decode_lines(b"\n".join(some))):
+            _decode(together)
+        else:
+            for line in some:
+                check(line)
+
+
+def _plainly_good(raw: bytes, max_depth: int, decoded: Callable[[], object]) -> bool:
     """True when msgspec alone can tell, in half the time; what it leaves open is diagnosed step by step.
 
     Writing out what was read brings back every quotation mark, unless a name came twice and one was lost (a
     mark written as an escape is left to the diagnosis). Indenting by one shows the depth as blanks at a
     line's start.
     """
-    if b"\\u0022" in raw:
+    if b"\\" in raw and b"\\u0022" in raw:
         return False
     try:
-        again = msgspec.json.encode(msgspec.json.decode(raw))
+        again = msgspec.json.encode(decoded())
         shape = msgspec.json.format(raw, indent=1)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return False
@@ -83,7 +100,7 @@ def _decode(raw: bytes) -> str:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise InputError("U-JSON-ENCODING", f"not UTF-8 at byte {error.start}; send UTF-8") from None
-    if _SURROGATE.search(raw) and _SURROGATE.search(_PAIR.sub(b"", raw.replace(b"\\\\", b""))):
+    if b"\\" in raw and _SURROGATE.search(raw) and _SURROGATE.search(_PAIR.sub(b"", raw.replace(b"\\\\", b""))):
         raise InputError("U-JSON-ENCODING", "an escape is half of a surrogate pair; send whole characters")
     return text
 

@@ -1,27 +1,29 @@
 """Quantities in the canonical unit of their analyte, or a named refusal: never a number in an unknown unit.
 
-Which units an analyte may come in, and their factors, are rows of ``terminology/analytes.csv``; how an EHR
-writes a unit that is no UCUM is in its profile.
+Which units an analyte may come in, and their factors, are rows of ``terminology/analytes.csv``; how units are
+misspelt everywhere is in ``unit_names``, how one EHR writes a unit that is no UCUM in its profile.
 """
 
-import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from fhir_adapters import terminology, wire
+from fhir_adapters import observation_tables, wire
 from fhir_adapters.coding import UCUM, canonical_system
+from fhir_adapters.observation_tables import Analyte
 from fhir_adapters.profile import Profile, unit_text
+from fhir_adapters.unit_names import plain
 
-# UCUM §12: text in braces has no meaning for the unit; alone it stands for the unity.
-_ANNOTATION = re.compile(r"\{[^}]*\}")
+_LONGEST = 64  # characters of a unit that is remembered; UCUM codes are shorter
+_NONE = Analyte("", "", "panel", None, {}, None, None)
+Conversion = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
 class UnitRefusal:
     """Why a quantity has no canonical value.
 
-    ``reason`` is one of ``unit-missing``, ``unit-unknown``, ``unit-conflicting``, ``value-implausible``,
-    ``analyte-unknown``.
+    ``reason`` is one of ``unit-missing``, ``unit-unknown``, ``unit-conflicting``, ``unit-not-convertible`` (the
+    unit is known, and its factor depends on the assay), ``value-implausible``, ``analyte-unknown``.
     """
 
     reason: str
@@ -33,53 +35,62 @@ def convert(value: float, unit: wire.Quantity, key: str, profile: Profile) -> fl
     ``unit`` is the Quantity that holds unit, system and code. The UCUM code counts first, then the unit text;
     two that name different units are refused, as is a result outside the analyte's plausible bounds.
     """
-    analyte = terminology.load().analytes.get(key)
-    if analyte is None or not analyte.factors:
+    analyte = observation_tables.load().analytes.get(key, _NONE)
+    if not analyte.factors:
         return UnitRefusal("analyte-unknown")
-    found = _conversion(analyte, unit, profile)
-    if isinstance(found, UnitRefusal):
-        return found
-    factor, offset = found
-    result = factor * value + offset
+    result = value
+    if not (unit.code == analyte.unit == (unit.unit or unit.code) and unit.system == UCUM):
+        found = _conversion(key, unit, profile)
+        if isinstance(found, UnitRefusal):
+            return found
+        result = found[0] * value + found[1]
     low, high = analyte.low, analyte.high
     if (low is not None and result < low) or (high is not None and result > high):
         return UnitRefusal("value-implausible")
     return result
 
 
-def _conversion(
-    analyte: terminology.Analyte, unit: wire.Quantity, profile: Profile
-) -> tuple[float, float] | UnitRefusal:
-    system = canonical_system(unit.system, profile)
-    code = unit.code.strip() if unit.code and system in (UCUM, None) else ""
-    text = unit.unit.strip() if unit.unit else ""
+def _conversion(key: str, unit: wire.Quantity, profile: Profile) -> Conversion | UnitRefusal:
+    if len(unit.unit or "") + len(unit.code or "") + len(unit.system or "") > _LONGEST:
+        return _conversion_of(key, unit.system, unit.code, unit.unit, profile)
+    return _remembered(key, unit.system, unit.code, unit.unit, profile)
+
+
+def _conversion_of(
+    key: str, system: str | None, code: str | None, text: str | None, profile: Profile
+) -> Conversion | UnitRefusal:
+    code = code.strip() if code and canonical_system(system, profile) in (UCUM, None) else ""
+    text = text.strip() if text else ""
     if not (code or text):
-        return UnitRefusal("unit-missing")
-    by_code = _factors(analyte, code, profile) if code else None
-    by_text = by_code if text == code else _factors(analyte, text, profile) if text else None
-    if code and by_code is None:
-        return UnitRefusal("unit-unknown")
+        # A ratio or a count is written without a unit; any other number without one is refused.
+        return _spellings(key).get("1") or UnitRefusal("unit-missing")
+    by_code = _factors(key, code, profile) if code else None
+    by_text = by_code if text == code else _factors(key, text, profile) if text else None
+    if isinstance(by_code, UnitRefusal) or (code and by_code is None):
+        return by_code or UnitRefusal("unit-unknown")
+    if isinstance(by_text, UnitRefusal):
+        return by_text
     if by_code and by_text and by_code != by_text:
         return UnitRefusal("unit-conflicting")
     return by_code or by_text or UnitRefusal("unit-unknown")
 
 
-def _factors(analyte: terminology.Analyte, written: str, profile: Profile) -> tuple[float, float] | None:
-    exact = analyte.factors.get(written)
+_remembered = lru_cache(maxsize=4096)(_conversion_of)
+
+
+def _factors(key: str, written: str, profile: Profile) -> Conversion | UnitRefusal | None:
+    """Return the conversion of a unit as written: as UCUM has it, as the profile, as everyone misspells it."""
+    exact = observation_tables.load().analytes[key].factors.get(written)
     if exact is not None:
         return exact
-    known = _spellings(analyte.key)
+    known = _spellings(key)
     text = unit_text(written)
-    alias = profile.units.get(analyte.key, {}).get(text) or profile.units.get("any", {}).get(text)
-    return known.get(_plain(text)) or (known.get(_plain(alias)) if alias else None)
+    alias = profile.units.get(key, {}).get(text) or profile.units.get("any", {}).get(text)
+    return (known.get(plain(alias)) if alias else None) or known.get(plain(written))
 
 
 @lru_cache(maxsize=256)
-def _spellings(key: str) -> dict[str, tuple[float, float]]:
-    factors = terminology.load().analytes[key].factors
-    return {_plain(unit): conversion for unit, conversion in factors.items()}
-
-
-def _plain(unit: str) -> str:
-    """UCUM without annotations and in small letters: within one analyte no two units differ by case alone."""
-    return _ANNOTATION.sub("", unit).strip().lower() or "1"
+def _spellings(key: str) -> dict[str, Conversion | UnitRefusal]:
+    analyte = observation_tables.load().analytes[key]
+    refused = {plain(unit): UnitRefusal("unit-not-convertible") for unit in analyte.unconvertible}
+    return {**refused, **{plain(unit): conversion for unit, conversion in analyte.factors.items()}}

@@ -1,151 +1,135 @@
-"""Which FHIR version a resource is written in, told by elements that only that version has.
+"""Which FHIR version a resource is written in, and the way from there to the R4 shape that the readers know.
 
-This version of the adapters reads R4 and R4B; a resource of another version is refused by name and never
-misread: an STU3 MedicationStatement with ``taken: "n"`` would look active. The seam for more versions is
-``READ``: a version enters it together with operators that turn a decoded resource (a dict, as the repairs
-take it) into its R4 shape.
-
-Elements: http://hl7.org/fhir/R4/diff.html, http://hl7.org/fhir/R5/diff.html and each resource's own page.
+A version is told by elements, by the JSON shape of an element and by codes that only some versions have
+(``version_elements``). An element that R4 does not have tells against R4; one that R4 has only narrows down.
+R4B has the R4 elements that are read and is R4 here.
 """
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import msgspec
 
-Version = Literal["DSTU2", "STU3", "R4", "R5"]
+from fhir_adapters import dstu2, r5, stu3
+from fhir_adapters.operators import Element, Table, apply
+from fhir_adapters.version_elements import ALL, ROWS, TOLERATED, Row, Version
+
+__all__ = ["ALL", "UNTOLD", "Head", "Version", "Written", "to_r4", "version_of", "written_in"]
+
 Head = Mapping[str, msgspec.Raw]  # the elements of a resource, unread
 
-READ: frozenset[Version] = frozenset({"R4"})
-
-
-class Marker(NamedTuple):
-    """An element that no R4 resource of this kind has; ``shape`` is its first byte, empty for any."""
-
-    version: Version
-    element: str
-    shape: bytes = b""
+_TABLES: Mapping[Version, Table] = {"DSTU2": dstu2.TABLE, "STU3": stu3.TABLE, "R5": r5.TABLE}
+_OLD: frozenset[Version] = frozenset({"DSTU2", "STU3"})
+# Where nothing else decides: R4, which most systems speak, then the newest.
+_PREFERRED: tuple[Version, ...] = ("R4", "R5", "STU3", "DSTU2")
 
 
 class Written(NamedTuple):
-    """The version found and the element that tells it."""
+    """What the elements of one resource tell.
 
-    version: Version
+    ``version`` is the one version that remains and ``element`` what tells it (with "R4" it is told to be R4).
+    ``version`` is None when several remain: nothing tells, R4 is nearly always among ``remaining``, and the caller
+    reads it as the others of the same input are written (``version_of``). It is None too when none remains: the
+    resource mixes versions that take each other back, ``element`` is the one that contradicts, and the resource
+    must be refused (``version-mixed``).
+    """
+
+    version: Version | None
     element: str
+    remaining: frozenset[Version]
 
 
-_OBJECT, _TEXT = b"{", b'"'
-
-# The first marker found tells: those of DSTU2 stand before those that STU3 shares with it.
-_MARKERS: Mapping[str, tuple[Marker, ...]] = {
-    "MedicationOrder": (Marker("DSTU2", "resourceType"),),
-    "Observation": (
-        Marker("DSTU2", "comments"),
-        Marker("STU3", "comment"),
-        Marker("STU3", "context"),
-        Marker("STU3", "related"),
-        Marker("R5", "triggeredBy"),
-        Marker("R5", "bodyStructure"),
-        Marker("R5", "instantiatesCanonical"),
-        Marker("R5", "instantiatesReference"),
-    ),
-    "Condition": (
-        Marker("DSTU2", "patient"),
-        Marker("DSTU2", "dateRecorded"),
-        Marker("STU3", "context"),
-        Marker("STU3", "clinicalStatus", _TEXT),
-        Marker("STU3", "verificationStatus", _TEXT),
-        Marker("R5", "participant"),
-    ),
-    "MedicationRequest": (
-        Marker("STU3", "context"),
-        Marker("STU3", "definition"),
-        Marker("R5", "medication"),
-        Marker("R5", "reason"),
-        Marker("R5", "reported"),
-        Marker("R5", "informationSource"),
-        Marker("R5", "effectiveDosePeriod"),
-        Marker("R5", "renderedDosageInstruction"),
-    ),
-    "MedicationStatement": (
-        Marker("DSTU2", "wasNotTaken"),
-        Marker("DSTU2", "patient"),
-        Marker("STU3", "taken"),
-        Marker("STU3", "reasonNotTaken"),
-        Marker("R5", "medication"),
-        Marker("R5", "adherence"),
-        Marker("R5", "reason"),
-        Marker("R5", "renderedDosageInstruction"),
-        Marker("R5", "relatedClinicalInformation"),
-    ),
-    "Medication": (
-        Marker("DSTU2", "product"),
-        Marker("STU3", "isBrand"),
-        Marker("STU3", "isOverTheCounter"),
-        Marker("STU3", "package"),
-        Marker("R5", "doseForm"),
-        Marker("R5", "totalVolume"),
-    ),
-    "AllergyIntolerance": (
-        Marker("DSTU2", "substance"),
-        Marker("DSTU2", "status"),
-        Marker("STU3", "clinicalStatus", _TEXT),
-        Marker("STU3", "verificationStatus", _TEXT),
-        Marker("R5", "participant"),
-        Marker("R5", "type", _OBJECT),
-    ),
-    "QuestionnaireResponse": (
-        Marker("DSTU2", "group"),
-        Marker("STU3", "context"),
-        Marker("STU3", "parent"),
-        Marker("STU3", "questionnaire", _OBJECT),
-    ),
-    "Consent": (
-        Marker("R5", "decision"),
-        Marker("R5", "subject"),
-        Marker("R5", "grantor"),
-        Marker("R5", "grantee"),
-        Marker("R5", "date"),
-        Marker("STU3", "except"),
-        Marker("STU3", "actor"),
-        Marker("STU3", "action"),
-        Marker("STU3", "purpose"),
-        Marker("STU3", "consentingParty"),
-        Marker("STU3", "period"),
-    ),
-}
+UNTOLD = Written(None, "", ALL)
 
 
-_OTHERS = {
-    "MedicationRequest": {"requester"},
-    "Condition": {"assertedDate"},
-    "AllergyIntolerance": {"assertedDate"},
-}
-_TELLING = {kind: {one.element for one in markers} | _OTHERS.get(kind, set()) for kind, markers in _MARKERS.items()}
+def _foreign(row: Row) -> bool:
+    return "R4" not in row.versions
+
+
+def _shaped(row: Row) -> bool:
+    return bool(row.begins or row.holds)
+
+
+def _holds(row: Row, head: Head) -> bool:
+    if row.element not in head:
+        return False
+    raw = bytes(head[row.element])
+    return raw.startswith(row.begins) and row.holds in raw and not (row.lacks and row.lacks in raw)
+
+
 _NOTHING: frozenset[str] = frozenset()
-_R4 = Written("R4", "")
+# By far most resources are R4: one look at their names is nearly all that they cost.
+_FOREIGN = {
+    kind: frozenset(row.element for row in rows if _foreign(row) and not _shaped(row)) for kind, rows in ROWS.items()
+}
+_FOREIGN_SHAPES = {kind: tuple(row for row in rows if _foreign(row) and _shaped(row)) for kind, rows in ROWS.items()}
 
 
 def written_in(kind: str, head: Head) -> Written:
-    """Return the version that a resource of this type is written in; R4 where nothing speaks against it."""
-    if _TELLING.get(kind, _NOTHING).isdisjoint(head):
-        return _R4
-    for version, element, shape in _MARKERS.get(kind, ()):
-        if element in head and bytes(head[element]).startswith(shape):
-            return Written(version, element)
-    if kind == "MedicationRequest" and _has_agent(head.get("requester")):
-        return Written("STU3", "requester.agent")
-    if kind in ("Condition", "AllergyIntolerance") and _old_date(head):
-        return Written("STU3", "assertedDate")
-    return _R4
+    """Return what the elements of a resource of this type tell; ``UNTOLD`` where no element speaks against R4.
+
+    A resource told to be R4 has elements that only R4 has beside some that look like another version's.
+    """
+    if _FOREIGN.get(kind, _NOTHING).isdisjoint(head):
+        for row in _FOREIGN_SHAPES.get(kind, ()):
+            if _holds(row, head):
+                break
+        else:
+            return UNTOLD
+    return _told(kind, head)
 
 
-def _has_agent(requester: msgspec.Raw | None) -> bool:
-    """In R4 the requester is a Reference; in STU3 it has an ``agent`` (and ``onBehalfOf``)."""
-    return requester is not None and b'"agent"' in bytes(requester)
+def version_of(kind: str, head: Head, preferred: str) -> Version | None:
+    """Return the version to read a resource as: the one told, else ``preferred`` where its elements allow it.
+
+    ``preferred``: what the other resources of the input tell, else the profile's first (R4B is R4). Where the
+    elements do not allow it: R4, else the newest that they allow. None for a resource that mixes versions.
+    """
+    written = _told(kind, head)
+    if written.version or not written.remaining:
+        return written.version
+    ranked = sorted(written.remaining, key=_PREFERRED.index)
+    return preferred if preferred in ranked else ranked[0]
 
 
-def _old_date(head: Head) -> bool:
-    """STU3 has ``assertedDate``; some R4 feeds keep it beside a status of the shape that only R4 has."""
-    statuses = (head.get("clinicalStatus"), head.get("verificationStatus"))
-    return "assertedDate" in head and not any(status and bytes(status).startswith(_OBJECT) for status in statuses)
+def to_r4(resource: dict[str, Any], version: Version) -> dict[str, Any]:
+    """Return one decoded resource of ``version`` in its R4 shape; contained resources are converted with it.
+
+    The type may change (MedicationOrder becomes MedicationRequest): read ``resourceType`` of what is returned. A
+    ``modifierExtension`` may appear, for what must not be read as if it were R4: check after, not before. Pure:
+    ``resource`` is not changed. Never raises: what has not the shape of its version stays as it is, for the R4
+    decoder to refuse. A resource that is R4-shaped already comes back equal, whatever ``version`` says.
+    """
+    table = _TABLES.get(version)
+    if table is None:
+        return resource
+    named = stu3.OLD_SYSTEMS(resource) if version in _OLD else resource
+    return _converted(named, table, inside=False)
+
+
+def _converted(resource: Element, table: Table, *, inside: bool) -> Element:
+    kind: Any = resource.get("resourceType")
+    converted = apply(resource, table.get(kind, ())) if isinstance(kind, str) else resource
+    held: Any = converted.get("contained")
+    if inside or not isinstance(held, list):
+        return converted
+    contained = [
+        _converted(cast("Element", one), table, inside=True) if isinstance(one, dict) else one
+        for one in cast("list[Any]", held)
+    ]
+    return {**converted, "contained": contained}
+
+
+def _told(kind: str, head: Head) -> Written:
+    """Narrow down: first by what R4 does not have, which must agree; then by the rest, as far as it agrees."""
+    held = [row for row in ROWS.get(kind, ()) if _holds(row, head)]
+    against = [row for row in held if _foreign(row) and (kind, row.element) not in TOLERATED]
+    remaining, element = ALL, ""
+    for row in (*against, *(row for row in held if row not in against)):
+        left = remaining & row.versions
+        if not left and row in against:
+            return Written(None, row.element, left)
+        if left and left != remaining:
+            remaining, element = left, row.element
+    version = next(iter(remaining)) if len(remaining) == 1 else None
+    return Written(version, element if version else "", remaining)

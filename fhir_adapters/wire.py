@@ -1,129 +1,72 @@
-"""The FHIR R4 elements that we touch, as typed structs; everything else in a resource is skipped unread.
+"""The FHIR R4 resources that we touch, as typed structs: the elements that we read; the rest is skipped unread.
 
-Element names are FHIR's own (camelCase). ``gc=False``: the structs hold no cycles, and a served call makes
-thousands of them.
+Element names are FHIR's own (camelCase). The data types and the resources about drugs are in modules of their
+own, and known here too.
 """
 
 from __future__ import annotations
 
 import msgspec
 
+from fhir_adapters.datatypes import (
+    Annotation,
+    Backbone,
+    CodeableConcept,
+    Coding,
+    Dosage,
+    DoseAndRate,
+    Element,
+    Extension,
+    Foreign,
+    HumanName,
+    Identifier,
+    Period,
+    Quantity,
+    Range,
+    Ratio,
+    Reference,
+    Repeat,
+    Resource,
+    SubjectReference,
+    Timing,
+)
+from fhir_adapters.wire_medications import (
+    DispenseRequest,
+    Ingredient,
+    Medication,
+    MedicationAdministration,
+    MedicationDispense,
+    MedicationRequest,
+    MedicationStatement,
+    Requester,
+)
 
-class _Element(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
-    """Base of all structs: unknown elements are ignored."""
-
-
-class Extension(_Element, frozen=True):
-    """http://hl7.org/fhir/R4/extensibility.html: the values that an extension which we read can have."""
-
-    url: str | None = None
-    valueString: str | None = None  # noqa: N815
-    valueCode: str | None = None  # noqa: N815
-    valueCoding: Coding | None = None  # noqa: N815
-    valueDecimal: float | None = None  # noqa: N815
-    valueInteger: int | None = None  # noqa: N815
-    extension: list[Extension] = []
-
-
-class Coding(_Element, frozen=True):
-    """http://hl7.org/fhir/R4/datatypes.html#Coding."""
-
-    system: str | None = None
-    code: str | None = None
-    display: str | None = None
-    extension: list[Extension] = []
-
-
-class CodeableConcept(_Element, frozen=True):
-    """http://hl7.org/fhir/R4/datatypes.html#CodeableConcept."""
-
-    coding: list[Coding] = []
-    text: str | None = None
-
-
-class Quantity(_Element, frozen=True):
-    """http://hl7.org/fhir/R4/datatypes.html#Quantity."""
-
-    value: float | None = None
-    comparator: str | None = None
-    unit: str | None = None
-    system: str | None = None
-    code: str | None = None
-
-
-class Period(_Element, frozen=True):
-    """http://hl7.org/fhir/R4/datatypes.html#Period."""
-
-    start: str | None = None
-    end: str | None = None
-
-
-class Ratio(_Element, frozen=True):
-    """http://hl7.org/fhir/R4/datatypes.html#Ratio."""
-
-    numerator: Quantity | None = None
-    denominator: Quantity | None = None
-
-
-class Annotation(_Element, frozen=True):
-    """http://hl7.org/fhir/R4/datatypes.html#Annotation."""
-
-    text: str | None = None
-
-
-class Identifier(_Element, frozen=True):
-    """http://hl7.org/fhir/R4/datatypes.html#Identifier."""
-
-    system: str | None = None
-    value: str | None = None
-
-
-class Reference(_Element, frozen=True):
-    """http://hl7.org/fhir/R4/references.html."""
-
-    reference: str | None = None
-    display: str | None = None
-    identifier: Identifier | None = None
-    type: str | None = None
-
-
-class Meta(_Element, frozen=True):
-    """``profile`` and ``security`` of a resource."""
-
-    profile: list[str] = []
-    security: list[Coding] = []
-
-
-class Resource(_Element, tag_field="resourceType", frozen=True):
-    """What every resource has here."""
-
-    id: str | None = None
-    meta: Meta | None = None
-    implicitRules: str | None = None  # noqa: N815
-    modifierExtension: list[Extension] = []  # noqa: N815
-
-
-class HumanName(_Element, frozen=True):
-    """Read for the clinician's page only."""
-
-    text: str | None = None
-    family: str | None = None
-    given: list[str] = []
-    use: str | None = None
+# fmt: off
+__all__ = [
+    "AllergyIntolerance", "Annotation", "Answer", "AnyResource", "Backbone", "CodeableConcept", "Coding", "Component",
+    "Condition", "Consent", "DiagnosticReport", "DispenseRequest", "Dosage", "DoseAndRate", "Element",
+    "Extension", "FamilyCondition", "FamilyMemberHistory", "Foreign", "HumanName", "Identifier", "Ingredient",
+    "Item", "Medication", "MedicationAdministration", "MedicationDispense", "MedicationRequest",
+    "MedicationStatement", "Observation", "Patient", "Performer", "Period", "Provision", "Quantity",
+    "QuestionnaireResponse", "Range", "Ratio", "Reaction", "Reference", "Repeat", "Requester", "Resource",
+    "SubjectReference", "Timing",
+]
+# fmt: on
 
 
 class Patient(Resource, tag="Patient", frozen=True):
     """http://hl7.org/fhir/R4/patient.html."""
 
+    identifier: tuple[Identifier, ...] = ()
     birthDate: str | None = None  # noqa: N815
     gender: str | None = None
     deceasedBoolean: bool | None = None  # noqa: N815
     deceasedDateTime: str | None = None  # noqa: N815
-    name: list[HumanName] = []
-    extension: list[Extension] = []
+    name: tuple[HumanName, ...] = ()
+    extension: tuple[Extension, ...] = ()
 
 
-class Component(_Element, frozen=True):
+class Component(Backbone, frozen=True):
     """Observation.component."""
 
     code: CodeableConcept = CodeableConcept()
@@ -134,36 +77,34 @@ class Component(_Element, frozen=True):
     valueInteger: int | None = None  # noqa: N815
     valuePeriod: Period | None = None  # noqa: N815
     dataAbsentReason: CodeableConcept | None = None  # noqa: N815
-    extension: list[Extension] = []
+    extension: tuple[Extension, ...] = ()
 
 
 class Observation(Resource, tag="Observation", frozen=True):
     """http://hl7.org/fhir/R4/observation.html."""
 
     status: str | None = None
-    category: list[CodeableConcept] = []
     code: CodeableConcept = CodeableConcept()
-    subject: Reference | None = None
+    subject: SubjectReference | None = None
     effectiveDateTime: str | None = None  # noqa: N815
     effectivePeriod: Period | None = None  # noqa: N815
     effectiveInstant: str | None = None  # noqa: N815
+    effectiveTiming: Timing | None = None  # noqa: N815
     issued: str | None = None
+    device: Reference | None = None
     valueQuantity: Quantity | None = None  # noqa: N815
     valueCodeableConcept: CodeableConcept | None = None  # noqa: N815
     valueString: str | None = None  # noqa: N815
     valueBoolean: bool | None = None  # noqa: N815
     valueInteger: int | None = None  # noqa: N815
-    valueDateTime: str | None = None  # noqa: N815
     dataAbsentReason: CodeableConcept | None = None  # noqa: N815
-    component: list[Component] = []
-    hasMember: list[Reference] = []  # noqa: N815
-    derivedFrom: list[Reference] = []  # noqa: N815
-    valuePeriod: Period | None = None  # noqa: N815
-    valueTime: str | None = None  # noqa: N815
+    component: tuple[Component, ...] = ()
+    hasMember: tuple[Reference, ...] = ()  # noqa: N815
+    derivedFrom: tuple[Reference, ...] = ()  # noqa: N815
     method: CodeableConcept | None = None
-    specimen: Reference | None = None
-    note: list[Annotation] = []
-    contained: list[msgspec.Raw] = []
+    note: tuple[Annotation, ...] = ()
+    extension: tuple[Extension, ...] = ()
+    contained: tuple[msgspec.Raw, ...] = ()
 
 
 class Condition(Resource, tag="Condition", frozen=True):
@@ -171,9 +112,9 @@ class Condition(Resource, tag="Condition", frozen=True):
 
     clinicalStatus: CodeableConcept | None = None  # noqa: N815
     verificationStatus: CodeableConcept | None = None  # noqa: N815
-    category: list[CodeableConcept] = []
+    category: tuple[CodeableConcept, ...] = ()
     code: CodeableConcept | None = None
-    subject: Reference | None = None
+    subject: SubjectReference | None = None
     onsetDateTime: str | None = None  # noqa: N815
     onsetPeriod: Period | None = None  # noqa: N815
     abatementDateTime: str | None = None  # noqa: N815
@@ -187,146 +128,7 @@ class Condition(Resource, tag="Condition", frozen=True):
     severity: CodeableConcept | None = None
 
 
-class Repeat(_Element, frozen=True):
-    """Timing.repeat."""
-
-    frequency: int | None = None
-    frequencyMax: int | None = None  # noqa: N815
-    period: float | None = None
-    periodUnit: str | None = None  # noqa: N815
-    boundsPeriod: Period | None = None  # noqa: N815
-    boundsDuration: Quantity | None = None  # noqa: N815
-    count: int | None = None
-    periodMax: float | None = None  # noqa: N815
-    dayOfWeek: list[str] = []  # noqa: N815
-    timeOfDay: list[str] = []  # noqa: N815
-    when: list[str] = []
-
-
-class Timing(_Element, frozen=True):
-    """http://hl7.org/fhir/R4/datatypes.html#Timing."""
-
-    repeat: Repeat | None = None
-    code: CodeableConcept | None = None
-
-
-class Range(_Element, frozen=True):
-    """http://hl7.org/fhir/R4/datatypes.html#Range."""
-
-    low: Quantity | None = None
-    high: Quantity | None = None
-
-
-class DoseAndRate(_Element, frozen=True):
-    """Dosage.doseAndRate."""
-
-    doseQuantity: Quantity | None = None  # noqa: N815
-    doseRange: Range | None = None  # noqa: N815
-
-
-class Dosage(_Element, frozen=True):
-    """http://hl7.org/fhir/R4/dosage.html."""
-
-    sequence: int | None = None
-    text: str | None = None
-    patientInstruction: str | None = None  # noqa: N815
-    timing: Timing | None = None
-    asNeededBoolean: bool | None = None  # noqa: N815
-    asNeededCodeableConcept: CodeableConcept | None = None  # noqa: N815
-    route: CodeableConcept | None = None
-    doseAndRate: list[DoseAndRate] = []  # noqa: N815
-
-
-class Ingredient(_Element, frozen=True):
-    """Medication.ingredient."""
-
-    itemCodeableConcept: CodeableConcept | None = None  # noqa: N815
-    itemReference: Reference | None = None  # noqa: N815
-    isActive: bool | None = None  # noqa: N815
-    strength: Ratio | None = None
-
-
-class Medication(Resource, tag="Medication", frozen=True):
-    """http://hl7.org/fhir/R4/medication.html."""
-
-    code: CodeableConcept | None = None
-    status: str | None = None
-    form: CodeableConcept | None = None
-    ingredient: list[Ingredient] = []
-    contained: list[msgspec.Raw] = []
-
-
-class DispenseRequest(_Element, frozen=True):
-    """MedicationRequest.dispenseRequest."""
-
-    validityPeriod: Period | None = None  # noqa: N815
-    expectedSupplyDuration: Quantity | None = None  # noqa: N815
-
-
-class MedicationRequest(Resource, tag="MedicationRequest", frozen=True):
-    """http://hl7.org/fhir/R4/medicationrequest.html."""
-
-    status: str | None = None
-    intent: str | None = None
-    doNotPerform: bool | None = None  # noqa: N815
-    medicationCodeableConcept: CodeableConcept | None = None  # noqa: N815
-    medicationReference: Reference | None = None  # noqa: N815
-    subject: Reference | None = None
-    authoredOn: str | None = None  # noqa: N815
-    category: list[CodeableConcept] = []
-    reportedBoolean: bool | None = None  # noqa: N815
-    reportedReference: Reference | None = None  # noqa: N815
-    dosageInstruction: list[Dosage] = []  # noqa: N815
-    dispenseRequest: DispenseRequest | None = None  # noqa: N815
-    contained: list[msgspec.Raw] = []
-    # STU3 and R5 shapes: seen only so that they are refused, never read as R4.
-    taken: str | None = None
-    medication: msgspec.Raw | None = None
-
-
-class MedicationStatement(Resource, tag="MedicationStatement", frozen=True):
-    """http://hl7.org/fhir/R4/medicationstatement.html."""
-
-    status: str | None = None
-    medicationCodeableConcept: CodeableConcept | None = None  # noqa: N815
-    medicationReference: Reference | None = None  # noqa: N815
-    subject: Reference | None = None
-    effectiveDateTime: str | None = None  # noqa: N815
-    effectivePeriod: Period | None = None  # noqa: N815
-    dateAsserted: str | None = None  # noqa: N815
-    dosage: list[Dosage] = []
-    contained: list[msgspec.Raw] = []
-    taken: str | None = None
-    medication: msgspec.Raw | None = None
-
-
-class MedicationDispense(Resource, tag="MedicationDispense", frozen=True):
-    """http://hl7.org/fhir/R4/medicationdispense.html."""
-
-    status: str | None = None
-    medicationCodeableConcept: CodeableConcept | None = None  # noqa: N815
-    medicationReference: Reference | None = None  # noqa: N815
-    subject: Reference | None = None
-    whenPrepared: str | None = None  # noqa: N815
-    whenHandedOver: str | None = None  # noqa: N815
-    daysSupply: Quantity | None = None  # noqa: N815
-    dosageInstruction: list[Dosage] = []  # noqa: N815
-    contained: list[msgspec.Raw] = []
-
-
-class MedicationAdministration(Resource, tag="MedicationAdministration", frozen=True):
-    """http://hl7.org/fhir/R4/medicationadministration.html."""
-
-    status: str | None = None
-    medicationCodeableConcept: CodeableConcept | None = None  # noqa: N815
-    medicationReference: Reference | None = None  # noqa: N815
-    subject: Reference | None = None
-    effectiveDateTime: str | None = None  # noqa: N815
-    effectivePeriod: Period | None = None  # noqa: N815
-    contained: list[msgspec.Raw] = []
-
-
-class Reaction(_Element, frozen=True):
+class Reaction(Backbone, frozen=True):
     """AllergyIntolerance.reaction."""
 
     substance: CodeableConcept | None = None
@@ -338,15 +140,15 @@ class AllergyIntolerance(Resource, tag="AllergyIntolerance", frozen=True):
     clinicalStatus: CodeableConcept | None = None  # noqa: N815
     verificationStatus: CodeableConcept | None = None  # noqa: N815
     code: CodeableConcept | None = None
-    patient: Reference | None = None
+    patient: SubjectReference | None = None
     recordedDate: str | None = None  # noqa: N815
     type: str | None = None
-    category: list[str] = []
+    category: tuple[str, ...] = ()
     criticality: str | None = None
-    reaction: list[Reaction] = []
+    reaction: tuple[Reaction, ...] = ()
 
 
-class Answer(_Element, frozen=True):
+class Answer(Backbone, frozen=True):
     """QuestionnaireResponse.item.answer."""
 
     valueCoding: Coding | None = None  # noqa: N815
@@ -356,18 +158,18 @@ class Answer(_Element, frozen=True):
     valueBoolean: bool | None = None  # noqa: N815
     valueQuantity: Quantity | None = None  # noqa: N815
     valueDate: str | None = None  # noqa: N815
-    extension: list[Extension] = []
-    item: list[Item] = []
+    extension: tuple[Extension, ...] = ()
+    item: tuple[Item, ...] = ()
 
 
-class Item(_Element, frozen=True):
+class Item(Backbone, frozen=True):
     """QuestionnaireResponse.item. R4 has no item code: ``linkId`` may hold it."""
 
     linkId: str | None = None  # noqa: N815
     definition: str | None = None
     text: str | None = None
-    answer: list[Answer] = []
-    item: list[Item] = []
+    answer: tuple[Answer, ...] = ()
+    item: tuple[Item, ...] = ()
 
 
 class QuestionnaireResponse(Resource, tag="QuestionnaireResponse", frozen=True):
@@ -375,12 +177,12 @@ class QuestionnaireResponse(Resource, tag="QuestionnaireResponse", frozen=True):
 
     status: str | None = None
     questionnaire: str | None = None
-    subject: Reference | None = None
+    subject: SubjectReference | None = None
     authored: str | None = None
-    item: list[Item] = []
+    item: tuple[Item, ...] = ()
 
 
-class FamilyCondition(_Element, frozen=True):
+class FamilyCondition(Backbone, frozen=True):
     """FamilyMemberHistory.condition."""
 
     code: CodeableConcept | None = None
@@ -391,11 +193,17 @@ class FamilyMemberHistory(Resource, tag="FamilyMemberHistory", frozen=True):
     """http://hl7.org/fhir/R4/familymemberhistory.html."""
 
     status: str | None = None
-    patient: Reference | None = None
+    patient: SubjectReference | None = None
     date: str | None = None
     relationship: CodeableConcept | None = None
     dataAbsentReason: CodeableConcept | None = None  # noqa: N815
-    condition: list[FamilyCondition] = []
+    condition: tuple[FamilyCondition, ...] = ()
+
+
+class Performer(Element, frozen=True):
+    """DiagnosticReport.performer: a Reference, unread, but in STU3 an element with an ``actor``."""
+
+    actor: Foreign = 0
 
 
 class DiagnosticReport(Resource, tag="DiagnosticReport", frozen=True):
@@ -403,25 +211,46 @@ class DiagnosticReport(Resource, tag="DiagnosticReport", frozen=True):
 
     status: str | None = None
     code: CodeableConcept = CodeableConcept()
-    subject: Reference | None = None
+    subject: SubjectReference | None = None
     effectiveDateTime: str | None = None  # noqa: N815
     effectivePeriod: Period | None = None  # noqa: N815
     issued: str | None = None
-    result: list[Reference] = []
+    result: tuple[Reference, ...] = ()
     conclusion: str | None = None
-    conclusionCode: list[CodeableConcept] = []  # noqa: N815
-    contained: list[msgspec.Raw] = []
+    conclusionCode: tuple[CodeableConcept, ...] = ()  # noqa: N815
+    performer: tuple[Performer, ...] = ()
+    contained: tuple[msgspec.Raw, ...] = ()
 
 
-class Provision(_Element, frozen=True):
+class ProvisionActor(Backbone, frozen=True):
+    """Consent.provision.actor."""
+
+    reference: Reference | None = None
+
+
+class ProvisionData(Backbone, frozen=True):
+    """Consent.provision.data."""
+
+    reference: Reference | None = None
+
+
+class Provision(Backbone, frozen=True):
     """Consent.provision."""
 
     type: str | None = None
     period: Period | None = None
-    action: list[CodeableConcept] = []
-    purpose: list[Coding] = []
-    code: list[CodeableConcept] = []
-    provision: list[Provision] = []
+    actor: tuple[ProvisionActor, ...] = ()
+    action: tuple[CodeableConcept, ...] = ()
+    purpose: tuple[Coding, ...] = ()
+    code: tuple[CodeableConcept, ...] = ()
+    data: tuple[ProvisionData, ...] = ()
+    provision: tuple[Provision, ...] = ()
+
+
+class ConsentVerification(Backbone, frozen=True):
+    """Consent.verification."""
+
+    verified: bool | None = None
 
 
 class Consent(Resource, tag="Consent", frozen=True):
@@ -429,11 +258,12 @@ class Consent(Resource, tag="Consent", frozen=True):
 
     status: str | None = None
     scope: CodeableConcept | None = None
-    category: list[CodeableConcept] = []
-    patient: Reference | None = None
+    category: tuple[CodeableConcept, ...] = ()
+    patient: SubjectReference | None = None
     dateTime: str | None = None  # noqa: N815
     provision: Provision | None = None
     policyRule: CodeableConcept | None = None  # noqa: N815
+    verification: tuple[ConsentVerification, ...] = ()
 
 
 AnyResource = (
