@@ -19,22 +19,26 @@ import httpx
 
 from conformance.children import Children
 from conformance.narrator import Narrator
-from conformance.stage import set_up
+from conformance.reference_ehr import dialects
+from conformance.stage import Stage, set_up
 from conformance.story import Story
 from fhir_adapters.errors import UndersignError
 
 
-def run(once: bool, port: int | None = None, out: TextIO | None = None) -> int:
+def run(once: bool, port: int | None = None, out: TextIO | None = None, dialect: str | None = None) -> int:
     """Tell the story; with ``once`` end after it, else stay up until Ctrl-C or SIGTERM.
 
-    ``port`` is the service's, a free one when None. Returns 0; 1 with one line that says what failed, and
+    ``port`` is the service's, a free one when None; ``dialect`` is how the EHR serves its charts, plain R4
+    when None. Returns 0; 1 with one line that says what failed, and
     then the temporary folder with both logs is left; 130 when stopped before the end of the story.
     """
     narrator = Narrator(out or sys.stdout)
     folder, keep = Path(tempfile.mkdtemp(prefix="undersign-demo-")), False
     try:
         with _stoppable(), Children() as children, httpx.Client(timeout=30, trust_env=False) as http:
-            _play(narrator, folder, port, children, http, stay=not once)
+            _check(dialect)
+            stage = set_up(folder, port, children, dialect)
+            _play(narrator, stage, children, http, stay=not once)
     except KeyboardInterrupt:
         narrator.failed("U-DEMO-STOPPED: stopped before the end of the story; both programs are ended.")
         return 130
@@ -57,12 +61,22 @@ def _explain(narrator: Narrator, error: Exception, folder: Path | None) -> None:
         narrator.unbroken(line)
 
 
-def _play(
-    narrator: Narrator, folder: Path, port: int | None, children: Children, http: httpx.Client, *, stay: bool
-) -> None:
+class UnknownDialect(UndersignError):
+    """A dialect that the reference EHR does not speak."""
+
+
+def _check(dialect: str | None) -> None:
+    if dialect is not None and dialect not in dialects.names():
+        known = ", ".join(dialects.names())
+        raise UnknownDialect("U-DEMO-DIALECT", f"the reference EHR does not speak {dialect}; it speaks {known}")
+
+
+def _play(narrator: Narrator, stage: Stage, children: Children, http: httpx.Client, *, stay: bool) -> None:
     narrator.title("Undersign, from an open chart to a signed order. Everyone in it is synthetic.")
+    if stage.dialect:
+        what = dialects.of(stage.dialect).what
+        narrator.say(f"Charts come in the dialect {stage.dialect} ({what}); orders are written in R4.")
     started = time.monotonic()
-    stage = set_up(folder, port, children)
     children.wait(http)
     narrator.say(f"A reference EHR and the service are up after {time.monotonic() - started:.1f} s.")
     Story(stage, http, narrator, _audit_line).tell()

@@ -27,7 +27,9 @@ def concept(value: Json) -> str:
 def full_name(resource: Json) -> str:
     """Return the name of a Patient or Practitioner."""
     name = resource["name"][0]
-    return " ".join([*name.get("prefix", []), *name.get("given", []), name.get("family", "")]).strip()
+    family: str | list[str] = name.get("family", "")
+    families = [family] if isinstance(family, str) else family  # a list in DSTU2
+    return " ".join([*name.get("prefix", []), *name.get("given", []), *families]).strip()
 
 
 def age(patient: Json, on: date) -> int:
@@ -37,14 +39,26 @@ def age(patient: Json, on: date) -> int:
 
 
 def drug(resource: Json) -> str:
-    """Return the drug of a MedicationRequest or MedicationStatement, also a contained one."""
-    if "medicationCodeableConcept" in resource:
-        return concept(resource["medicationCodeableConcept"])
-    reference = resource.get("medicationReference", {})
+    """Return the drug of an order or statement, also a contained one; ``medication`` is R5's."""
+    named: Json = resource.get("medicationCodeableConcept") or resource.get("medication", {}).get("concept", {})
+    if named:
+        return concept(named)
+    reference = _medication_reference(resource)
     for contained in resource.get("contained", []):
         if reference.get("reference") == f"#{contained.get('id')}":
             return concept(contained.get("code", {}))
     return str(reference.get("display", "a drug without a name"))
+
+
+def unnamed_medication(resource: Json) -> str | None:
+    """Return ``Medication/id`` of an order that names its drug in that resource only, else None."""
+    reference = _medication_reference(resource)
+    address = str(reference.get("reference", ""))
+    return address if address.startswith("Medication/") and "display" not in reference else None
+
+
+def _medication_reference(resource: Json) -> Json:
+    return resource.get("medicationReference") or resource.get("medication", {}).get("reference", {})
 
 
 def result(observation: Json) -> str:
@@ -52,7 +66,8 @@ def result(observation: Json) -> str:
     parts = [observation, *observation.get("component", [])]
     quantities = [part["valueQuantity"] for part in parts if "valueQuantity" in part]
     if not quantities:
-        return concept(observation.get("valueCodeableConcept", {}))
+        said = observation.get("valueString", observation.get("valueInteger"))
+        return concept(observation.get("valueCodeableConcept", {})) if said is None else str(said)
     unit = quantities[0].get("unit", "")
     shown = "/".join(f"{quantity['value']:g}" for quantity in quantities)
     return shown if unit.startswith("{") else f"{shown} {unit}".strip()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from conformance.children import Children, check_port, free_ports
 
+_PROFILE = "us-core-r4"
 _CONFIGURATION = """\
 # Written for one demo on this machine: plain HTTP on loopback, synthetic people, gone at the end.
 [server]
@@ -21,7 +22,7 @@ url = "sqlite:///undersign.db"
 id = "reference"
 name = "Reference Hospital (synthetic)"
 fhir_base = "{ehr}/fhir"
-profile = "us-core-r4"
+profile = "{profile}"
 jurisdiction = "US-MA"
 origins = ["{ehr}"]
 write_back = "sign-and-write"
@@ -44,6 +45,7 @@ class Stage:
     service: str
     folder: Path
     config: Path
+    dialect: str | None = None
 
     @property
     def ehr_base(self) -> str:
@@ -56,22 +58,26 @@ class Stage:
         return [sys.executable, "-m", "service.cli", "audit", "verify", "--config", str(self.config)]
 
 
-def set_up(folder: Path, port: int | None, children: Children) -> Stage:
-    """Write the configuration into ``folder`` and start the EHR and the service on free loopback ports."""
+def set_up(folder: Path, port: int | None, children: Children, dialect: str | None = None) -> Stage:
+    """Write the configuration into ``folder`` and start the EHR and the service on free loopback ports.
+
+    ``dialect`` is the EHR's, and the profile that the service reads it with; plain R4 when None.
+    """
     if port is not None:
         check_port(port)
-    stage = build(folder, port)
+    stage = build(folder, port, dialect)
     start_service(stage, children, [sys.executable, "-m", "service.cli"])
     start_ehr(stage, children, [sys.executable, "-m", "conformance.reference_ehr"])
     return stage
 
 
-def build(folder: Path, port: int | None = None) -> Stage:
+def build(folder: Path, port: int | None = None, dialect: str | None = None) -> Stage:
     """Choose free loopback ports (``port`` is the service's, if given) and write the configuration."""
     ehr_port, free = free_ports(2)
     ehr, service = (f"http://127.0.0.1:{number}" for number in (ehr_port, free if port is None else port))
-    stage = Stage(ehr, service, folder, folder / "undersign.toml")
-    stage.config.write_text(_CONFIGURATION.format(ehr=ehr, service=service), encoding="utf-8")
+    stage = Stage(ehr, service, folder, folder / "undersign.toml", dialect)
+    written = _CONFIGURATION.format(ehr=ehr, service=service, profile=dialect or _PROFILE)
+    stage.config.write_text(written, encoding="utf-8")
     return stage
 
 
@@ -83,7 +89,8 @@ def start_service(stage: Stage, children: Children, program: Sequence[str], *opt
 
 def start_ehr(stage: Stage, children: Children, program: Sequence[str]) -> None:
     """Start the reference EHR; ``program`` takes a port and the address of the service."""
-    play = ["--port", stage.ehr.rpartition(":")[2], "--service", stage.service]
+    spoken = ["--dialect", stage.dialect] if stage.dialect else []
+    play = ["--port", stage.ehr.rpartition(":")[2], "--service", stage.service, *spoken]
     children.start("ehr", [*program, *play], f"{stage.ehr}/fhir/metadata", stage.folder, environment())
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from conformance import chart
 from conformance import plain_words as words
 from conformance.evidence import digest, signed_by
 from conformance.narrator import Narrator
@@ -19,15 +20,6 @@ PATIENT, SIGNER = "amara-osei", "dr-lindqvist"
 MAY_NOT_SIGN = ("dr-aalto", "dr-costa", "nurse-ortiz")
 CLIENT, REDIRECT = "reference-ehr-script", "http://127.0.0.1/callback"
 WRITTEN_WITHIN_S = 20.0
-# What the summary of the chart looks for, by LOINC code.
-PHQ9 = "44261-6"
-LATEST = (
-    ("blood pressure", "85354-9"),
-    ("BMI", "39156-5"),
-    ("eGFR", "98979-8"),
-    ("sodium", "2951-2"),
-    ("QTc", "8636-3,76634-5,76635-2"),
-)
 Command = Callable[[list[str], dict[str, str]], tuple[int, str]]
 
 
@@ -67,28 +59,7 @@ class Story:
             f"{who}, {words.concept(role['code'][0]).lower()}, opens the chart of "
             f"{words.full_name(patient)}, {patient['gender']}, {years}."
         )
-        self._narrator.facts([*self._history(), *self._latest()])
-
-    def _history(self) -> list[tuple[str, str]]:
-        problems = self._ehr.search(f"Condition?patient={PATIENT}&clinical-status=active")
-        drugs = self._ehr.search(f"MedicationRequest?patient={PATIENT}&status=active")
-        drugs += self._ehr.search(f"MedicationStatement?patient={PATIENT}&status=active")
-        scores = self._ehr.search(f"Observation?patient={PATIENT}&code={PHQ9}&_sort=date")
-        dated = [f"{words.concept(p['code'])}, since {words.day(p.get('onsetDateTime'))}" for p in problems]
-        shown = [f"{words.result(s)} on {words.day(s['effectiveDateTime'])}" for s in scores]
-        return [
-            ("problems", words.listed(dated)),
-            ("drugs", words.listed(map(_since, drugs))),
-            ("PHQ-9", words.listed(shown)),
-        ]
-
-    def _latest(self) -> list[tuple[str, str]]:
-        rows: list[tuple[str, str]] = []
-        for name, codes in LATEST:
-            found = self._ehr.search(f"Observation?patient={PATIENT}&code={codes}&_sort=-date&_count=1")
-            texts = [f"{words.result(one)} on {words.day(one['effectiveDateTime'])}" for one in found]
-            rows.append((name, words.listed(texts)))
-        return rows
+        self._narrator.facts(chart.facts(self._ehr, PATIENT))
 
     def _call_hook(self) -> Json:
         self._narrator.step(2, "The EHR asks, the service answers with a card")
@@ -230,7 +201,7 @@ class Story:
         )
         active = self._ehr.search(f"MedicationRequest?patient={PATIENT}&status=active&_sort=authoredon")
         self._narrator.say("Active orders in the chart now; what is to stop, the practitioner stops in the EHR:")
-        self._narrator.facts([(words.day(order.get("authoredOn")), words.drug(order)) for order in active])
+        self._narrator.facts([(words.day(order.get("authoredOn")), chart.drug(self._ehr, order)) for order in active])
         draft = held[0] if held else self._another_draft()
         self._narrator.say("The clinician's page for a draft that is held now:")
         self._narrator.unbroken(f"{self._stage.service}/review/{draft}")
@@ -272,13 +243,6 @@ def _resources(suggestion: Mapping[str, Any]) -> list[Json]:
 
 def _draft_ids(card: Json) -> list[str]:
     return [resource["id"] for s in card.get("suggestions", []) for resource in _resources(s)]
-
-
-def _since(resource: Json) -> str:
-    start = resource.get("authoredOn") or resource.get("effectivePeriod", {}).get("start")
-    instructions = [*resource.get("dosageInstruction", []), *resource.get("dosage", [])]
-    text = f" ({instructions[0]['text']})" if instructions and "text" in instructions[0] else ""
-    return f"{words.drug(resource)}, since {words.day(start)}{text}"
 
 
 def _refusal(attempt: Callable[[], object]) -> Refused:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import uvicorn
 
+from conformance.reference_ehr import dialects
 from conformance.reference_ehr.ehr import build
 from conformance.reference_ehr.server import create_app
 
@@ -20,12 +21,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=8090)
     parser.add_argument("--service", metavar="URL", help="the CDS service to call and to launch")
     parser.add_argument("--token-minutes", type=int, default=15, help="life of a user's token, 5 to 60")
+    parser.add_argument(
+        "--dialect",
+        default=dialects.PLAIN,
+        choices=dialects.names(),
+        help="how charts are served; orders are written in R4 in every dialect (default: %(default)s)",
+    )
     options = parser.parse_args(arguments)
     if not 5 <= options.token_minutes <= 60:
         parser.error("U-REF-TOKEN-LIFE: --token-minutes has to be between 5 and 60")
     service = options.service.rstrip("/") if options.service else None
+    root = f"http://127.0.0.1:{options.port}"
     life = timedelta(minutes=options.token_minutes)
-    app = create_app(build(f"http://127.0.0.1:{options.port}", service, token_life=life))
+    app = create_app(build(root, service, token_life=life, dialect=options.dialect))
     uvicorn.run(app, host="127.0.0.1", port=options.port, log_level="warning", access_log=False)
     return 0
 

@@ -11,6 +11,7 @@ import httpx
 
 from conformance.reference_ehr import cards, prefetch
 from conformance.reference_ehr.codec import encode, is_list, is_object
+from conformance.reference_ehr.dialects import Dialect
 from conformance.reference_ehr.keys import Keys
 from conformance.reference_ehr.oauth import AuthorizationServer
 from conformance.reference_ehr.refusals import Json, Refusal, invalid
@@ -50,7 +51,9 @@ class CdsClient:
         service_url: str | None,
         http: httpx.AsyncClient,
         clock: Clock,
+        dialect: Dialect,
     ) -> None:
+        self._dialect = dialect
         self._root, self._base = root, f"{root}/fhir"
         self._store, self._keys, self._authorization = store, keys, authorization
         self._service_url, self._http, self._clock = service_url, http, clock
@@ -76,7 +79,8 @@ class CdsClient:
 
     async def call(self, service: Mapping[str, Any], context: Mapping[str, str]) -> HookCall:
         """Call one announced service with prefetch, and judge the shape of what it answers."""
-        filled, queries = prefetch.fill(self._store, self._base, service.get("prefetch", {}), context)
+        templates = service.get("prefetch", {})
+        filled, queries = prefetch.fill(self._store, self._base, templates, context, self._dialect)
         instance = str(uuid4())
         body = encode(
             {

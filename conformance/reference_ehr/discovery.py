@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from conformance.reference_ehr.parameters import COMMON, PARAMETERS
+from conformance.reference_ehr.dialects import PLAIN, Dialect
+from conformance.reference_ehr.parameters import COMMON, KNOWN, PARAMETERS
 from conformance.reference_ehr.refusals import Json
 
 WHAT_IT_IS_NOT = (
@@ -54,24 +55,35 @@ def smart_configuration(root: str) -> Json:
     }
 
 
-def capability_statement(root: str, started: datetime) -> Json:
-    """Return the R4 CapabilityStatement, written from the same tables that the server works by."""
+def served(dialect: Dialect) -> tuple[str, ...]:
+    """Return the resource types that this EHR has in a dialect, writable ones in R4 among them."""
+    known = KNOWN if dialect.fhir_version == "DSTU2" else PARAMETERS
+    return tuple(name for name in known if name not in dialect.unserved)
+
+
+def capability_statement(root: str, started: datetime, dialect: Dialect) -> Json:
+    """Return the R4 CapabilityStatement, written from the same tables that the server works by.
+
+    In another dialect it says which: its interface stays R4, since that is what clients write.
+    """
+    plain = dialect.name == PLAIN
+    what = WHAT_IT_IS_NOT if plain else f"{WHAT_IT_IS_NOT} Charts come in the dialect {dialect.name} ({dialect.what})."
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",
         "experimental": True,
         "date": started.date().isoformat(),
         "kind": "instance",
-        "description": WHAT_IT_IS_NOT,
+        "description": what,
         "software": {"name": "Reference EHR (synthetic)"},
-        "implementation": {"description": WHAT_IT_IS_NOT, "url": f"{root}/fhir"},
+        "implementation": {"description": what, "url": f"{root}/fhir"},
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json"],
         "rest": [
             {
                 "mode": "server",
                 "security": _security(root),
-                "resource": [_resource(name) for name in sorted(PARAMETERS)],
+                "resource": [_resource(name) for name in sorted(served(dialect))],
                 "interaction": [{"code": "transaction"}],
             }
         ],
@@ -101,8 +113,8 @@ def _resource(name: str) -> Json:
     if name in CREATABLE:
         interactions += ["create", "update"]
         writing = {"conditionalCreate": True, "updateCreate": False}
-    includes = [f"{name}:{key}" for key, p in PARAMETERS[name].items() if p.kind == "reference"]
-    named = {**COMMON, **PARAMETERS[name]}
+    includes = [f"{name}:{key}" for key, p in KNOWN[name].items() if p.kind == "reference"]
+    named = {**COMMON, **KNOWN[name]}
     return {
         "type": name,
         "interaction": [{"code": code} for code in interactions],

@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 
-from conformance.reference_ehr import patients
+from conformance.reference_ehr import dialects, patients
 from conformance.reference_ehr.cds_client import CdsClient
 from conformance.reference_ehr.clients import Client, ClientDesk
+from conformance.reference_ehr.dialects import Dialect, Resource
 from conformance.reference_ehr.keys import Keys
 from conformance.reference_ehr.oauth import AuthorizationServer
 from conformance.reference_ehr.patients import Person
@@ -33,6 +34,7 @@ class ReferenceEhr:
     authorization: AuthorizationServer
     cds: CdsClient
     http: httpx.AsyncClient
+    dialect: Dialect
 
 
 def build(
@@ -43,22 +45,31 @@ def build(
     clock: Clock = lambda: datetime.now(UTC),
     token_life: timedelta = timedelta(minutes=15),
     http: httpx.AsyncClient | None = None,
+    dialect: str = dialects.PLAIN,
 ) -> ReferenceEhr:
     """Return an EHR at the origin ``root`` with its synthetic people as of today by ``clock``.
 
     ``service_url`` is the CDS service that it calls and whose app it launches; ``clients`` replaces the apps
-    that are registered by default.
+    that are registered by default. The charts are in ``dialect`` (``dialects.names()``); the staff, and what
+    clients write, are plain R4 in every dialect.
     """
     http = http or httpx.AsyncClient(timeout=10, trust_env=False)
     store, keys, base, now = Store(clock), Keys(), f"{root}/fhir", clock()
     people, staff = patients.load(now.date()), patients.load_staff(now.date())
-    for resource in [*staff.resources, *(r for person in people for r in person.resources)]:
+    for resource in [*staff.resources, *_charts(people, dialect)]:
         store.create(resource, resource["id"])
     registered = default_clients(service_url) if clients is None else clients
     desk = ClientDesk(registered, f"{root}/token", http, clock)
     authorization = AuthorizationServer(root, keys, desk, staff.accounts, store, clock, token_life)
-    cds = CdsClient(root, store, keys, authorization, service_url, http, clock)
-    return ReferenceEhr(root, base, now, store, keys, people, authorization, cds, http)
+    spoken = dialects.of(dialect)
+    cds = CdsClient(root, store, keys, authorization, service_url, http, clock, spoken)
+    return ReferenceEhr(root, base, now, store, keys, people, authorization, cds, http, spoken)
+
+
+def _charts(people: Sequence[Person], dialect: str) -> list[Resource]:
+    """Return everyone's resources in the dialect; a Medication that several charts refer to stands once."""
+    written = [one for person in people for one in dialects.write(person.resources, dialect)]
+    return list({(one["resourceType"], one["id"]): one for one in written}.values())
 
 
 def default_clients(service_url: str | None) -> tuple[Client, ...]:

@@ -10,7 +10,6 @@ from conformance.reference_ehr import discovery, write
 from conformance.reference_ehr.codec import decode, encode
 from conformance.reference_ehr.ehr import ReferenceEhr
 from conformance.reference_ehr.oauth import Access
-from conformance.reference_ehr.parameters import PARAMETERS
 from conformance.reference_ehr.refusals import Refusal, not_found
 from conformance.reference_ehr.scopes import reach
 from conformance.reference_ehr.search import Found, Query, bundle, search
@@ -30,7 +29,7 @@ def fhir_response(body: object, status: int = 200, headers: Mapping[str, str] | 
 async def metadata(request: Request) -> Response:
     """Return the CapabilityStatement; open to all."""
     ehr = _ehr(request)
-    return fhir_response(discovery.capability_statement(ehr.root, ehr.started))
+    return fhir_response(discovery.capability_statement(ehr.root, ehr.started, ehr.dialect))
 
 
 @router.get("/.well-known/smart-configuration")
@@ -88,7 +87,7 @@ async def search_post(request: Request, resource_type: str) -> Response:
 async def create(request: Request, resource_type: str) -> Response:
     """Create a resource, conditionally with If-None-Exist."""
     ehr, access = _ehr(request), _access(request)
-    _must_know(resource_type)
+    _must_know(ehr, resource_type)
     body = decode(await _json_body(request))
     permit = _Permit(access)
     written = write.create(ehr.store, ehr.base, resource_type, body, permit, request.headers.get("if-none-exist"))
@@ -99,7 +98,7 @@ async def create(request: Request, resource_type: str) -> Response:
 async def update(request: Request, resource_type: str, resource_id: str) -> Response:
     """Replace a resource whose version If-Match names."""
     ehr, access = _ehr(request), _access(request)
-    _must_know(resource_type)
+    _must_know(ehr, resource_type)
     body = decode(await _json_body(request))
     if_match = request.headers.get("if-match")
     reference = f"{resource_type}/{resource_id}"
@@ -141,14 +140,14 @@ def _reach(access: Access, resource_type: str, letter: str) -> str | None:
     return f"Patient/{access.patient}" if found == "patient" else None
 
 
-def _must_know(resource_type: str) -> None:
-    if resource_type not in PARAMETERS:
+def _must_know(ehr: ReferenceEhr, resource_type: str) -> None:
+    if resource_type not in discovery.served(ehr.dialect):
         raise not_found("resource type")
 
 
 def _readable(request: Request, resource_type: str, resource_id: str) -> tuple[Version, ...]:
     ehr, access = _ehr(request), _access(request)
-    _must_know(resource_type)
+    _must_know(ehr, resource_type)
     only = _reach(access, resource_type, "r")
     versions = ehr.store.history(f"{resource_type}/{resource_id}")
     if not _open(versions[-1], only, ehr.base):
@@ -163,13 +162,14 @@ def _open(version: Version, only: str | None, base: str) -> bool:
 
 def _search(request: Request, resource_type: str, query: Query) -> Response:
     ehr, access = _ehr(request), _access(request)
-    _must_know(resource_type)
+    _must_know(ehr, resource_type)
     only = _reach(access, resource_type, "s")
     strict = "handling=strict" in request.headers.get("prefer", "")
     found = search(ehr.store, ehr.base, resource_type, query, strict=strict)
     reached = Found(tuple(v for v in found.matches if _open(v, only, ehr.base)), found.understood)
-    includable = [name for name in PARAMETERS if reach(access.grants, name, "s") or reach(access.grants, name, "r")]
-    return fhir_response(bundle(ehr.store, ehr.base, resource_type, reached, includable))
+    types = discovery.served(ehr.dialect)
+    includable = [name for name in types if reach(access.grants, name, "s") or reach(access.grants, name, "r")]
+    return fhir_response(bundle(ehr.store, ehr.base, resource_type, reached, includable, ehr.dialect))
 
 
 async def _json_body(request: Request) -> bytes:

@@ -17,7 +17,14 @@ _STYLE = (
     "header{border-bottom:3px double;padding-bottom:.3rem}ul{padding-left:1.2rem}li{margin:.3rem 0}"
     "code{overflow-wrap:anywhere}"
 )
-CHART_TYPES = ("Condition", "MedicationRequest", "MedicationStatement", "AllergyIntolerance", "Observation")
+CHART_TYPES = (
+    "Condition",
+    "MedicationRequest",
+    "MedicationOrder",
+    "MedicationStatement",
+    "AllergyIntolerance",
+    "Observation",
+)
 
 
 def front(root: str, people: Iterable[Person]) -> str:
@@ -72,9 +79,11 @@ def full_name(resource: Json) -> str:
 
 def line(resource: Json) -> tuple[str, str]:
     """Return (date, text) of one chart resource."""
-    dates = ("effectiveDateTime", "onsetDateTime", "authoredOn", "recordedDate", "dateAsserted")
+    dates = ("effectiveDateTime", "onsetDateTime", "authoredOn", "dateWritten", "recordedDate", "dateAsserted")
     day = next((resource[key][:10] for key in dates if key in resource), "no date")
-    concept: Json = resource.get("code") or resource.get("medicationCodeableConcept") or {}
+    named = resource.get("medication", {}).get("concept")  # R5
+    concept: Json = resource.get("code") or resource.get("medicationCodeableConcept") or named or {}
+    concept = concept or resource.get("substance", {})  # DSTU2
     text = _text(concept) or next(values(resource, "contained.code.text"), "") or _display(resource)
     result = _result(resource)
     status = f" ({resource['status']})" if "status" in resource and resource["status"] != "final" else ""

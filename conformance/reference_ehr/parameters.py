@@ -1,6 +1,7 @@
 """The search parameters of each resource type: kind and element paths, as R4 defines them.
 
-The names and paths are those of http://hl7.org/fhir/R4/searchparameter-registry.html, as far as they go.
+The names and paths are those of http://hl7.org/fhir/R4/searchparameter-registry.html, as far as they go; where
+an element has another name in another version of FHIR, its path stands beside R4's, for charts in a dialect.
 """
 
 from collections.abc import Mapping
@@ -27,17 +28,18 @@ def _date(*paths: str) -> Parameter:
     return Parameter("date", paths)
 
 
-def _reference(path: str, target: str | None = None) -> Parameter:
-    return Parameter("reference", (path,), target)
+def _reference(*paths: str, target: str | None = None) -> Parameter:
+    return Parameter("reference", paths, target)
 
 
-_SUBJECT = {"subject": _reference("subject"), "patient": _reference("subject", "Patient")}
+_PATIENT = _reference("subject", "patient", target="Patient")
+_SUBJECT = {"subject": _reference("subject"), "patient": _PATIENT}
 _IDENTIFIER = {"identifier": _token("identifier")}
 _CODE = {"code": _token("code")}
 _STATUS = {"status": _token("status")}
 _DRUG = {
-    "code": _token("medicationCodeableConcept"),
-    "medication": _reference("medicationReference", "Medication"),
+    "code": _token("medicationCodeableConcept", "medication.concept"),
+    "medication": _reference("medicationReference", "medication.reference", target="Medication"),
 }
 _PERSON_NAME = {"name": Parameter("string", ("name.text", "name.family", "name.given"))}
 
@@ -52,8 +54,8 @@ PARAMETERS: Mapping[str, Mapping[str, Parameter]] = {
     "Practitioner": {**_IDENTIFIER, **_PERSON_NAME, "active": _token("active")},
     "PractitionerRole": {
         **_IDENTIFIER,
-        "practitioner": _reference("practitioner", "Practitioner"),
-        "organization": _reference("organization", "Organization"),
+        "practitioner": _reference("practitioner", target="Practitioner"),
+        "organization": _reference("organization", target="Organization"),
         "role": _token("code"),
         "active": _token("active"),
         "date": _date("period"),
@@ -66,7 +68,7 @@ PARAMETERS: Mapping[str, Mapping[str, Parameter]] = {
         "category": _token("category"),
         "clinical-status": _token("clinicalStatus"),
         "onset-date": _date("onsetDateTime", "onsetPeriod"),
-        "recorded-date": _date("recordedDate"),
+        "recorded-date": _date("recordedDate", "assertedDate", "dateRecorded"),
     },
     "Observation": {
         **_IDENTIFIER,
@@ -85,7 +87,7 @@ PARAMETERS: Mapping[str, Mapping[str, Parameter]] = {
         "intent": _token("intent"),
         "category": _token("category"),
         "authoredon": _date("authoredOn"),
-        "requester": _reference("requester"),
+        "requester": _reference("requester", "requester.agent"),
     },
     "MedicationStatement": {
         **_IDENTIFIER,
@@ -98,9 +100,9 @@ PARAMETERS: Mapping[str, Mapping[str, Parameter]] = {
     "AllergyIntolerance": {
         **_IDENTIFIER,
         **_CODE,
-        "patient": _reference("patient", "Patient"),
-        "clinical-status": _token("clinicalStatus"),
-        "date": _date("recordedDate"),
+        "patient": _reference("patient", target="Patient"),
+        "clinical-status": _token("clinicalStatus", "status"),
+        "date": _date("recordedDate", "assertedDate"),
     },
     "QuestionnaireResponse": {
         **_SUBJECT,
@@ -111,14 +113,22 @@ PARAMETERS: Mapping[str, Mapping[str, Parameter]] = {
     "Consent": {
         **_IDENTIFIER,
         **_STATUS,
-        "patient": _reference("patient", "Patient"),
+        "patient": _PATIENT,
         "category": _token("category"),
         "scope": _token("scope"),
         "date": _date("dateTime"),
     },
+    "FamilyMemberHistory": {
+        **_IDENTIFIER,
+        **_STATUS,
+        **_CODE,
+        "patient": _reference("patient", target="Patient"),
+        "relationship": _token("relationship"),
+        "date": _date("date"),
+    },
     "Provenance": {
         "target": _reference("target"),
-        "patient": _reference("target", "Patient"),
+        "patient": _reference("target", target="Patient"),
         "agent": _reference("agent.who"),
         "recorded": _date("recorded"),
     },
@@ -132,11 +142,25 @@ PARAMETERS: Mapping[str, Mapping[str, Parameter]] = {
     "Task": {
         **_IDENTIFIER,
         **_STATUS,
-        "patient": _reference("for", "Patient"),
+        "patient": _reference("for", target="Patient"),
         "focus": _reference("focus"),
         "owner": _reference("owner"),
     },
 }
+
+OLDER: Mapping[str, Mapping[str, Parameter]] = {
+    "MedicationOrder": {
+        **_IDENTIFIER,
+        **_STATUS,
+        **_DRUG,
+        "patient": _PATIENT,
+        "datewritten": _date("dateWritten"),
+        "prescriber": _reference("prescriber"),
+    },
+}
+"""Types of DSTU2 that R4 has under other names: http://hl7.org/fhir/DSTU2/medicationorder.html#search."""
+
+KNOWN: Mapping[str, Mapping[str, Parameter]] = {**PARAMETERS, **OLDER}
 
 COMMON: Mapping[str, Parameter] = {"_id": _token("id"), "_lastUpdated": _date("meta.lastUpdated")}
 """Parameters of every type."""
@@ -144,4 +168,4 @@ COMMON: Mapping[str, Parameter] = {"_id": _token("id"), "_lastUpdated": _date("m
 
 def parameter(resource_type: str, name: str) -> Parameter | None:
     """Return the parameter of that name, or None when this type has none."""
-    return PARAMETERS[resource_type].get(name) or COMMON.get(name)
+    return KNOWN[resource_type].get(name) or COMMON.get(name)

@@ -1,14 +1,17 @@
 """Prefetch: the templates of a CDS service, filled in and run against the EHR's own record.
 
 Tokens and templates as in CDS Hooks 2.0 "Prefetch Template": relative reads and searches, ``{{context.x}}``
-and ``{{userPractitionerId}}``. A key that cannot be filled is left out; a failed one is an OperationOutcome.
+and ``{{userPractitionerId}}``. A key that cannot be filled is left out; a failed one is an OperationOutcome. So is
+one for a resource type that the EHR's dialect does not have, or has under another name: an empty answer would
+say that there is nothing.
 """
 
 import re
 from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
-from conformance.reference_ehr.parameters import PARAMETERS
+from conformance.reference_ehr.dialects import Dialect
+from conformance.reference_ehr.parameters import KNOWN
 from conformance.reference_ehr.refusals import Json, Refusal, operation_outcome
 from conformance.reference_ehr.search import LARGEST_PAGE, bundle, search
 from conformance.reference_ehr.store import Store
@@ -29,7 +32,7 @@ def expand(template: str, context: Mapping[str, object]) -> str | None:
     return _TOKEN.sub(lambda match: names[match[1]], template)
 
 
-def run(store: Store, base: str, query: str) -> Json:
+def run(store: Store, base: str, query: str, dialect: Dialect) -> Json:
     """Return what a filled-in template gives: a resource, a whole searchset, or an OperationOutcome."""
     path, _, parameters = query.partition("?")
     try:
@@ -38,15 +41,20 @@ def run(store: Store, base: str, query: str) -> Json:
         asked = [(n, v) for n, v in parse_qsl(parameters, keep_blank_values=True) if n != "_count"]
         whole = [*asked, ("_count", str(LARGEST_PAGE))]
         found = search(store, base, path, whole, strict=True)
-        return bundle(store, base, path, found, PARAMETERS)
+        return bundle(store, base, path, found, KNOWN, dialect)
     except Refusal as refusal:
         return operation_outcome(refusal)
 
 
 def fill(
-    store: Store, base: str, templates: Mapping[str, str], context: Mapping[str, object]
+    store: Store, base: str, templates: Mapping[str, str], context: Mapping[str, object], dialect: Dialect
 ) -> tuple[dict[str, Json], dict[str, str]]:
     """Return the prefetch, and the query that stands behind each of its keys."""
     queries = {key: expand(template, context) for key, template in templates.items()}
-    known = {key: query for key, query in queries.items() if query is not None}
-    return {key: run(store, base, query) for key, query in known.items()}, known
+    lacking = dialect.unserved | dialect.moved
+    known = {key: query for key, query in queries.items() if query is not None and _type(query) not in lacking}
+    return {key: run(store, base, query, dialect) for key, query in known.items()}, known
+
+
+def _type(query: str) -> str:
+    return query.partition("?")[0].partition("/")[0]

@@ -6,14 +6,16 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
-from conformance.reference_ehr import instants
+from conformance.reference_ehr import dialects, instants
 from conformance.reference_ehr.codec import is_list, is_object
-from conformance.reference_ehr.parameters import PARAMETERS, Parameter, parameter
+from conformance.reference_ehr.dialects import Dialect, envelopes
+from conformance.reference_ehr.parameters import KNOWN, Parameter, parameter
 from conformance.reference_ehr.refusals import Json, invalid, not_found
 from conformance.reference_ehr.store import Store, Version
 
 PAGE = 50
-LARGEST_PAGE = 500
+LARGEST_PAGE = dialects.LARGEST_PAGE
+_PLAIN = dialects.of(dialects.PLAIN)
 Query = Sequence[tuple[str, str]]
 _RESULT = ("_count", "_offset", "_sort", "_include", "_revinclude", "_summary", "_format")
 
@@ -32,7 +34,7 @@ def search(store: Store, base: str, resource_type: str, query: Query, *, strict:
     An unknown parameter is left out of the answer's self link, or refused in strict handling (R4
     search.html#errors). An unknown modifier is always refused: ignoring it would widen the answer.
     """
-    if resource_type not in PARAMETERS:
+    if resource_type not in KNOWN:
         raise not_found("resource type")
     understood = [(name, value) for name, value in query if _known(resource_type, name)]
     if strict and len(understood) != len(query):
@@ -45,14 +47,16 @@ def search(store: Store, base: str, resource_type: str, query: Query, *, strict:
     return Found(tuple(_sorted(matches, resource_type, understood)), understood)
 
 
-def bundle(store: Store, base: str, resource_type: str, found: Found, includable: Iterable[str]) -> Json:
-    """Return one page as a searchset; ``includable`` are the types that the caller may search."""
+def bundle(
+    store: Store, base: str, resource_type: str, found: Found, includable: Iterable[str], dialect: Dialect = _PLAIN
+) -> Json:
+    """Return one page as a searchset, with the habits of ``dialect``; ``includable``: what the caller may search."""
     options = dict(found.understood)
-    total = {"resourceType": "Bundle", "type": "searchset", "total": len(found.matches)}
+    head: Json = {"resourceType": "Bundle", "type": "searchset"}
     links = [{"relation": "self", "url": _url(base, resource_type, found.understood)}]
     if options.get("_summary") == "count":
-        return {**total, "link": links}
-    size, offset = min(_whole(options, "_count", PAGE), LARGEST_PAGE), _whole(options, "_offset", 0)
+        return {**head, "total": len(found.matches), "link": links}
+    size, offset = min(_whole(options, "_count", PAGE), dialect.page), _whole(options, "_offset", 0)
     page = found.matches[offset : offset + size]
     if size and offset + size < len(found.matches):
         following = [(n, v) for n, v in found.understood if n not in ("_offset", "_count")]
@@ -61,7 +65,9 @@ def bundle(store: Store, base: str, resource_type: str, found: Found, includable
     extra = [v for v in _included(store, base, page, found.understood) if v.type in set(includable)]
     entries = [_entry(base, version, "match") for version in page]
     entries += [_entry(base, version, "include") for version in extra]
-    return {**total, "link": links, **({"entry": entries} if entries else {})}
+    entries += [{"resource": envelopes.notice(), "search": {"mode": "outcome"}}] if dialect.outcome else []
+    counted = {"total": len(found.matches)} if dialect.total else {}
+    return {**head, **counted, "link": links, **({"entry": entries} if entries else {})}
 
 
 def values(resource: Any, path: str) -> Iterator[Any]:
@@ -84,7 +90,7 @@ def local_reference(reference: object, base: str) -> str | None:
         return None
     text = text.removeprefix(base + "/")
     parts = text.split("/")
-    return "/".join(parts[:2]) if len(parts) >= 2 and parts[0] in PARAMETERS else None
+    return "/".join(parts[:2]) if len(parts) >= 2 and parts[0] in KNOWN else None
 
 
 def _known(resource_type: str, name: str) -> bool:
@@ -164,7 +170,7 @@ def _included(store: Store, base: str, page: Sequence[Version], query: Query) ->
 def _linked(store: Store, base: str, page: Sequence[Version], name: str, value: str) -> list[Version]:
     source, _, field = value.partition(":")
     field = field.partition(":")[0]
-    wanted = parameter(source, field) if source in PARAMETERS else None
+    wanted = parameter(source, field) if source in KNOWN else None
     if wanted is None or wanted.kind != "reference":
         raise invalid("That include is unknown here.")
     if name == "_revinclude":

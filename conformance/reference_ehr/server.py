@@ -12,7 +12,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
-from conformance.reference_ehr import fhir_api, pages
+from conformance.reference_ehr import discovery, fhir_api, pages
 from conformance.reference_ehr.codec import decode, encode
 from conformance.reference_ehr.ehr import SERVICE_CLIENT, ReferenceEhr
 from conformance.reference_ehr.oauth import Redirect
@@ -25,7 +25,7 @@ from conformance.reference_ehr.refusals import (
     not_found,
     operation_outcome,
 )
-from conformance.reference_ehr.search import search
+from conformance.reference_ehr.search import search, values
 
 router = APIRouter()
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
@@ -127,10 +127,18 @@ def _ehr(request: Request) -> ReferenceEhr:
 
 def _record(ehr: ReferenceEhr, patient: str) -> dict[str, list[Json]]:
     record: dict[str, list[Json]] = {}
-    for name in pages.CHART_TYPES:
+    for name in [one for one in pages.CHART_TYPES if one in discovery.served(ehr.dialect)]:
         key = "patient" if parameter(name, "patient") else "subject"
-        record[name] = [v.body for v in search(ehr.store, ehr.base, name, [(key, patient)]).matches]
+        record[name] = [_named(ehr, v.body) for v in search(ehr.store, ehr.base, name, [(key, patient)]).matches]
     return record
+
+
+def _named(ehr: ReferenceEhr, order: Json) -> Json:
+    """Return an order with the name of the Medication that it refers to; any other resource as it is."""
+    places = ("medicationReference.reference", "medication.reference.reference")
+    addresses = [address for place in places for address in values(order, place)]
+    found = ehr.store.find(addresses[0]) if addresses else None
+    return {**order, "medicationCodeableConcept": found.body.get("code", {})} if found else order
 
 
 def _authorize(ehr: ReferenceEhr, query: Mapping[str, str]) -> Response:
