@@ -9,24 +9,29 @@ from typing import Any
 
 from fhir_adapters.canonical import Adapted, FeatureVector
 from fhir_adapters.schema import SCHEMA_VERSION
-from recommender import drafts, gates, indications, rules
+from recommender import drafts, gates, guideline_plan, guideline_ranking, indications, offering, rules, supply, tapers
 from recommender import model as models
 from recommender.assessment import (
     SEVERITIES,
     Assessment,
+    Attestation,
     Candidate,
+    ConsentDefault,
     CurrentDrug,
     Dose,
+    Escalation,
+    Gate,
     Prediction,
     Reason,
     Severity,
 )
 from recommender.dosing import dose as dose_of
+from recommender.findings import Finding
 from recommender.indications import Plan
 from recommender.knowledge import Knowledge
 from recommender.model import Model
 from recommender.ranking import DEFAULT_WEIGHTS, rank
-from recommender.rules import Finding
+from recommender.supply import Supply
 
 OFFERED = 2  # with "no change" three options: as many as a clinician compares at a glance (issue of card design)
 
@@ -41,19 +46,37 @@ def assess(
     jurisdiction: str | None = None,
     preferences: Mapping[str, float] | None = None,
     requester: Mapping[str, Any] | None = None,
+    consent_default: ConsentDefault = "opt-out",
+    attestations: Sequence[Attestation] = (),
 ) -> Assessment:
     """Return the whole assessment of an adapted patient.
 
     ``preferences`` are weights that replace the documented defaults by name; ``requester`` is the reference
-    to our Device that drafts carry.
+    to our Device that drafts carry; ``consent_default`` and ``attestations`` as ``gates.evaluate`` takes them.
     """
-    gate, escalations = gates.evaluate(adapted.patient, adapted.features, knowledge, jurisdiction=jurisdiction)
+
+    def evaluate(known: Knowledge) -> tuple[Gate, tuple[Escalation, ...]]:
+        return gates.evaluate(
+            adapted.patient,
+            adapted.features,
+            known,
+            jurisdiction=jurisdiction,
+            consent_default=consent_default,
+            attestations=attestations,
+        )
+
+    gate, escalations = evaluate(knowledge)
     plan = indications.plan(adapted.patient, adapted.features, knowledge)
-    judged = () if gate.status in _NOTHING_COMPUTED else _judge_all(plan, adapted, knowledge)
+    judged = () if gate.silent else _judge_all(plan, adapted, knowledge)
+    told = offering.speaks(gate, plan, knowledge, lambda known: evaluate(known)[0])
+    named: tuple[str, ...] = ()
+    if plan.by_guideline and told:
+        judged = guideline_ranking.ranked(judged, plan, knowledge)
+        named, escalations = offering.named(judged, plan), offering.told(escalations, plan)
     weights = {**DEFAULT_WEIGHTS, **(preferences or {})}
     if gate.status == "open":
-        judged = _score(judged, plan, adapted.features, model, weights)
-        offered = _offer(judged, plan, knowledge)
+        judged = judged if plan.by_guideline else _score(judged, plan, adapted.features, model, weights)
+        offered = offering.offered(judged, plan, knowledge, OFFERED)
     else:
         judged, offered = tuple(_closed(c, gate.status) for c in judged), ()
     candidates = tuple(_with_verdict(c, offered) for c in judged)
@@ -65,36 +88,47 @@ def assess(
         conditions=plan.conditions,
         step=plan.step,
         candidates=candidates,
-        current=() if gate.status in _NOTHING_COMPUTED else _current(adapted, knowledge),
+        current=() if gate.silent else _current(adapted, knowledge),
         offered=offered,
         unknowns=_unknowns(candidates, offered),
-        drafts=_drafts(candidates, offered, plan, adapted, requester),
+        drafts=_drafts(
+            candidates, offered, plan, adapted, requester, gate, supply.limited(gate, escalations, knowledge)
+        ),
         versions=_versions(knowledge, model),
+        focus=plan.focus.name if plan.focus else None,
+        step_reasons=plan.steps_reason if told else (),
+        ranked_by=plan.ranked_by if told else "",
+        named=named,
     )
-
-
-# Consent withheld and a closed jurisdiction mean that nothing at all is worked out for this patient.
-_NOTHING_COMPUTED = ("consent-withheld", "jurisdiction")
 
 
 def _judge_all(plan: Plan, adapted: Adapted, knowledge: Knowledge) -> tuple[Candidate, ...]:
     findings = rules.evaluate_all(plan.considered, adapted.patient, adapted.features, knowledge)
-    return tuple(_judge(name, findings[name], plan, adapted, knowledge) for name in plan.considered)
+    known = guideline_plan.for_dosing(plan, knowledge)
+    return tuple(_judge(name, findings[name], plan, adapted, known) for name in plan.considered)
 
 
 def _judge(
     ingredient: str, findings: Sequence[Finding], plan: Plan, adapted: Adapted, knowledge: Knowledge
 ) -> Candidate:
-    dose = dose_of(ingredient, findings, adapted.features, knowledge)
+    dose = plan.withheld.get(ingredient) or dose_of(ingredient, findings, adapted.features, knowledge, plan.indication)
     related = plan.related.get(ingredient)
-    reasons = (*(f.reason for f in findings), *((related,) if related else ()))
+    notes = knowledge.site_notes.get(ingredient, ())
+    reasons = (*(f.reason for f in findings), *((related,) if related else ()), *notes, *plan.said.get(ingredient, ()))
     drug = knowledge.drugs[ingredient]
     severity = worst(reasons)
     if any(reason.blocks for reason in reasons):
         return Candidate(ingredient, drug.rxnorm, "excluded", severity, reasons)
-    if isinstance(dose, Reason):
-        return Candidate(ingredient, drug.rxnorm, "not-draftable", severity, (*reasons, dose))
-    return Candidate(ingredient, drug.rxnorm, "eligible", severity, reasons, dose=dose)
+    routed = tuple(
+        Reason(row.id, "none", row.message, row.basis.source, row.basis.verified)
+        for row in knowledge.routes.get(ingredient, ())
+    )
+    if routed or isinstance(dose, Reason):
+        refused = (dose,) if isinstance(dose, Reason) else ()
+        return Candidate(ingredient, drug.rxnorm, "not-draftable", severity, (*reasons, *refused, *routed))
+    present = tuple(one for course in plan.current for one in course.ingredients)
+    switch = tapers.switches(present, ingredient, knowledge)
+    return Candidate(ingredient, drug.rxnorm, "eligible", severity, reasons, dose=dose, switch=switch)
 
 
 def worst(reasons: Sequence[Reason]) -> Severity:
@@ -152,31 +186,6 @@ def _closed(candidate: Candidate, status: str) -> Candidate:
     )
 
 
-def _offer(judged: Sequence[Candidate], plan: Plan, knowledge: Knowledge) -> tuple[str, ...]:
-    """Pick what the card offers: best band first, in it what has least against it in this chart, then utility.
-
-    Within the first pick's band the second comes from another class where there is one: two drugs of one
-    class are less of a choice.
-    """
-    ready = sorted((c for c in judged if c.verdict == "eligible" and c.ingredient in plan.first_line), key=_order)
-    if not ready:
-        return ()
-    first = ready[0]
-    others = [c for c in ready[1:] if c.band == first.band and _class(c, knowledge) != _class(first, knowledge)]
-    picks = [first, *others[:1], *(c for c in ready[1:] if c not in others[:1])]
-    return tuple(c.ingredient for c in picks[:OFFERED])
-
-
-def _order(candidate: Candidate) -> tuple[int, int, int, float, str]:
-    known = [r.severity for r in candidate.reasons if not r.unknown]
-    band = candidate.band if candidate.band is not None else 99
-    return band, known.count("warning"), known.count("caution"), -(candidate.utility or 0.0), candidate.ingredient
-
-
-def _class(candidate: Candidate, knowledge: Knowledge) -> str:
-    return knowledge.drugs[candidate.ingredient].drug_class
-
-
 def _with_verdict(candidate: Candidate, offered: Sequence[str]) -> Candidate:
     return replace(candidate, verdict="offered") if candidate.ingredient in offered else candidate
 
@@ -214,6 +223,8 @@ def _drafts(
     plan: Plan,
     adapted: Adapted,
     requester: Mapping[str, Any] | None,
+    gate: Gate,
+    limit: Supply,
 ) -> tuple[Mapping[str, Any], ...]:
     by_name = {c.ingredient: c for c in candidates}
     replaces = sorted({i for course in plan.current for i in course.ingredients})
@@ -225,12 +236,21 @@ def _drafts(
             authored_on=adapted.features.as_of.isoformat(),
             facts=_facts(by_name[name], adapted.features),
             requester=requester,
+            warnings=gate.warnings,
+            supply=limit,
+            focus=plan.focus,
+            before=_before(plan),
         )
         for name in offered
     )
 
 
-_RANKED_ON = ("phq9_total", "phq9_item9", "gad7_total")
+def _before(plan: Plan) -> tuple[str, ...]:
+    """Return what the guidelines put before a drug, for the note of a draft."""
+    return tuple(one.message for one in plan.steps_reason if one.rule in plan.before)
+
+
+_RANKED_ON = ("phq9_total", "phq9_item9", "gad7_total", "isi_total", "pcl5_total")
 
 
 def _facts(candidate: Candidate, features: FeatureVector) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import msgspec
 Severity = Literal["contraindicated", "warning", "caution", "monitor", "none"]
 Verdict = Literal["excluded", "offered", "eligible", "not-draftable", "abstained"]
 GateStatus = Literal["open", "crisis", "consent-withheld", "jurisdiction", "out-of-scope", "insufficient-data"]
+ConsentDefault = Literal["opt-out", "opt-in"]
 SEVERITIES: tuple[Severity, ...] = ("contraindicated", "warning", "caution", "monitor", "none")
 
 
@@ -36,11 +37,36 @@ class Reason(msgspec.Struct, frozen=True, gc=False):
 
 
 @dataclass(frozen=True, slots=True)
+class Attestation:
+    """A practitioner's word that this patient's suicide risk was assessed in person, and who sees the patient next.
+
+    ``by`` and ``review_by`` are references or names as the site shows them; ``day`` is the local day of the
+    assessment and ``moment`` its instant in UTC (``2026-10-01T08:30:00+00:00``) where known. ``result`` is what the
+    practitioner decides about drafting, no score of risk.
+    """
+
+    by: str
+    day: date
+    result: Literal["may-open", "stays-closed"]
+    review_by: str
+    review_on: date
+    moment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Gate:
-    """Whether drafting is open; every other status names why in ``reasons``."""
+    """Whether drafting is open; every other status names why in ``reasons``.
+
+    ``warnings`` and ``supply_days`` (dispense for so many days at most) hold where drafting is open again after a
+    positive screen. ``silent``: consent or law forbid that anything is worked out for this patient, whatever the
+    status.
+    """
 
     status: GateStatus
     reasons: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    supply_days: int | None = None
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +81,10 @@ class Escalation:
 
 @dataclass(frozen=True, slots=True)
 class Dose:
-    """Oral dose in mg a day; ``max`` is the ceiling after every adjustment named in ``adjusted_by``."""
+    """Oral dose in mg a day; ``max`` is the ceiling after every adjustment named in ``adjusted_by``.
+
+    ``pending`` says what is not known and would lower the dose. ``form`` is tablet or capsule.
+    """
 
     start_mg_per_day: float
     max_mg_per_day: float
@@ -65,6 +94,24 @@ class Dose:
     orderable: str
     orderable_name: str
     strength_mg: float
+    pending: tuple[str, ...] = ()
+    form: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """How to change from a present drug to a candidate, in words, never an order.
+
+    ``rule`` is the row behind it, empty where none holds; ``way`` its kind (``cross-taper``, ``wash-out``, …,
+    ``unknown``).
+    """
+
+    replaces: str
+    rule: str
+    way: str
+    plan: str
+    source: str
+    verified: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +136,7 @@ class Candidate:
     predictions: Mapping[str, Prediction] | None = None
     utility: float | None = None
     band: int | None = None
+    switch: tuple[Switch, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +157,10 @@ class Assessment:
 
     ``offered`` names the ingredients that a card offers, best band first; ``drafts`` are their R4
     MedicationRequests as plain JSON objects, in the same order. ``unknowns`` are the missing inputs that
-    matter for the offered drugs, in words, most serious first.
+    matter for the offered drugs, in words, most serious first. ``focus`` is the condition that is planned for, None
+    where none is certain; ``step_reasons`` say what the guidelines say at ``step``, psychotherapy among it, and how
+    the treatment history reads; ``ranked_by`` says in words what orders the drugs; ``named`` are, in that order, the
+    options of a condition that the model does not rank, those without a draft too.
     """
 
     patient: str
@@ -125,3 +176,7 @@ class Assessment:
     drafts: tuple[Mapping[str, Any], ...]
     versions: Mapping[str, str]
     no_change: Mapping[str, Prediction] | None = None
+    focus: str | None = None
+    step_reasons: tuple[Reason, ...] = ()
+    ranked_by: str = ""
+    named: tuple[str, ...] = ()

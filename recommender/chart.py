@@ -1,8 +1,10 @@
 """What the rules ask of one patient, indexed once: drugs by name, problems by key, and the gaps."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
+
+import msgspec
 
 from fhir_adapters.canonical import (
     CanonicalPatient,
@@ -11,33 +13,12 @@ from fhir_adapters.canonical import (
     ListState,
     MedicationCourse,
 )
+from recommender.gene_states import GeneState, states
 from recommender.knowledge import Knowledge
+from recommender.outcomes import Unlisted, unlisted
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The three-valued answer to one trigger: ``holds`` is None when it is not known.
-
-    ``found`` says in words what was found; ``missing`` names the input that was not there and ``why`` says
-    what is wrong with it; ``facts`` are the resources behind it. ``seen``: what the rule warns of is on record,
-    and only its date is missing.
-    """
-
-    holds: bool | None
-    found: str = ""
-    value: str = ""
-    day: date | None = None
-    missing: str = ""
-    why: str = ""
-    facts: tuple[str, ...] = ()
-    seen: bool = False
-
-
-FALSE = Outcome(False)
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(msgspec.Struct, frozen=True, gc=False):
     """One course with the formulary names that it counts as (a combination counts as itself too)."""
 
     names: frozenset[str]
@@ -49,30 +30,31 @@ class Taken:
         return " with ".join(self.course.ingredients) or self.course.text
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """The drug that is judged: ``name`` in the formulary, ``names`` under which a chart may hold it.
+class Subject(msgspec.Struct, frozen=True, gc=False):
+    """The drug that is judged: ``name`` in the formulary, ``names`` under which a chart may hold it, ``spoken`` aloud.
 
-    ``taken`` says whether a course, present or past, holds it: a drug never interacts with itself.
+    ``taken`` says whether a course, present or past, holds it. A drug never interacts with itself: ``own`` are the
+    names and ``own_classes`` the classes of the present courses that hold nothing else, ``stopped`` says whether there
+    are such past ones.
     """
 
     name: str
     names: frozenset[str]
+    spoken: str
     taken: bool
-
-    @property
-    def spoken(self) -> str:
-        """The name as it is read aloud."""
-        return self.name.replace("_", " ")
+    own: frozenset[str] = frozenset()
+    own_classes: frozenset[str] = frozenset()
+    stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """One patient on one day, ready to be asked. ``answers`` keeps what was already worked out by
-    trigger, ``shared`` by rule what is the same whatever the drug.
+    """One patient on one day, ready to be asked. ``genes`` is empty where none was tested.
 
     ``names`` and ``classes`` are those of all courses, present and past. ``unnamed`` counts the drugs, present or
-    stopped within the longest wash-out, that nobody could identify.
+    stopped within the longest wash-out, that nobody could identify. ``unreviewed`` are the labels of those with an
+    ingredient that nobody considered when the classes were written: to a rule that looks for a class they are unknown.
+    ``classed`` are present drugs of which no more than a class is known. ``allergens`` are names and classes alike.
     """
 
     patient: CanonicalPatient
@@ -83,10 +65,13 @@ class Chart:
     names: frozenset[str]
     classes: frozenset[str]
     unnamed: int
+    unreviewed: tuple[str, ...]
+    classed: tuple[Taken, ...]
     present: Mapping[str, Diagnosis]
     past: Mapping[str, Diagnosis]
-    answers: dict[object, Outcome] = field(default_factory=dict[object, Outcome])
-    shared: dict[str, Outcome] = field(default_factory=dict[str, Outcome])
+    allergens: frozenset[str]
+    unlisted: Unlisted
+    genes: Mapping[str, GeneState]
 
     @property
     def day(self) -> date:
@@ -100,22 +85,33 @@ class Chart:
 
 def chart(patient: CanonicalPatient, features: FeatureVector, knowledge: Knowledge) -> Chart:
     """Index a patient for the rules."""
-    taken = tuple(_taken(course, knowledge) for course in patient.medications)
-    active = tuple(one for one in taken if is_active(one.course, features.as_of))
-    stopped = tuple(one for one in taken if not is_active(one.course, features.as_of))
+    active: list[Taken] = []
+    stopped: list[Taken] = []
+    for course in patient.medications:
+        (active if is_active(course, features.as_of) else stopped).append(_taken(course, knowledge))
+    taken = (*active, *stopped)
     recent = (one for one in stopped if _days_since(one.course.stop, features.as_of) <= knowledge.longest_wash_out)
-    nameless = sum(not one.names and not one.course.classes for one in (*active, *recent))
+    unclassed = [one for one in (*active, *recent) if not one.course.classes]
+    unnamed = sum(not one.names for one in unclassed)
+    unreviewed = tuple(dict.fromkeys(one.label for one in unclassed if not knowledge.reviewed >= one.names))
     return Chart(
         patient=patient,
         features=features,
         knowledge=knowledge,
-        active=active,
-        stopped=stopped,
+        active=tuple(active),
+        stopped=tuple(stopped),
         names=frozenset(name for one in taken for name in one.names),
         classes=frozenset(name for one in taken for name in one.course.classes),
-        unnamed=nameless,
+        unnamed=unnamed,
+        unreviewed=unreviewed,
+        classed=tuple(
+            one for one in active if one.course.classes and not (one.names and knowledge.reviewed >= one.names)
+        ),
         present=_by_key(one for one in patient.diagnoses if one.active),
         past=_by_key(one for one in patient.diagnoses if not one.active),
+        allergens=frozenset(name for one in patient.allergies for name in (*one.ingredients, *one.classes)),
+        unlisted=unlisted(patient, knowledge.reviewed, unnamed, unreviewed),
+        genes=states(patient, knowledge.pgx) if patient.genotypes else {},
     )
 
 
@@ -123,8 +119,17 @@ def subject(ingredient: str, chart: Chart) -> Subject:
     """Return the drug to be judged, by its ingredient or formulary name."""
     row = chart.knowledge.drug(ingredient)
     name = ingredient if row is None else row.ingredient
-    names = frozenset({ingredient, name}) if row is None else row.substances | {ingredient, name}
-    return Subject(name, names, taken=not names.isdisjoint(chart.names))
+    names = frozenset({ingredient, name}) if row is None else row.substances
+    if name not in names or ingredient not in names:
+        names |= {ingredient, name}
+    spoken = name.replace("_", " ")
+    if names.isdisjoint(chart.names):
+        return Subject(name, names, spoken, taken=False)
+    own = [one for one in chart.active if one.names and one.names <= names]
+    held = frozenset(name for one in own for name in one.names)
+    classes = frozenset(name for one in own for name in one.course.classes)
+    stopped = any(one.names and one.names <= names for one in chart.stopped)
+    return Subject(name, names, spoken, taken=True, own=held, own_classes=classes, stopped=stopped)
 
 
 def is_active(course: MedicationCourse, day: date) -> bool:
@@ -145,8 +150,9 @@ def _days_since(stop: date | None, day: date) -> float:
 
 
 def _by_key(diagnoses: Iterable[Diagnosis]) -> dict[str, Diagnosis]:
+    """Return the first problem of each key, a certain one before one in doubt."""
     found: dict[str, Diagnosis] = {}
-    for diagnosis in diagnoses:
+    for diagnosis in sorted(diagnoses, key=lambda one: not one.certain):
         for key in diagnosis.keys:
             found.setdefault(key, diagnosis)
     return found

@@ -5,10 +5,14 @@ order; ``AIAST`` is the label of HL7's AI Transparency guide for content that an
 """
 
 from collections.abc import Mapping, Sequence
+from math import ceil
 from typing import Any
 
 from fhir_adapters.canonical import CanonicalPatient
 from recommender.assessment import Candidate, Dose
+from recommender.dosing import units_per_dose
+from recommender.focus import DEPRESSION, Focus
+from recommender.supply import Supply
 
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 ORAL = {"system": "http://snomed.info/sct", "code": "26643006", "display": "Oral route"}
@@ -25,7 +29,7 @@ _TIMES = {1: "once a day", 2: "twice a day", 3: "three times a day", 4: "four ti
 def option_label(candidate: Candidate, dose: Dose, replaces: Sequence[str]) -> str:
     """Return the option in a few plain words: ``Switch to sertraline 50 mg a day``."""
     verb = "Switch to" if replaces else "Start"
-    return f"{verb} {candidate.ingredient} {amount(dose.start_mg_per_day)} mg a day"
+    return f"{verb} {candidate.ingredient.replace('_', ' ')} {amount(dose.start_mg_per_day)} mg a day"
 
 
 def build(
@@ -36,13 +40,21 @@ def build(
     authored_on: str,
     facts: Sequence[str],
     requester: Mapping[str, Any] | None,
+    warnings: Sequence[str] = (),
+    supply: Supply | None = None,
+    focus: Focus | None = None,
+    before: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Return the draft of an offered candidate; ``facts`` are references of the chart it rests on."""
+    """Return the draft of an offered candidate; ``facts`` are references of the chart it rests on.
+
+    ``warnings`` are the gate's, said first in the note; ``supply`` limits what is dispensed at a time. ``focus``
+    is the condition that it is for, depression without one; ``before`` says what the guidelines put before a drug.
+    """
     dose = candidate.dose
     if dose is None:
         msg = f"{candidate.ingredient} has no dose: it cannot be drafted"
         raise ValueError(msg)
-    depressions = {d.source.reference for d in patient.diagnoses if d.active and "mdd" in d.keys}
+    what, problems = _indication(focus, patient)
     draft: dict[str, Any] = {
         "resourceType": "MedicationRequest",
         "meta": {"security": [dict(AI_ASSERTED)]},
@@ -52,13 +64,22 @@ def build(
         "subject": {"reference": patient.reference},
         "authoredOn": authored_on,
         "requester": dict(requester or DEVICE),
-        "reasonCode": [{"text": "Major depressive disorder"}],
-        "reasonReference": [{"reference": r} for r in sorted(depressions)],
+        "reasonCode": [{"text": what}],
+        "reasonReference": [{"reference": r} for r in sorted(problems)],
         "supportingInformation": [{"reference": r} for r in facts],
-        "note": [{"text": _note(candidate, replaces)}],
+        "note": [{"text": _note(candidate, replaces, (*before, *warnings))}],
         "dosageInstruction": [_dosage(dose)],
+        "dispenseRequest": _supply(dose, supply),
     }
     return {name: value for name, value in draft.items() if value}
+
+
+def _indication(focus: Focus | None, patient: CanonicalPatient) -> tuple[str, set[str]]:
+    """Return what the drug is for in words, and the problems that say so."""
+    if focus is None or focus.name == DEPRESSION:
+        depressions = (d for d in patient.diagnoses if d.active and d.certain and "mdd" in d.keys)
+        return "Major depressive disorder", {one.source.reference for one in depressions}
+    return focus.words[:1].upper() + focus.words[1:], {one.source.reference for one in focus.diagnoses}
 
 
 def amount(value: float) -> str:
@@ -90,12 +111,22 @@ def _dosage(dose: Dose) -> dict[str, Any]:
     }
 
 
+def _supply(dose: Dose, limit: Supply | None) -> dict[str, Any] | None:
+    """Return how much of the starting dose to dispense; None where the quantity is left to the signer."""
+    if limit is None:
+        return None
+    units = ceil(units_per_dose(dose) * dose.doses_per_day * limit.days)
+    quantity = {"value": units, "unit": dose.form or "unit"}
+    duration = {"value": limit.days, "unit": "days", "system": UCUM, "code": "d"}
+    return {"numberOfRepeatsAllowed": limit.repeats, "quantity": quantity, "expectedSupplyDuration": duration}
+
+
 def _plain(value: float) -> int | float:
     return int(value) if value == int(value) else value
 
 
-def _note(candidate: Candidate, replaces: Sequence[str]) -> str:
-    parts = ["AI draft, not an order: a practitioner decides."]
+def _note(candidate: Candidate, replaces: Sequence[str], warnings: Sequence[str]) -> str:
+    parts = ["AI draft, not an order: a practitioner decides.", *warnings]
     if replaces:
         parts.append(f"Meant to replace {', '.join(replaces)}: plan the taper before both are ordered.")
     known = [r.message for r in candidate.reasons if not r.unknown and r.severity != "none"]

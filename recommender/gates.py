@@ -4,78 +4,99 @@ Which answers, diagnoses and values count is data (gates.csv, jurisdictions.csv)
 consent withheld, jurisdiction, out of scope, insufficient data.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Sequence
 from datetime import date
 
-from fhir_adapters.canonical import CanonicalPatient, ConsentDecision, Diagnosis, FeatureVector, ScaleScore
-from recommender import indications
-from recommender.assessment import Escalation, Gate
+from fhir_adapters.canonical import CanonicalPatient, ConsentDecision, FeatureVector
+from recommender import crisis, gate_readings
+from recommender.assessment import Attestation, ConsentDefault, Escalation, Gate, GateStatus
+from recommender.gate_readings import GateChart, Hit, with_effect
 from recommender.knowledge import Knowledge
-from recommender.rows import Effect, GateRow, JurisdictionRow
-from recommender.triggers import COMPARE, gap
+from recommender.rows import JurisdictionRow
 
 _URGENCY = {"now": 0, "today": 1, "routine": 2}
-
-
-@dataclass(frozen=True, slots=True)
-class _Chart:
-    patient: CanonicalPatient
-    features: FeatureVector
-    knowledge: Knowledge
-
-
-@dataclass(frozen=True, slots=True)
-class _Hit:
-    row: GateRow
-    message: str
+_READ_ELSEWHERE = frozenset({"assessment", "follow-up", "route"})
+_CLOSING: tuple[GateStatus, ...] = ("out-of-scope", "insufficient-data")
+_ISO_3166 = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?", re.ASCII)
 
 
 def evaluate(
-    patient: CanonicalPatient, features: FeatureVector, knowledge: Knowledge, *, jurisdiction: str | None
+    patient: CanonicalPatient,
+    features: FeatureVector,
+    knowledge: Knowledge,
+    *,
+    jurisdiction: str | None,
+    consent_default: ConsentDefault = "opt-out",
+    attestations: Sequence[Attestation] = (),
 ) -> tuple[Gate, tuple[Escalation, ...]]:
     """Return the gate and the people to tell, most urgent first.
 
-    ``jurisdiction`` is an ISO 3166-2 code (``US-NV``). The reasons of an open gate are notices. Crisis and
-    dangerous values are told whatever closes the gate, except of a patient recorded as deceased.
+    ``jurisdiction`` is an ISO 3166 code (``US-NV``, ``DE``). ``consent_default`` says what no Consent on file means:
+    ``opt-out`` goes on, ``opt-in`` asks for a permission first. ``attestations`` are practitioners' words on suicide
+    risk. The reasons of an open gate are notices, its warnings what an assessment after a positive screen leaves to
+    be done. What a person must see now or today is told whatever closes the gate, except of a patient recorded as
+    deceased.
     """
-    chart = _Chart(patient, features, knowledge)
-    hits = tuple(hit for row in knowledge.gates if (hit := _hit(row, chart)))
+    consent = _consent_rule(consent_default, jurisdiction, knowledge)
+    chart = gate_readings.chart(patient, features, knowledge, attestations, consent)
+    read = (row for row in knowledge.gates if row.effect not in _READ_ELSEWHERE)
+    hits = crisis.settle((hit for row in read for hit in gate_readings.hits(row, chart)), chart)
     dead = tuple(hit for hit in hits if hit.row.reads == "deceased")
     if dead:
         return Gate("out-of-scope", _messages(dead)), ()
     gate = _gate(hits, chart, jurisdiction)
-    told = {"crisis", "escalate", gate.status}
-    return gate, _escalations(hit for hit in hits if hit.row.effect in told)
+    return gate, _escalations(hit for hit in hits if _is_told(hit, gate))
 
 
-def _gate(hits: tuple[_Hit, ...], chart: _Chart, jurisdiction: str | None) -> Gate:
-    crisis = _with_effect(hits, "crisis")
-    if crisis:
-        return Gate("crisis", _messages(crisis))
-    refused = _consent(chart.patient.consents, chart.features.as_of)
-    if refused:
-        return Gate("consent-withheld", refused)
+def routes(ingredient: str, knowledge: Knowledge) -> tuple[Escalation, ...]:
+    """Return who decides before this drug is begun, by ingredient or formulary name; empty where no row says."""
+    drug = knowledge.drug(ingredient)
+    rows = knowledge.routes.get(ingredient) or (knowledge.routes.get(drug.ingredient) if drug else None) or ()
+    return tuple(Escalation(row.to or "prescriber", row.urgency, row.message, row.id) for row in rows)
+
+
+def _gate(hits: tuple[Hit, ...], chart: GateChart, jurisdiction: str | None) -> Gate:
+    refused = (
+        *_refusing(chart.patient.consents, chart.day),
+        *_messages(with_effect(hits, "consent-withheld")),
+    )
     place = _jurisdiction(chart.knowledge, jurisdiction)
     notices = (place.notice,) if place.notice else ()
+    silent = bool(refused) or not place.open
+    crises = with_effect(hits, "crisis")
+    if crises:
+        return Gate("crisis", _messages(crises), silent=silent)
+    if refused:
+        return Gate("consent-withheld", refused, silent=True)
     if not place.open:
-        return Gate("jurisdiction", notices)
-    for effect in ("out-of-scope", "insufficient-data"):
-        closing = _with_effect(hits, effect)
+        return Gate("jurisdiction", notices, silent=True)
+    for status in _CLOSING:
+        closing = tuple(hit for hit in hits if _closes(hit) == status)
         if closing:
-            return Gate(effect, _messages(closing))
-    return Gate("open", (*_messages(_with_effect(hits, "notice")), *notices))
+            return Gate(status, _messages(closing))
+    warnings = tuple(hit for hit in with_effect(hits, "follow-up") if not hit.row.value)
+    limit = crisis.supply_days(warnings, chart)
+    return Gate("open", (*_messages(with_effect(hits, "notice")), *notices), _messages(warnings), limit)
 
 
-def _with_effect(hits: tuple[_Hit, ...], effect: Effect) -> tuple[_Hit, ...]:
-    return tuple(hit for hit in hits if hit.row.effect == effect)
+def _closes(hit: Hit) -> str:
+    """Return the status that a row closes with: its effect; of a follow-up, its value, empty when it leaves open."""
+    return hit.row.value if hit.row.effect == "follow-up" else hit.row.effect
 
 
-def _messages(hits: tuple[_Hit, ...]) -> tuple[str, ...]:
+def _is_told(hit: Hit, gate: Gate) -> bool:
+    if hit.row.effect == "follow-up" and not hit.row.value:
+        return gate.status == "open"  # how to dispense is no word beside a closed gate
+    always = hit.row.effect in ("crisis", "escalate") or hit.row.urgency != "routine"
+    return always or _closes(hit) == gate.status
+
+
+def _messages(hits: Iterable[Hit]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(hit.message for hit in hits))
 
 
-def _escalations(hits: Iterable[_Hit]) -> tuple[Escalation, ...]:
+def _escalations(hits: Iterable[Hit]) -> tuple[Escalation, ...]:
     told: dict[str, Escalation] = {}
     for hit in hits:
         if hit.row.to:
@@ -83,12 +104,12 @@ def _escalations(hits: Iterable[_Hit]) -> tuple[Escalation, ...]:
     return tuple(sorted(told.values(), key=lambda one: (_URGENCY[one.urgency], one.rule)))
 
 
-def _consent(consents: tuple[ConsentDecision, ...], day: date) -> tuple[str, ...]:
+def _refusing(consents: tuple[ConsentDecision, ...], day: date) -> tuple[str, ...]:
     """Return why consent is withheld: the newest decision in force denies, or one cannot be read.
 
     Decisions without a start, and denials of the same day as a permit, count as the newest.
     """
-    in_force = [one for one in consents if _in_force(one, day)]
+    in_force = [one for one in consents if gate_readings.in_force(one, day)]
     unreadable = tuple(one.reason for one in in_force if one.decision == "unreadable")
     decided = [one for one in in_force if one.decision in ("deny", "permit")]
     if not decided:
@@ -98,106 +119,21 @@ def _consent(consents: tuple[ConsentDecision, ...], day: date) -> tuple[str, ...
     return tuple(one.reason for one in latest if one.decision == "deny") + unreadable
 
 
-def _in_force(consent: ConsentDecision, day: date) -> bool:
-    return (consent.start is None or consent.start <= day) and (consent.end is None or consent.end >= day)
+def _consent_rule(site: ConsentDefault, jurisdiction: str | None, knowledge: Knowledge) -> ConsentDefault:
+    """Return the stricter of what the site sets and what the law of the place asks."""
+    return "opt-in" if "opt-in" in (site, _jurisdiction(knowledge, jurisdiction).consent) else "opt-out"
 
 
 def _jurisdiction(knowledge: Knowledge, code: str | None) -> JurisdictionRow:
+    """Return the row of a place: of the state, its country, a union that holds it, else ``*``.
+
+    What is no ISO 3166 code says nothing about the place, and counts as none.
+    """
     rows = knowledge.jurisdictions
     stated = (code or "").strip().upper()
-    return rows[stated] if stated in rows else rows["*"]
-
-
-def _hit(row: GateRow, chart: _Chart) -> _Hit | None:
-    kind, _, name = row.reads.partition(":")
-    return _READINGS[kind](row, name, chart)
-
-
-def _feature(row: GateRow, name: str, chart: _Chart) -> _Hit | None:
-    feature = chart.features.features[name]
-    if row.operator == "absent":
-        return None if feature.status == "present" else _told(row, reason=gap(feature))
-    if feature.status != "present" or feature.value is None:
-        return None
-    if row.operator == "=":
-        return _told(row, row.value, feature.effective) if feature.value == row.value else None
-    value = chart.features.number(name)
-    if value is None or not COMPARE[row.operator](value, float(row.value)):
-        return None
-    return _told(row, f"{value:g}", feature.effective)
-
-
-def _scale(row: GateRow, name: str, chart: _Chart) -> _Hit | None:
-    """Read the latest day's answers: any of them that counts is a hit, an undated one too."""
-    scale, _, part = name.partition("/")
-    scores = [one for one in chart.patient.scales if (one.scale, one.part) == (scale, part)]
-    recent = [one for one in scores if _within(one.effective, chart, row.window_days)]
-    dated = [one.effective for one in recent if one.effective]
-    latest = [one for one in recent if one.effective is None or one.effective == max(dated)]
-    return next((_told(row, f"{one.value:g}", one.effective) for one in latest if _counts(row, one)), None)
-
-
-def _counts(row: GateRow, score: ScaleScore) -> bool:
-    limit = float(row.value)
-    return score.value == limit if row.operator == "=" else score.value >= limit
-
-
-def _within(day: date | None, chart: _Chart, window: int | None) -> bool:
-    return day is None or window is None or (chart.features.as_of - day).days <= window
-
-
-def _condition(row: GateRow, key: str, chart: _Chart) -> _Hit | None:
-    for diagnosis in chart.patient.diagnoses:
-        if key in diagnosis.keys and _meant(row, diagnosis, chart):
-            return _told(row, day=diagnosis.onset)
-    return None
-
-
-def _meant(row: GateRow, diagnosis: Diagnosis, chart: _Chart) -> bool:
-    """``active`` now; ``recent`` begun within the window, or active without a known beginning; ``ever``."""
-    code = (diagnosis.code or "").rpartition("|")[2].replace(".", "")
-    if code in row.except_codes or (row.only_codes and code not in row.only_codes):
-        return False
-    if row.operator == "ever":
-        return True
-    if row.operator == "active":
-        return diagnosis.active
-    return diagnosis.active if diagnosis.onset is None else _within(diagnosis.onset, chart, row.window_days)
-
-
-def _list(row: GateRow, name: str, chart: _Chart) -> _Hit | None:
-    wanted = "partial" if row.operator == "partial" else "not-supplied"
-    return _told(row) if chart.patient.lists.get(name, "not-supplied") == wanted else None
-
-
-def _deceased(row: GateRow, name: str, chart: _Chart) -> _Hit | None:
-    return _told(row) if chart.patient.deceased else None
-
-
-def _depression(row: GateRow, name: str, chart: _Chart) -> _Hit | None:
-    """``absent``: a list supplied whole shows none; ``unknown``: a list read in part shows none."""
-    if indications.has_depression(chart.patient, chart.features, chart.knowledge):
-        return None
-    needed = "supplied" if row.operator == "absent" else "partial"
-    return _told(row) if chart.patient.lists.get("conditions") == needed else None
-
-
-def _trials(row: GateRow, name: str, chart: _Chart) -> _Hit | None:
-    number = indications.trials(chart.patient, chart.features, chart.knowledge)
-    return _told(row, str(number)) if number is not None and number >= float(row.value) else None
-
-
-def _told(row: GateRow, value: str = "", day: date | None = None, reason: str = "") -> _Hit:
-    when = str(day) if day else "a day not recorded"
-    return _Hit(row, row.message.format(value=value, date=when, reason=reason))
-
-
-_READINGS: Mapping[str, Callable[[GateRow, str, _Chart], _Hit | None]] = {
-    "feature": _feature,
-    "scale": _scale,
-    "condition": _condition,
-    "list": _list,
-    "deceased": _deceased,
-    "depression": _depression,
-    "trials": _trials,
-}
+    if not _ISO_3166.fullmatch(stated):
+        return rows[""]
+    country = stated.partition("-")[0]
+    union = (row for row in rows.values() if country in row.places)
+    exact = rows.get(stated) or next(union, None)
+    return exact or (rows[country] if country == stated and country in rows else rows["*"])

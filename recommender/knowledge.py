@@ -11,7 +11,10 @@ from functools import cache
 
 from fhir_adapters import terminology
 from fhir_adapters.terminology import Terminology
-from recommender import consistency, tables
+from recommender import consistency, dose_tables, pgx_tables, step_tables, tables, waivers
+from recommender.assessment import Reason
+from recommender.dose_rows import Doses
+from recommender.pgx_rows import Pharmacogenomics
 from recommender.rows import (
     ClassRow,
     CrossReaction,
@@ -27,9 +30,11 @@ from recommender.rows import (
     Trigger,
     TriggerRow,
 )
+from recommender.step_rows import StepKnowledge
 from recommender.tables import Table
 
 TriggerKey = tuple[Kind, str]
+NAMES = (*tables.NAMES, *pgx_tables.NAMES, *step_tables.NAMES, *dose_tables.NAMES)
 ORDERABLE_FORMS = frozenset({"tablet", "capsule"})
 
 
@@ -40,7 +45,8 @@ class Knowledge:
     ``classes``: class → ingredient and formulary names. ``aliases``: ingredient name of a chart → formulary
     name, where they differ. ``combinations``: formulary name → its substances. ``rules_of``: ingredient or
     formulary name → the rules to judge, most serious first. ``orderables``: formulary name → what may be
-    ordered.
+    ordered. ``routes``: ingredient or formulary name → the gate rows that say who decides before it is begun.
+    ``site_notes``: formulary name → what the site's pack allows for it that the shipped knowledge does not.
     """
 
     version: str
@@ -50,6 +56,7 @@ class Knowledge:
     classes: Mapping[str, frozenset[str]]
     orderables: Mapping[str, tuple[Orderable, ...]]
     gates: tuple[GateRow, ...]
+    routes: Mapping[str, tuple[GateRow, ...]]
     jurisdictions: Mapping[str, JurisdictionRow]
     guideline_steps: tuple[StepRow, ...]
     cross_reactions: tuple[CrossReaction, ...]
@@ -60,6 +67,11 @@ class Knowledge:
     combinations: Mapping[str, frozenset[str]]
     rules_of: Mapping[str, tuple[Rule, ...]]
     longest_wash_out: float
+    pgx: Pharmacogenomics
+    doses: Doses
+    reviewed: frozenset[str]
+    steps: StepKnowledge
+    site_notes: Mapping[str, tuple[Reason, ...]]
 
     def drug(self, ingredient: str) -> Drug | None:
         """Return the formulary row of an ingredient, None when the formulary has none."""
@@ -73,31 +85,37 @@ class Knowledge:
 @cache
 def load() -> Knowledge:
     """Return the shipped knowledge; KnowledgeError when rows cannot be read or contradict each other."""
-    return build({name: tables.read(name) for name in tables.NAMES}, terminology.load())
+    return build({name: tables.read(name) for name in NAMES}, terminology.load())
 
 
-def build(read: Mapping[str, Table], terms: Terminology) -> Knowledge:
-    """Return the knowledge in ``read`` (a table for each of ``tables.NAMES``), checked against ``terms``.
+def build(read: Mapping[str, Table], terms: Terminology, pack: str = "") -> Knowledge:
+    """Return the knowledge in ``read`` (a table for each of ``NAMES``), checked against ``terms``.
 
+    ``pack`` names the site's pack and its version where one was merged in (``packs``).
     KnowledgeError: U-KNOWLEDGE-COLUMN, -VALUE, -DUPLICATE, -SOURCE, -OPERATOR, -TRIGGER, -DRUG, -UNIT.
     """
     consistency.check_keys(read)
+    version, whole = _version(read, pack), read
+    read = {name: waivers.in_force(name, rows) for name, rows in whole.items()}
     drugs = {drug.ingredient: drug for drug in map(tables.drug, read["formulary"])}
     classes, within = _classes(tuple(map(tables.drug_class, read["classes"])), drugs, terms)
     crosses = tuple(map(tables.cross_reaction, read["cross_reactions"]))
-    rules = tuple(map(tables.rule, read["safety_rules"])) + _cross_rules(crosses)
+    ruled = (*read["safety_rules"], *read[dose_tables.RULES])
+    rules = tuple(map(tables.rule, ruled)) + _cross_rules(crosses)
     rows = tuple(map(tables.trigger, read["triggers"]))
     triggers: dict[TriggerKey, Trigger] = {
         (row.kind, row.key): _trigger(row, classes, within) for row in _allergens(crosses) + rows
     }
+    gates = tuple(map(tables.gate, read["gates"]))
     knowledge = Knowledge(
-        version=_version(read),
+        version=version,
         drugs=drugs,
         rules=rules,
         sources={one.key: one for one in map(tables.source, read["sources"])},
         classes=classes,
         orderables=_orderables(drugs.values(), tuple(map(tables.orderable, read["orderables"]))),
-        gates=tuple(map(tables.gate, read["gates"])),
+        gates=gates,
+        routes=_routes(gates, classes, drugs),
         jurisdictions={one.jurisdiction: one for one in map(tables.jurisdiction, read["jurisdictions"])},
         guideline_steps=tuple(map(tables.step, read["guideline_steps"])),
         cross_reactions=crosses,
@@ -107,20 +125,28 @@ def build(read: Mapping[str, Table], terms: Terminology) -> Knowledge:
         aliases=_aliases(drugs.values()),
         combinations={name: drug.substances for name, drug in drugs.items() if drug.combination},
         rules_of=_rules_of(rules, classes, drugs),
+        pgx=pgx_tables.build(read),
+        doses=dose_tables.build(read, classes, drugs),
+        reviewed=terms.drugs.reviewed,
+        steps=step_tables.build(read, classes, drugs),
+        site_notes=waivers.notes(whole, drugs, classes),
         longest_wash_out=max(rule.value or 0 for rule in rules if rule.operator == "active_or_within_days"),
     )
+    pgx_tables.check(knowledge.pgx, drugs)
+    dose_tables.check(knowledge.doses, rules, triggers.values(), drugs, classes, gates)
     consistency.check_rules(rules, triggers, classes, drugs)
     consistency.check_triggers(rows, classes, drugs, terms)
+    step_tables.check(knowledge.guideline_steps, gates, knowledge.steps, knowledge.treated.values(), classes, drugs)
     consistency.check_readings(knowledge.gates, knowledge.guideline_steps, classes, drugs, terms)
     return knowledge
 
 
-def _version(read: Mapping[str, Table]) -> str:
+def _version(read: Mapping[str, Table], pack: str) -> str:
     digest = hashlib.sha256()
     for name in sorted(read):
         digest.update(repr((name, [sorted(row.items()) for row in read[name]])).encode())
     newest = max(row.get("date", "") for rows in read.values() for row in rows)
-    return f"{newest}+{digest.hexdigest()[:12]}"
+    return "+".join((newest, digest.hexdigest()[:12], *([pack] if pack else [])))
 
 
 def _aliases(drugs: Iterable[Drug]) -> dict[str, str]:
@@ -184,7 +210,7 @@ def _cross_rules(crosses: tuple[CrossReaction, ...]) -> tuple[Rule, ...]:
             id=one.id, drug=one.drug, kind="allergy", trigger=one.allergen, operator="present", value=None,
             unit="", sex="", age_from=None, severity=one.severity, grounds="cross_reaction", cap_mg=None,
             label=one.allergen, message=one.message, message_replacing="", on_unknown="ask", evaluable=True,
-            why_not="", basis=one.basis,
+            why_not="", basis=one.basis, waived=one.waived,
         )
         for one in crosses
     )  # fmt: skip
@@ -216,3 +242,18 @@ def _rules_of(rules: Iterable[Rule], classes: Members, drugs: Mapping[str, Drug]
             for name in classes.get(rule.drug, frozenset({rule.drug})):
                 found[name].append(rule)
     return {name: tuple(found[name]) for name in sorted(set(found) | set(drugs))}
+
+
+def _routes(gates: Iterable[GateRow], classes: Members, drugs: Mapping[str, Drug]) -> dict[str, tuple[GateRow, ...]]:
+    found: defaultdict[str, tuple[GateRow, ...]] = defaultdict(tuple)
+    for row in gates:
+        kind, _, name = row.reads.partition(":")
+        if row.effect == "route" and kind == "start":
+            begun = classes.get(name, frozenset({name}))
+        elif row.effect == "route":
+            begun = frozenset(one for one, drug in drugs.items() if drug.schedule in row.value.split(";"))
+        else:
+            continue
+        for one in begun:
+            found[one] += (row,)
+    return dict(found)

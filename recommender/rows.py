@@ -8,12 +8,18 @@ from recommender.assessment import Severity
 
 Kind = Literal[
     "drug", "diagnosis", "age", "sex", "lab", "vital", "data", "scale", "pregnancy", "allergy", "dose",
-    "setting", "history", "substance", "genetics", "monitoring", "duration",
+    "setting", "history", "substance", "genetics", "monitoring", "duration", "boxed",
 ]  # fmt: skip
-Effect = Literal["crisis", "out-of-scope", "insufficient-data", "escalate", "notice"]
+Effect = Literal[
+    "crisis", "consent-withheld", "out-of-scope", "insufficient-data", "escalate", "notice", "assessment", "follow-up",
+    "route",
+]  # fmt: skip
 Recipient = Literal["crisis-team", "psychiatrist", "pharmacist", "prescriber"]
 Urgency = Literal["now", "today", "routine"]
-StepKind = Literal["related", "initial", "not-initial", "note", "decision", "review", "unknown", "band"]
+StepKind = Literal[
+    "related", "initial", "later", "adjunct", "not-initial", "psychotherapy", "note", "decision", "judge", "review",
+    "maintain", "continue", "withhold", "ask", "unknown", "band", "comorbid", "route",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,8 @@ class Drug:
 
     ``substances`` are the ingredient names that a chart may use for it; ``product``, ``form`` and ``release``
     say which orderables belong to it. The geriatric values hold from ``geriatric_from_age`` (whole years).
+    ``code_verified`` and ``dose_verified`` are ``site`` where a knowledge pack approved them. ``waived`` says that
+    a pack took the drug off the site's formulary: what is known of it still counts, but it is not drafted.
     """
 
     ingredient: str
@@ -66,6 +74,7 @@ class Drug:
     code_verified: str
     dose_verified: str
     basis: Basis
+    waived: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +97,7 @@ class Rule:
 
     ``cap_mg`` is a ceiling in mg a day. ``on_unknown`` says what a missing input does. ``sex`` and
     ``age_from`` narrow the rule. Only ``evaluable`` rules are judged; ``why_not`` says why others are not.
+    ``waived`` is empty but for a rule that a knowledge pack took out of force: it is then told and does nothing.
     """
 
     id: str
@@ -109,14 +119,15 @@ class Rule:
     evaluable: bool
     why_not: str
     basis: Basis
+    waived: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class TriggerRow:
     """What a rule's trigger key reads in a chart: condition keys, drugs or classes, a feature, a scale part.
 
-    ``possible`` keys make the trigger unknown, not true. Where ``complete`` is false, finding nothing proves
-    nothing. ``scale`` reads ``scale/part>=number``.
+    ``possible`` keys make the trigger unknown, not true; of a coded feature (genetics, substance) both are its codes.
+    Where ``complete`` is false, finding nothing proves nothing. ``scale`` reads ``scale/part>=number``.
     """
 
     kind: Kind
@@ -158,7 +169,11 @@ class ClassRow:
 class GateRow:
     """One gate: ``reads`` is ``feature:…``, ``scale:…/…``, ``condition:…``, ``list:…`` or a named reading.
 
-    Of a condition, ``except_codes`` (history codes) do not count; ``only_codes``, where given, alone do.
+    Of a condition, ``except_codes`` (history codes) do not count; ``only_codes``, where given, alone do. ``taking``
+    is a drug or class that must be taken for the row to hold; ``focus``, where given, are the conditions of which one
+    must be planned for (``none``: no one is). What was found no longer stands once something of
+    ``superseded_by`` came later (``scale/part``, or the id of a row of effect ``assessment``); it counts as looked
+    into once something of ``assessed_by`` (such ids) did, and drafting then opens again where it ``reopens``.
     """
 
     id: str
@@ -169,6 +184,11 @@ class GateRow:
     window_days: int | None
     except_codes: frozenset[str]
     only_codes: frozenset[str]
+    taking: str
+    focus: frozenset[str]
+    superseded_by: tuple[str, ...]
+    assessed_by: tuple[str, ...]
+    reopens: bool
     to: Recipient | None
     urgency: Urgency
     message: str
@@ -177,22 +197,32 @@ class GateRow:
 
 @dataclass(frozen=True, slots=True)
 class JurisdictionRow:
-    """A jurisdiction (ISO 3166-2), ``*`` for all others, empty where none is stated."""
+    """A jurisdiction (ISO 3166), ``*`` for all others, empty where none is stated.
+
+    ``places`` are the countries of a union; ``consent`` is ``opt-in`` where the law asks for a permission first.
+    """
 
     jurisdiction: str
+    places: frozenset[str]
     open: bool
+    consent: str
     notice: str
     basis: Basis
 
 
 @dataclass(frozen=True, slots=True)
 class StepRow:
-    """One line of a guideline for ``condition`` at ``step`` ("any" for each)."""
+    """One line of a guideline for ``condition`` (``*`` for whichever is treated) at ``step`` ("any" for each).
+
+    ``line`` is the line of treatment, 1 first, None where the guideline does not order. ``reads``, ``operator`` and
+    ``value`` may hold several tests joined by ``&``: the row holds where all of them do.
+    """
 
     id: str
     condition: str
     step: str
     kind: StepKind
+    line: int | None
     drugs: tuple[str, ...]
     reads: str
     operator: str
@@ -203,7 +233,7 @@ class StepRow:
 
 @dataclass(frozen=True, slots=True)
 class CrossReaction:
-    """A recorded allergy to ``allergen`` (ingredient or class) that speaks against ``drug``."""
+    """A recorded allergy to ``allergen`` (ingredient or class) that speaks against ``drug``; ``waived`` as a rule's."""
 
     id: str
     allergen: str
@@ -211,13 +241,20 @@ class CrossReaction:
     severity: Severity
     message: str
     basis: Basis
+    waived: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class TreatedCondition:
-    """A condition key, the name that an assessment gives it, and its key in the formulary's indications."""
+    """A condition key, the name that an assessment gives it, its words, and its key in the formulary's indications.
+
+    Of several the one of lowest ``order`` is planned for, never one without; drugs are drafted where ``drafting``.
+    """
 
     key: str
     name: str
+    words: str
     indication: str
+    order: int | None
+    drafting: bool
     basis: Basis

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fhir_adapters.canonical import Adapted, Feature, Source
-from recommender.assessment import Assessment, Candidate, Dose, Prediction, Reason
+from recommender.assessment import Assessment, Candidate, Dose, Gate, Prediction, Reason, Switch
 
 
 def features_json(adapted: Adapted) -> dict[str, Any]:
@@ -22,11 +22,14 @@ def assessment_json(assessment: Assessment, adapted: Adapted) -> dict[str, Any]:
     """Return the whole line of ``undersign assess --json``."""
     return {
         **features_json(adapted),
-        "gate": {"status": assessment.gate.status, "reasons": list(assessment.gate.reasons)},
+        "gate": _gate(assessment.gate),
         "escalations": [
             {"to": e.to, "urgency": e.urgency, "reason": e.reason, "rule": e.rule} for e in assessment.escalations
         ],
         "conditions": list(assessment.conditions),
+        **_present({"focus": assessment.focus, "step": assessment.step, "ranked_by": assessment.ranked_by or None}),
+        "step_reasons": [_reason(r) for r in assessment.step_reasons],
+        "named": list(assessment.named),
         "candidates": [_candidate(c) for c in assessment.candidates],
         "current": [
             {"ingredient": c.ingredient, "reasons": [_reason(r) for r in c.reasons]} for c in assessment.current
@@ -35,6 +38,18 @@ def assessment_json(assessment: Assessment, adapted: Adapted) -> dict[str, Any]:
         "drafts": [dict(d) for d in assessment.drafts],
         "versions": {**assessment.versions, "features": adapted.features.schema},
     }
+
+
+def _gate(gate: Gate) -> dict[str, Any]:
+    return _present(
+        {
+            "status": gate.status,
+            "reasons": list(gate.reasons),
+            "warnings": list(gate.warnings) or None,
+            "supply_days": gate.supply_days,
+            "silent": True if gate.silent else None,
+        }
+    )
 
 
 def _feature(feature: Feature) -> dict[str, Any]:
@@ -76,6 +91,7 @@ def _candidate(candidate: Candidate) -> dict[str, Any]:
             "predictions": _predictions(candidate.predictions) if candidate.predictions else None,
             "utility": _round(candidate.utility),
             "band": candidate.band,
+            "switch": [_switch(one) for one in candidate.switch] or None,
         }
     )
 
@@ -95,12 +111,24 @@ def _reason(reason: Reason) -> dict[str, Any]:
     )
 
 
+def _switch(one: Switch) -> dict[str, Any]:
+    return {
+        "replaces": one.replaces,
+        "way": one.way,
+        "plan": one.plan,
+        "rule": one.rule,
+        "source": one.source,
+        "verified": one.verified,
+    }
+
+
 def _dose(dose: Dose) -> dict[str, Any]:
     return {
         "start_mg_per_day": dose.start_mg_per_day,
         "max_mg_per_day": dose.max_mg_per_day,
         "doses_per_day": dose.doses_per_day,
         "adjusted_by": list(dose.adjusted_by),
+        "pending": list(dose.pending),
         "titration": dose.titration,
         "orderable": {"rxnorm": dose.orderable, "name": dose.orderable_name, "strength_mg": dose.strength_mg},
     }

@@ -35,6 +35,25 @@ NAMES = (
 )  # fmt: skip
 
 
+VERIFIED = ("yes", "secondary", "no", "site")  # "site": a knowledge pack's own approval stands for it
+
+
+def retired(row: Mapping[str, str]) -> bool:
+    """Say whether a knowledge pack took a row out of force."""
+    return row.get("retired") == "yes"
+
+
+def waiver(row: Mapping[str, str]) -> str:
+    """Return what is said where a row would have held that a pack took out of force, empty for one in force."""
+    return f"Not applied at this site ({approval(row)})" if retired(row) else ""
+
+
+def approval(row: Mapping[str, str]) -> str:
+    """Return who approved a pack's row, when and why, empty where nobody did."""
+    by = row.get("approved_by", "")
+    return f"approved by {by} on {row['approved_on']}: {row['approved_reason'].rstrip('.')}" if by else ""
+
+
 def read(name: str) -> Table:
     """Return the rows of ``recommender/knowledge/<name>.csv``."""
     text = files("recommender").joinpath("knowledge", f"{name}.csv").read_text("utf-8")
@@ -78,8 +97,9 @@ def _one_of(row: Mapping[str, str], column: str, allowed: Iterable[str]) -> str:
     return row[column]
 
 
-def _basis(row: Mapping[str, str]) -> Basis:
-    return Basis(cell(row, "source"), cell(row, "date"), cell(row, "verified") == "yes")
+def basis(row: Mapping[str, str]) -> Basis:
+    """Read what every row stands on: source keys, date, verified."""
+    return Basis(cell(row, "source"), cell(row, "date"), _one_of(row, "verified", VERIFIED) in ("yes", "site"))
 
 
 def _whole(row: Mapping[str, str], column: str) -> int | None:
@@ -117,9 +137,10 @@ def drug(row: Mapping[str, str]) -> Drug:
         schedule=cell(row, "dea_schedule"),
         boxed_warnings=several(row, "boxed_warnings"),
         dose_notes=cell(row, "dose_notes"),
-        code_verified=_one_of(row, "code_verified", ("yes", "partial", "no")),
-        dose_verified=_one_of(row, "dose_verified", ("label", "secondary", "no")),
-        basis=_basis(row),
+        code_verified=_one_of(row, "code_verified", ("yes", "partial", "no", "site")),
+        dose_verified=_one_of(row, "dose_verified", ("label", "secondary", "no", "site")),
+        basis=basis(row),
+        waived=approval(row) if retired(row) else "",
     )
 
 
@@ -136,7 +157,7 @@ def orderable(row: Mapping[str, str]) -> Orderable:
         strength_mg=strength,
         form=cell(row, "form"),
         release=cell(row, "release"),
-        basis=_basis(row),
+        basis=basis(row),
     )
 
 
@@ -162,7 +183,8 @@ def rule(row: Mapping[str, str]) -> Rule:
         on_unknown="block" if _one_of(row, "unknown", ("block", "ask")) == "block" else "ask",
         evaluable=evaluable,
         why_not=cell(row, "why_not"),
-        basis=_basis(row),
+        basis=basis(row),
+        waived=waiver(row),
     )
 
 
@@ -177,13 +199,13 @@ def trigger(row: Mapping[str, str]) -> TriggerRow:
         scale=cell(row, "scale"),
         possible=several(row, "possible"),
         complete=_one_of(row, "complete", ("yes", "no")) == "yes",
-        basis=_basis(row),
+        basis=basis(row),
     )
 
 
 def drug_class(row: Mapping[str, str]) -> ClassRow:
     """Read a row of classes.csv."""
-    return ClassRow(cell(row, "name"), several(row, "members"), _basis(row))
+    return ClassRow(cell(row, "name"), several(row, "members"), basis(row))
 
 
 def _codes(row: Mapping[str, str], column: str) -> frozenset[str]:
@@ -203,17 +225,23 @@ def gate(row: Mapping[str, str]) -> GateRow:
         window_days=_whole(row, "window_days"),
         except_codes=_codes(row, "except_codes"),
         only_codes=_codes(row, "only_codes"),
+        taking=cell(row, "taking"),
+        focus=frozenset(several(row, "focus")),
+        superseded_by=several(row, "superseded_by"),
+        assessed_by=several(row, "assessed_by"),
+        reopens=_one_of(row, "reopens", ("", "yes", "no")) == "yes",
         to=cast(Recipient, to) if to else None,
         urgency=cast(Urgency, _one_of(row, "urgency", get_args(Urgency)) if to else "routine"),
         message=cell(row, "message"),
-        basis=_basis(row),
+        basis=basis(row),
     )
 
 
 def jurisdiction(row: Mapping[str, str]) -> JurisdictionRow:
     """Read a row of jurisdictions.csv."""
     is_open = _one_of(row, "drafting", ("open", "closed")) == "open"
-    return JurisdictionRow(cell(row, "jurisdiction"), is_open, cell(row, "notice"), _basis(row))
+    places, consent = frozenset(several(row, "places")), _one_of(row, "consent", ("", "opt-in"))
+    return JurisdictionRow(cell(row, "jurisdiction"), places, is_open, consent, cell(row, "notice"), basis(row))
 
 
 def step(row: Mapping[str, str]) -> StepRow:
@@ -223,12 +251,13 @@ def step(row: Mapping[str, str]) -> StepRow:
         condition=cell(row, "condition"),
         step=cell(row, "step"),
         kind=cast(StepKind, _one_of(row, "kind", get_args(StepKind))),
+        line=_whole(row, "line"),
         drugs=several(row, "drugs"),
         reads=cell(row, "reads"),
         operator=cell(row, "operator"),
         value=cell(row, "value"),
         message=cell(row, "message"),
-        basis=_basis(row),
+        basis=basis(row),
     )
 
 
@@ -236,10 +265,25 @@ def cross_reaction(row: Mapping[str, str]) -> CrossReaction:
     """Read a row of cross_reactions.csv."""
     severity = cast(Severity, _one_of(row, "severity", SEVERITIES))
     return CrossReaction(
-        cell(row, "id"), cell(row, "allergen"), cell(row, "drug"), severity, cell(row, "message"), _basis(row)
+        id=cell(row, "id"),
+        allergen=cell(row, "allergen"),
+        drug=cell(row, "drug"),
+        severity=severity,
+        message=cell(row, "message"),
+        basis=basis(row),
+        waived=waiver(row),
     )
 
 
 def treated(row: Mapping[str, str]) -> TreatedCondition:
     """Read a row of conditions.csv."""
-    return TreatedCondition(cell(row, "key"), cell(row, "name"), cell(row, "indication"), _basis(row))
+    drafting = _one_of(row, "drafting", ("yes", "no")) == "yes"
+    return TreatedCondition(
+        key=cell(row, "key"),
+        name=cell(row, "name"),
+        words=cell(row, "words"),
+        indication=cell(row, "indication"),
+        order=_whole(row, "order"),
+        drafting=drafting,
+        basis=basis(row),
+    )
