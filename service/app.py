@@ -12,7 +12,7 @@ from service.cds import feedback, hooks
 from service.fhir import api as fhir_api
 from service.settings import Settings
 from service.smart import launch
-from service.web import page, rendering
+from service.web import crisis, page, rendering
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -29,8 +29,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.services = services
     for error in HANDLED:
         app.add_exception_handler(error, on_error)
-    for router in (hooks.router, feedback.router, fhir_api.router, launch.router, page.router, status.router):
-        app.include_router(router)
+    for routes in (hooks, feedback, fhir_api, launch, page, crisis, status):
+        app.include_router(routes.router)
     app.mount("/static", rendering.static)
     app.add_middleware(Boundary, settings=settings)
     return app

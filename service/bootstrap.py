@@ -14,12 +14,12 @@ import msgspec
 from fhir_adapters import profile as profiles
 from fhir_adapters.adapt import adapt_prefetch
 from fhir_adapters.profile import Profile
-from recommender import knowledge as knowledge_rows
 from recommender import model as models
+from recommender import packs
 from recommender.assess import assess
 from recommender.knowledge import Knowledge
 from recommender.model import Model
-from service import telemetry
+from service import jurisdictions, telemetry
 from service.cds import discovery
 from service.cds.client_keys import ClientKeys
 from service.drafts.signing import Signer
@@ -59,21 +59,23 @@ class Services:
 def build(settings: Settings) -> Services:
     """Return the services, nothing opened yet.
 
-    Raises ConfigError for keys and profiles that cannot be used, ModelError and KnowledgeError for a model or
+    Raises ConfigError for keys, profiles and places that cannot be used, ModelError and KnowledgeError for a model or
     rows that do not fit: a service that cannot keep its promises does not start.
     """
     signer = Signer.load_or_create(settings.sign.key_file)
     keys = {ehr.id: ClientKeys(ehr.cds_client) for ehr in settings.ehr if _has_keys(ehr)}
     for known in keys.values():
         known.check()
+    knowledge = packs.load(settings.knowledge.pack)
+    jurisdictions.check_tenants(settings.ehr, knowledge)
     return Services(
         settings=settings,
         store=SqliteStore(settings.store_path),
         signer=signer,
         sealer=Sealer(settings.sign.key_file.read_bytes()),
-        knowledge=knowledge_rows.load(),
+        knowledge=knowledge,
         model=models.load() if settings.model.enabled else None,
-        profiles={ehr.id: profiles.load(ehr.profile) for ehr in settings.ehr},
+        profiles={ehr.id: profiles.load(_profile(ehr)) for ehr in settings.ehr},
         clients={ehr.id: EhrClient(ehr, signer, settings) for ehr in settings.ehr},
         keys=keys,
         limits={ehr.id: Bucket(ehr.limits, time.monotonic) for ehr in settings.ehr},
@@ -109,6 +111,11 @@ def warm_up(services: Services) -> None:
     discovery.document()
     gc.collect()
     gc.freeze()
+
+
+def _profile(ehr: Ehr) -> str:
+    """Return the profile of a tenant; ``auto`` takes the shipped one that its address tells."""
+    return profiles.match(None, ehr.fhir_base) if ehr.profile == "auto" else ehr.profile
 
 
 def _has_keys(ehr: Ehr) -> bool:

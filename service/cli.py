@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from fhir_adapters.errors import UndersignError
+from service.knowledge_cli import PackFolder, knowledge_app
 
 app = typer.Typer(
     help="Draft psychotropic prescriptions, held until a practitioner signs them.\n\nExample: undersign demo --once",
@@ -22,6 +23,7 @@ drafts_app = typer.Typer(
 audit_app = typer.Typer(help="The audit chain.\n\nExample: undersign audit verify", no_args_is_help=True)
 app.add_typer(drafts_app, name="drafts")
 app.add_typer(audit_app, name="audit")
+app.add_typer(knowledge_app, name="knowledge")
 
 
 def _date(text: str) -> date:
@@ -33,6 +35,10 @@ def _date(text: str) -> date:
 
 Files = Annotated[
     list[Path], typer.Argument(help="FHIR JSON: Bundle, resource, list or NDJSON; - is standard input.", metavar="FILE")
+]
+FilesOrNone = Annotated[
+    list[Path] | None,
+    typer.Argument(help="FHIR JSON: Bundle, resource, list or NDJSON; - is standard input.", metavar="FILE"),
 ]
 Profile = Annotated[str | None, typer.Option(help="A shipped dialect profile or a path.", metavar="NAME")]
 Now = Annotated[
@@ -79,30 +85,46 @@ def ready(port: Annotated[int, typer.Option(help="Port of the service on this ma
 def demo(
     once: Annotated[bool, typer.Option("--once", help="End after the story.")] = False,
     port: Annotated[int | None, typer.Option(help="Port of the service; a free one when left out.", **_PORTS)] = None,
+    dialect: Annotated[
+        str | None,
+        typer.Option(help="How the EHR serves its charts: a shipped profile's name, such as epic-r4.", metavar="NAME"),
+    ] = None,
 ) -> None:
     """Tell the whole story on this machine with a synthetic EHR.
 
-    Example: undersign demo --once
+    With --dialect the EHR serves its charts as that system, guide or FHIR version does, and the service reads
+    them with the profile of that name. The signed order is written in R4 in every dialect.
+
+    Example: undersign demo --once --dialect ips
     """
     from conformance import demo as story
 
-    raise typer.Exit(story.run(once=once, port=port))
+    raise typer.Exit(story.run(once=once, port=port, dialect=dialect))
 
 
 @app.command()
 def features(
-    files: Files,
+    files: FilesOrNone = None,
     profile: Profile = None,
     now: Now = None,
+    coverage: Annotated[
+        Path | None,
+        typer.Option(help="Instead of FILE: report what the profile feeds over a folder of patients.", metavar="DIR"),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Read FHIR into the canonical feature vector, each value with its source.
 
-    Example: undersign features --json chart.json
+    Example: undersign features --json chart.json, or undersign features --profile epic-r4 --coverage exports/
     """
+    from service.coverage_report import coverage_of
     from service.files import features_of
 
-    raise typer.Exit(features_of(files, profile, now or _today(), as_json=as_json))
+    if (coverage is None) == (not files):
+        raise typer.BadParameter("name either files or --coverage DIR")
+    if coverage is not None:
+        raise typer.Exit(coverage_of(coverage, profile, now or _today(), as_json=as_json))
+    raise typer.Exit(features_of(files or [], profile, now or _today(), as_json=as_json))
 
 
 @app.command()
@@ -116,6 +138,7 @@ def assess(
     jurisdiction: Annotated[
         str | None, typer.Option(help="Where care is given, such as US-MA.", metavar="CODE")
     ] = None,
+    pack: PackFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """Assess patients without a server: adapters and recommender.
@@ -125,7 +148,7 @@ def assess(
     from service.files import assess_files
 
     day = now or _today()
-    raise typer.Exit(assess_files(files, profile, day, preferences, jurisdiction, as_json=as_json))
+    raise typer.Exit(assess_files(files, profile, day, preferences, jurisdiction, as_json=as_json, pack=pack))
 
 
 @app.command()

@@ -11,11 +11,12 @@ from fhir_adapters.adapt import adapt
 from fhir_adapters.canonical import Adapted
 from fhir_adapters.errors import InputError, UndersignError
 from fhir_adapters.profile import load as load_profile
-from recommender import knowledge as knowledge_rows
 from recommender import model as models
+from recommender import packs
 from recommender.assess import assess
 from recommender.ranking import DEFAULT_WEIGHTS
 from recommender.serialize import assessment_json, features_json
+from service import jurisdictions
 from service.terminal import print_assessment, print_features
 
 
@@ -39,9 +40,15 @@ def assess_files(
     jurisdiction: str | None,
     *,
     as_json: bool,
+    pack: Path | None = None,
 ) -> int:
-    """Print the assessment of each file; returns 1 when a file could not be read, else 0."""
-    rows, model, weights = knowledge_rows.load(), models.load(), _weights(preferences)
+    """Print the assessment of each file; returns 1 when a file could not be read, else 0.
+
+    ``pack`` is the folder of a knowledge pack; KnowledgeError when it does not check. InputError U-JURISDICTION for
+    a place that is not known.
+    """
+    rows, model, weights = packs.load(pack), models.load(), _weights(preferences)
+    jurisdictions.check(jurisdiction, rows)
 
     def show(file: Path, adapted: Adapted) -> None:
         assessment = assess(adapted, rows, model, jurisdiction=jurisdiction, preferences=weights)

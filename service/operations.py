@@ -52,12 +52,12 @@ def verify_audit(config: Path | None) -> int:
     report = _with_store(config, lambda store: operators.verify(store, signer.public_jwks()))
     for fault in report.faults:
         print(fault)
+    walked = f"{report.entries} entries of {report.drafts} drafts and {report.flags} flags"
     if report.faults:
-        print(f"{len(report.faults)} fault(s) found in {report.entries} entries of {report.drafts} drafts")
+        print(f"{len(report.faults)} fault(s) found in {walked}")
         return 1
-    print(
-        f"whole: {report.entries} entries of {report.drafts} drafts chained, {report.signatures} signature(s) verified"
-    )
+    checked = f"{report.signatures} signature(s) and {report.attestations} attestation(s) verified"
+    print(f"whole: {walked} chained, {checked}")
     return 0
 
 

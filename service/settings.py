@@ -50,6 +50,12 @@ class Model(_Section):
     enabled: bool = True
 
 
+class KnowledgeSettings(_Section):
+    """[knowledge]. ``pack`` is the folder of the site's knowledge pack (docs/knowledge.md)."""
+
+    pack: Path | None = None
+
+
 class Sign(_Section):
     """[sign]. ``key_file`` holds the service's private signing key (JWK, ES384), made on first start."""
 
@@ -92,6 +98,7 @@ class Ehr(_Section):
     fhir_base: str
     profile: str = "base-r4"
     jurisdiction: str | None = None
+    consent_default: Literal["opt-out", "opt-in"] = "opt-out"
     origins: tuple[str, ...] = ()
     write_back: Literal["card", "unsigned-order", "sign-and-write", "document-only"] = "card"
     smart_client_id: str = "undersign"
@@ -108,6 +115,7 @@ class Settings(_Section):
     store: StoreSettings = StoreSettings()
     hold: Hold = Hold()
     model: Model = Model()
+    knowledge: KnowledgeSettings = KnowledgeSettings()
     sign: Sign = Sign()
     ehr: tuple[Ehr, ...] = ()
     base: Path = Path()
@@ -235,7 +243,10 @@ def _resolve(settings: Settings) -> Settings:
     sign = settings.sign.model_copy(update={"key_file": base / settings.sign.key_file})
     store = settings.store.model_copy(update={"url": f"sqlite:///{settings.store_path}"})
     tenants = tuple(_resolve_tenant(ehr, base) for ehr in settings.ehr)
-    return settings.model_copy(update={"sign": sign, "store": store, "ehr": tenants})
+    knowledge = settings.knowledge
+    if knowledge.pack:
+        knowledge = knowledge.model_copy(update={"pack": base / knowledge.pack})
+    return settings.model_copy(update={"sign": sign, "store": store, "knowledge": knowledge, "ehr": tenants})
 
 
 def _resolve_tenant(ehr: Ehr, base: Path) -> Ehr:

@@ -41,6 +41,9 @@ DRAFTS_HELD = Gauge(
     multiprocess_mode="mostrecent",
 )
 SIGNATURES = Counter("undersign_signatures", "Drafts signed by a practitioner.", registry=REGISTRY)
+ATTESTATIONS = Counter(
+    "undersign_attestations", "Assessments of suicide risk that practitioners attested.", ["result"], registry=REGISTRY
+)
 WRITE_BACKS = Counter("undersign_write_backs", "Write-backs by outcome.", ["outcome"], registry=REGISTRY)
 ERRORS = Counter("undersign_errors", "Error answers by stable code.", ["code"], registry=REGISTRY)
 LOOP_RESTARTS = Counter("undersign_loop_restarts", "Background loops that crashed.", ["loop"], registry=REGISTRY)

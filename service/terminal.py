@@ -10,6 +10,7 @@ from fhir_adapters.canonical import Adapted, Feature
 from recommender import drafts
 from recommender.assess import dose_words
 from recommender.assessment import Assessment, Candidate, Prediction, Reason
+from service.cds.words import denial
 
 _ORDER = ("offered", "eligible", "abstained", "not-draftable", "excluded")
 _STYLE = {
@@ -27,7 +28,7 @@ _UNBROKEN = 10_000
 
 def print_features(file: str, adapted: Adapted) -> None:
     """Print the feature vector as a table: value, unit, date and source, or why it is absent."""
-    console = _console()
+    console = plain_or_coloured()
     console.print(f"[bold]{escape(file)}[/bold]  {escape(adapted.patient.reference)} on {adapted.features.as_of}")
     table = Table(box=None, pad_edge=False)
     for name in ("feature", "value", "unit", "date"):
@@ -43,9 +44,12 @@ def print_features(file: str, adapted: Adapted) -> None:
 
 def print_assessment(file: str, assessment: Assessment, adapted: Adapted) -> None:
     """Print an assessment as a person reads it: gate, options, what was ruled out, what is not known."""
-    console = _console()
+    console = plain_or_coloured()
     console.print(f"[bold]{escape(file)}[/bold]  {escape(assessment.patient)} on {assessment.as_of}")
-    console.print(f"gate: [bold]{assessment.gate.status}[/bold]  {escape(' '.join(assessment.gate.reasons))}")
+    gate = assessment.gate
+    console.print(f"gate: [bold]{gate.status}[/bold]  {escape(' '.join(map(denial, gate.reasons)))}")
+    for warning in gate.warnings:
+        console.print(f"first: {escape(warning)}", style="bold yellow")
     for e in assessment.escalations:
         console.print(f"tell the {e.to} ({e.urgency}): {escape(e.reason)}", style="bold yellow")
     if assessment.gate.status == "open":
@@ -63,7 +67,8 @@ def print_assessment(file: str, assessment: Assessment, adapted: Adapted) -> Non
     console.print(f"read with profile {escape(adapted.profile)}\n", style="dim")
 
 
-def _console() -> Console:
+def plain_or_coloured() -> Console:
+    """Return the console of standard output: coloured on a terminal, unbroken lines in a pipe."""
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=_UNBROKEN)
 

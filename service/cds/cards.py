@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 
 from fhir_adapters.canonical import Adapted
-from recommender.assessment import Assessment
-from service.cds import options, sections
-from service.cds.words import NUMBERS, capital, first_that_fits, number, sentence
+from recommender.assessment import Assessment, GateStatus
+from service.cds import focus, options, sections
+from service.cds.words import NUMBERS, capital, denial, denial_head, first_that_fits, sentence
 from service.drafts.store import Draft
 from service.settings import Ehr, Settings
 
@@ -20,6 +20,13 @@ Card = dict[str, Any]
 NO_CHANGE = "No change: keep the present plan"
 SUMMARY_LIMIT = 139  # "under 140 characters", CDS Hooks 2.0.1, Card attributes
 OPTIONS = "options"  # the topic of the card that shows drafts
+TOPIC_OF: Mapping[GateStatus, str] = {
+    "crisis": "crisis",
+    "consent-withheld": "consent",
+    "insufficient-data": "too-little-data",
+    "out-of-scope": "escalation",
+    "jurisdiction": "escalation",
+}
 TOPICS = "https://undersign.dev/fhir/CodeSystem/topic"
 # HL7 cds-hooks 3.0.0-ballot, CodeSystem-non-adherence-reason-codes: code and display as published there.
 _REASONS = "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
@@ -33,13 +40,19 @@ OVERRIDE_REASONS: Sequence[Mapping[str, str]] = tuple(
         ("too-costly-uncovered", "Recommended action is too costly or not covered by insurance"),
     )
 )
-_CONDITIONS = {"major-depressive-disorder": "Depression", "mdd": "Depression"}
+_REOPENING = (
+    "**Once a person has assessed the risk** it can be recorded by the link below; drafting then opens where the rules "
+    "allow it."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class View:
     """What a card is made of. ``drafts`` are the held ones, in rank order; ``now`` is local time.
-    ``unread`` names in plain words what was neither sent nor could be read."""
+
+    ``unread`` names in plain words what was neither sent nor could be read; ``flag`` is the id under which a
+    practitioner can record that a person has looked into what closes drafting.
+    """
 
     ehr: Ehr
     settings: Settings
@@ -49,6 +62,7 @@ class View:
     now: datetime
     uuid: str
     unread: Sequence[str] = ()
+    flag: str | None = None
 
 
 def card(view: View) -> Card | None:
@@ -61,7 +75,7 @@ def card(view: View) -> Card | None:
         case "insufficient-data":
             return _too_little(view)
         case "jurisdiction":
-            return None
+            return _to_tell(view) if sections.urgent(view.assessment) else None
         case "out-of-scope":
             return _to_tell(view) if view.assessment.escalations else None
         case "open":
@@ -70,9 +84,7 @@ def card(view: View) -> Card | None:
 
 def summary(assessment: Assessment, adapted: Adapted, options_count: int) -> str:
     """Return the summary of an options card: problem, finding and how many options, never a command."""
-    subject = _subject(assessment)
-    score = adapted.features.number("phq9_total")
-    finding = f"{subject}, PHQ-9 {number(score)}" if score is not None else subject
+    finding = focus.finding(assessment, adapted)
     offer = f"{NUMBERS[options_count]} options to review, none chosen"
     taken = options.treatment(assessment)
     days = adapted.features.number("antidepressant_days")
@@ -87,16 +99,13 @@ def no_change_id(card_uuid: str) -> str:
     return str(uuid.uuid5(uuid.UUID(card_uuid), "no-change"))
 
 
-def _subject(assessment: Assessment) -> str:
-    name = next(iter(assessment.conditions), "medication")
-    return _CONDITIONS.get(name, capital(name.replace("-", " ")))
-
-
 def _options(view: View) -> Card:
     held = {draft.ingredient for draft in view.drafts}
     shown = _only(view.assessment, held)
     detail = (
+        sections.warnings(shown),
         sections.why_now(shown, view.adapted),
+        focus.guidelines(shown),
         sections.table(shown),
         sections.either_way(shown),
         " ".join(part for part in (options.ties(shown), sections.ruled_out(shown)) if part),
@@ -151,9 +160,12 @@ def _no_option(view: View) -> Card | None:
     if not (concerns or undrafted or assessment.escalations):
         return None
     finding = "no option drafted, see why" if undrafted else "a finding on a present drug"
-    head = f"{_subject(assessment)}: {finding}"
+    head = f"{focus.name(assessment)}: {finding}"
     detail = (
+        sections.warnings(assessment),
         sections.why_now(assessment, view.adapted),
+        focus.guidelines(assessment),
+        focus.named(assessment),
         concerns,
         sections.ruled_out(assessment) if undrafted else "",
         sections.not_drafted(assessment) if undrafted else "",
@@ -170,23 +182,25 @@ def _crisis(view: View) -> Card:
         "**No drug is suggested now.** Drafts that were held for this patient are withdrawn from use.",
         f"**Who to call.** {capital(sentence(call))}",
         sections.people(view.assessment),
+        _REOPENING,
         "*This card repeats what is on record. It is no assessment of risk: a person makes that.*",
     )
     now = any(escalation.urgency == "now" for escalation in view.assessment.escalations)
     head = f"An answer on record needs a person {'now' if now else 'today'}: no drug suggested"
-    return _base(view, "crisis", head, detail, closing=False) | {"indicator": "critical"}
+    return _base(view, TOPIC_OF["crisis"], head, detail, closing=False) | {"indicator": "critical"}
 
 
 def _consent(view: View) -> Card:
-    head = "AI suggestions are switched off for this patient by consent"
-    detail = ("A Consent on record says that this patient's data are not to be used for AI suggestions.",)
-    return _base(view, "consent", head, detail, closing=False)
+    reasons = view.assessment.gate.reasons
+    detail = (" ".join(sentence(denial(reason)) for reason in reasons), sections.urgent(view.assessment))
+    return _base(view, TOPIC_OF["consent-withheld"], denial_head(reasons), detail, closing=False)
 
 
 def order_pending(view: View) -> Card:
     """Return the card of a patient whose signed order has not been seen in the EHR yet."""
     head = "An order signed here has not reached the chart yet: no new options until it has"
     detail = (
+        sections.warnings(view.assessment),
         "A prescription of this patient was signed here and is not yet confirmed in the EHR, so the chart does "
         "not show it. Options worked out without it could double it.",
     )
@@ -195,15 +209,21 @@ def order_pending(view: View) -> Card:
 
 def _too_little(view: View) -> Card:
     missing = [f"- {sentence(reason)}" for reason in view.assessment.gate.reasons]
-    head = f"{_subject(view.assessment)}: too little on record for options, see what is missing"
+    head = f"{focus.name(view.assessment)}: too little on record for options, see what is missing"
     detail = ("**Missing.**\n\n" + "\n".join(missing), sections.people(view.assessment))
-    return _base(view, "too-little-data", head, detail)
+    return _base(view, TOPIC_OF["insufficient-data"], head, detail)
 
 
 def _to_tell(view: View) -> Card:
     reasons = " ".join(sentence(reason) for reason in view.assessment.gate.reasons)
     head = "Outside what this service drafts for: a person to tell, see whom"
-    return _base(view, "escalation", head, (reasons, sections.people(view.assessment)))
+    detail = (
+        reasons,
+        focus.guidelines(view.assessment),
+        focus.named(view.assessment),
+        sections.people(view.assessment),
+    )
+    return _base(view, TOPIC_OF["out-of-scope"], head, detail)
 
 
 def _base(view: View, kind: str, head: str, detail: Sequence[str], *, closing: bool = True) -> Card:
@@ -213,18 +233,22 @@ def _base(view: View, kind: str, head: str, detail: Sequence[str], *, closing: b
         *detail,
         sections.closing(view.assessment, view.now) if closing else "",
     ]
-    urgent = any(escalation.urgency in ("now", "today") for escalation in view.assessment.escalations)
     return {
         "uuid": view.uuid,
         "summary": head,
-        "indicator": "warning" if urgent else "info",
+        "indicator": "warning" if sections.urgent(view.assessment) else "info",
         "detail": "\n\n".join(part for part in parts if part),
         "source": {
             "label": "Undersign",
             "url": f"{server.public_url}/model-card",
             "topic": {"system": TOPICS, "code": kind, "display": kind.replace("-", " ").capitalize()},
         },
-    }
+    } | ({"links": [_recording(view, view.flag)]} if view.flag else {})
+
+
+def _recording(view: View, flag: str) -> dict[str, str]:
+    url = f"{view.settings.server.public_url}/crisis/{flag}"
+    return {"label": "Record that a person has assessed the risk", "url": url, "type": "absolute"}
 
 
 def _worked_out(view: View) -> dict[str, str]:

@@ -6,7 +6,7 @@ from functools import cache
 
 import msgspec
 
-from fhir_adapters import terminology
+from fhir_adapters import gene_tables, terminology
 from fhir_adapters.schema import FEATURES
 from service.errors import NotFound
 
@@ -115,13 +115,32 @@ def templates() -> tuple[Template, ...]:
             required=False,
             holds="laboratory values and vital signs",
         ),
+        Template(
+            "genes",
+            f"Observation?{of}&code={_gene_codes()}&_sort=-date&_count=50",
+            required=False,
+            holds="gene results",
+        ),
+        Template(
+            "daily",
+            f"Observation?{of}&code={_codes_of(_DAILY)}&_sort=-date&_count=200",
+            required=False,
+            holds="steps, sleep and resting heart rate",
+        ),
+        Template("family_history", f"FamilyMemberHistory?{of}&_count=50", required=False, holds="family history"),
         # A search that failed must not outvote a refusal that it would have found.
         Template("consents", f"Consent?{of}&_count=50", required=False, holds="consents", decisive=True),
     )
 
 
 # Scales that a feature, a gate or a rule reads; a scale outside them would only make the answer larger.
-_SCALES = ("phq9", "phq9_mds", "gad7", "audit_c", "cssrs_screener", "cssrs_full", "epds", "mdq")
+_SCALES = (
+    *("phq9", "phq9_mds", "phq9_ov", "phq2", "gad7", "audit_c", "cssrs_screener", "cssrs_full", "epds", "mdq", "pcl5"),
+    *("hamd17", "madrs", "qids_sr16", "qids_c16"),
+)
+_DAILY = frozenset(
+    {"steps", "steps_day", "sleep_duration", "sleep_awake", "sleep_deep", "sleep_light", "sleep_rem"}
+) | {"resting_heart_rate"}
 
 
 def _scale_codes() -> str:
@@ -130,6 +149,15 @@ def _scale_codes() -> str:
 
 
 def _analyte_codes() -> str:
-    names = {spec.name for spec in FEATURES} | {"qt", "hcg_qualitative", "bp_panel"}
+    names = {spec.name for spec in FEATURES} | {"qt", "hcg_qualitative", "bp_panel", "tobacco_smoking_status"}
+    names |= {"suicide_risk_assessment"}  # read by a gate
+    return _codes_of(frozenset(names - _DAILY))
+
+
+def _gene_codes() -> str:
+    return ",".join(sorted(f"{system}|{code}" for system, code in gene_tables.load().results))
+
+
+def _codes_of(names: frozenset[str]) -> str:
     codes = terminology.load().observation_codes.items()
     return ",".join(sorted(f"{system}|{code}" for (system, code), found in codes if found.key in names))

@@ -15,10 +15,11 @@ from fhir_adapters.canonical import Adapted
 from fhir_adapters.errors import UndersignError
 from recommender.assess import assess
 from recommender.assessment import Assessment
-from service import body, telemetry
+from service import body, site_time, telemetry
 from service.cds import cards, client_auth, discovery, envelope, lint, options
 from service.cds.discovery import Service
 from service.cds.envelope import HookCall
+from service.drafts import attesting
 from service.drafts.audit import SERVICE_ACTOR
 from service.drafts.facts import facts_digest
 from service.drafts.states import UNCONFIRMED, UNSIGNED
@@ -76,25 +77,36 @@ async def evaluate(hook_call: HookCall, service: Service, ehr: Ehr, services: "S
     if services.model is None:
         raise Unavailable("U-MODEL-OFF", "the model is switched off here, so nothing is evaluated")
     values = await _values(hook_call, service, ehr, services)
-    now = services.clock().astimezone()
-    adapted = adapt_prefetch(values, hook_call.patient_id, now.date(), services.profiles[ehr.id], checked=True)
+    profile = services.profiles[ehr.id]
+    now = site_time.local(services.clock(), profile)
+    adapted = adapt_prefetch(values, hook_call.patient_id, now.date(), profile, checked=True)
+    recorded = await services.store.attestations(ehr.id, adapted.patient.reference)
+    attested = tuple(attesting.known(one, profile) for one in recorded)
     assessment = assess(
-        adapted, services.knowledge, services.model, jurisdiction=ehr.jurisdiction, requester=services.device
+        adapted,
+        services.knowledge,
+        services.model,
+        jurisdiction=ehr.jurisdiction,
+        requester=services.device,
+        consent_default=ehr.consent_default,
+        attestations=attested,
     )
     # An order that was signed here and is not yet seen in the EHR is in no chart: options beside it would double it.
     pending = await services.store.find(ehr=ehr.id, patient=assessment.patient, states=UNCONFIRMED, limit=1)
     if pending:
         assessment = replace(assessment, offered=(), drafts=())
     shown = _shown(hook_call)
-    drafts, decided = await _hold(adapted, assessment, ehr, services, shown)
+    facts = facts_digest(adapted, assessment, attested)
+    drafts, decided = await _hold(facts, adapted, assessment, ehr, services, shown)
     _log(hook_call, ehr, assessment)
     if decided:
         return None
     unread = [t.holds for t in service.templates if values.get(t.key, prefetch.UNREADABLE) == prefetch.UNREADABLE]
-    view = cards.View(ehr, services.settings, adapted, assessment, drafts, now, shown.uuid, unread)
+    flag = await _flagged(facts, assessment, ehr, services, shown)
+    view = cards.View(ehr, services.settings, adapted, assessment, drafts, now, shown.uuid, unread, flag)
     card = cards.order_pending(view) if pending and assessment.gate.status == "open" else cards.card(view)
     if card is not None:
-        await _remember(card, shown, drafts, ehr, services)
+        await _remember(card, shown, drafts, ehr, services, recorded=flag is not None)
     return card
 
 
@@ -102,7 +114,8 @@ async def _values(hook_call: HookCall, service: Service, ehr: Ehr, services: "Se
     """Return the prefetch, completed; all of it has passed strict JSON: what was sent, with the body."""
     client = services.clients[ehr.id] if hook_call.fhir_server is not None else None
     sent, patient_id = hook_call.prefetch, hook_call.patient_id
-    values = await prefetch.complete(sent, service.templates, patient_id, client, hook_call.token)
+    profile = services.profiles[ehr.id]
+    values = await prefetch.complete(sent, service.templates, patient_id, client, hook_call.token, profile)
     for key, value in values.items():
         if value is not sent.get(key):
             strict_json.check(value)
@@ -110,13 +123,12 @@ async def _values(hook_call: HookCall, service: Service, ehr: Ehr, services: "Se
 
 
 async def _hold(
-    adapted: Adapted, assessment: Assessment, ehr: Ehr, services: "Services", shown: Shown
+    facts: str, adapted: Adapted, assessment: Assessment, ehr: Ehr, services: "Services", shown: Shown
 ) -> tuple[Sequence[Draft], bool]:
     """Hold the drafts and return the open ones, and whether a person has already decided on these facts.
 
     An assessment without drafts is held too: what was held for this patient on other facts then ends.
     """
-    facts = facts_digest(adapted, assessment)
     patient = assessment.patient
     summary = cards.summary(assessment, adapted, min(len(assessment.offered), options.OFFERED) + 1)
     new = options.new_drafts(assessment, adapted, summary)
@@ -126,18 +138,29 @@ async def _hold(
     return drafts, bool(new and not drafts)
 
 
+async def _flagged(facts: str, assessment: Assessment, ehr: Ehr, services: "Services", shown: Shown) -> str | None:
+    """Raise what a person must look into, with the card that shows it; returns the flag's id, None for nothing."""
+    if not attesting.is_asked(assessment, services.knowledge):
+        return None
+    told = replace(shown, detail={**shown.detail, "topic": cards.TOPIC_OF[assessment.gate.status]})
+    context = attesting.context(assessment)
+    return (await services.store.raise_flag(ehr.id, assessment.patient, facts, context, told)).id
+
+
 def _shown(hook_call: HookCall) -> Shown:
     card = str(uuid.uuid4())
     detail = {"card": card, "hookInstance": hook_call.hook_instance, "topic": cards.OPTIONS}
     return Shown(card, hook_call.user, detail)
 
 
-async def _remember(card: cards.Card, shown: Shown, drafts: Sequence[Draft], ehr: Ehr, services: "Services") -> None:
-    """Remember a card without drafts, so that feedback finds it; one with drafts was recorded with them."""
+async def _remember(
+    card: cards.Card, shown: Shown, drafts: Sequence[Draft], ehr: Ehr, services: "Services", *, recorded: bool
+) -> None:
+    """Remember a card, so that feedback finds it; ``recorded`` with its flag, or with its drafts, it is already."""
     settings = services.settings.server
     if settings.development:
         lint.require_clean(card, settings.public_url)
-    if not drafts:
+    if not (drafts or recorded):
         detail = {**shown.detail, "topic": card["source"]["topic"]["code"]}
         await services.store.card(shown.uuid, ehr.id, (), detail)
 

@@ -54,6 +54,8 @@ def ties(assessment: Assessment) -> str:
     found = offered(assessment)
     if len(found) < 2:
         return ""
+    if not any(one.predictions for one in found):
+        return f"Order: {assessment.ranked_by}; not by the learned model." if assessment.ranked_by else ""
     if found[0].band == found[1].band:
         return "The two drugs are as good as tied: preferences decide."
     return f"By these estimates {found[0].ingredient} is ahead; the difference is between trials' averages."
@@ -68,7 +70,7 @@ def _context(candidate: Candidate, assessment: Assessment) -> dict[str, Any]:
     serious = [r for r in known(candidate.reasons) if r.severity in ("contraindicated", "warning")]
     return {
         "option": label(candidate, assessment),
-        "acknowledge": list(dict.fromkeys(reason.message for reason in serious)),
+        "acknowledge": list(dict.fromkeys((*assessment.gate.warnings, *(reason.message for reason in serious)))),
         "reasons": [msgspec.to_builtins(reason) for reason in candidate.reasons],
         "predictions": _predictions(candidate.predictions),
         "band": candidate.band,
@@ -87,6 +89,8 @@ def _shared(assessment: Assessment, adapted: Adapted, summary: str) -> dict[str,
         "no_change": _predictions(assessment.no_change),
         "present": [_present(drug) for drug in treatment(assessment)],
         "to_tell": [{"to": e.to, "urgency": e.urgency, "reason": e.reason} for e in assessment.escalations],
+        "warnings": list(assessment.gate.warnings),
+        "supply_days": assessment.gate.supply_days,
         "unchecked": list(assessment.gate.reasons),
         "facts": [_fact(f) for f in adapted.features.features.values() if f.status == "present"],
     }

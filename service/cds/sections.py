@@ -5,25 +5,23 @@ from datetime import datetime
 
 from fhir_adapters.canonical import Adapted
 from recommender.assessment import SEVERITIES, Assessment, Candidate, CurrentDrug, Escalation, Prediction, Reason
-from service.cds import options
-from service.cds.words import capital, clause, day, escape, in_ten, number, on, sentence
+from service.cds import focus, options
+from service.cds.words import capital, clause, day, escape, in_ten, number, sentence
 
 _FEW = 4
 
 
+def warnings(assessment: Assessment) -> str:
+    """Return what an assessment of suicide risk leaves to be done: said before anything else."""
+    said = " ".join(sentence(warning) for warning in assessment.gate.warnings)
+    return f"**First.** {said}" if said else ""
+
+
 def why_now(assessment: Assessment, adapted: Adapted) -> str:
     """Return the scores with their dates and the present treatment."""
-    found = [_scores(adapted), *(_course(drug) for drug in options.treatment(assessment))]
+    found = [focus.scores(assessment, adapted), *(_course(drug) for drug in options.treatment(assessment))]
     said = " ".join(part for part in found if part)
     return f"**Why now.** {said}" if said else ""
-
-
-def _scores(adapted: Adapted) -> str:
-    score, previous = adapted.features.features["phq9_total"], adapted.features.features["phq9_previous"]
-    if not isinstance(score.value, float | int):
-        return ""
-    before = f" ({previous.value:g}{on(previous.effective)})" if isinstance(previous.value, float | int) else ""
-    return f"PHQ-9 {score.value:g}{on(score.effective)}{before}."
 
 
 def _course(drug: CurrentDrug) -> str:
@@ -39,6 +37,10 @@ def table(assessment: Assessment) -> str:
     """Return the options side by side, "no change" as the last of them."""
     found = options.offered(assessment)
     same = _shared(found)
+    if not any(one.predictions for one in found):  # no model ranks this condition
+        plain = [f"| {escape(options.label(one, assessment))} | {_watch(one.reasons, same)} |" for one in found]
+        label, watch = _kept(assessment)
+        return "\n".join(["| option | most to watch |\n|---|---|", *plain, f"| {escape(label)} | {watch} |"])
     rows = [_row(options.label(one, assessment), one.predictions, _watch(one.reasons, same)) for one in found]
     head = "| option | remission (acute treatment) | stops for side effects | most to watch |\n|---|---|---|---|"
     return "\n".join([head, *rows, _no_change(assessment)])
@@ -76,11 +78,17 @@ def either_way(assessment: Assessment) -> str:
 
 
 def _no_change(assessment: Assessment) -> str:
+    label, watch = _kept(assessment)
+    return _row(label, assessment.no_change, watch)
+
+
+def _kept(assessment: Assessment) -> tuple[str, str]:
+    """Return "no change" in words, and what weighs most against what is kept."""
     taken = options.treatment(assessment)
     kept = ", ".join(present(drug) for drug in taken)
-    label = f"No change: stay on {kept}" if taken else "No change: no antidepressant now"
-    watch = _watch([reason for drug in taken for reason in drug.reasons])
-    return _row(label, assessment.no_change, watch)
+    none = "no antidepressant now" if focus.condition(assessment) == focus.DEPRESSION else "no drug for it now"
+    label = f"No change: stay on {kept}" if taken else f"No change: {none}"
+    return label, _watch([reason for drug in taken for reason in drug.reasons])
 
 
 def ruled_out(assessment: Assessment) -> str:
@@ -177,7 +185,17 @@ def unknown(assessment: Assessment, unread: Sequence[str] = ()) -> str:
 
 def people(assessment: Assessment) -> str:
     """Return whom to tell, and why."""
-    told = [_person(escalation, assessment.gate.reasons) for escalation in assessment.escalations]
+    return _told(assessment, assessment.escalations)
+
+
+def urgent(assessment: Assessment) -> str:
+    """Return whom to tell now or today, and why; empty where nobody must be."""
+    return _told(assessment, [escalation for escalation in assessment.escalations if escalation.urgency != "routine"])
+
+
+def _told(assessment: Assessment, escalations: Sequence[Escalation]) -> str:
+    said = (*assessment.gate.reasons, *assessment.gate.warnings)
+    told = [_person(escalation, said) for escalation in escalations]
     return f"**To tell.** {' '.join(told)}" if told else ""
 
 

@@ -2,11 +2,24 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 from recommender.assessment import Prediction
 
+# What ``fhir_adapters.consents`` says of a Consent that stands against AI suggestions, in words.
+DENIALS: Mapping[str, str] = {
+    "names-ai-decision-support": "A Consent on record says no to AI decision support for this patient.",
+    "denies-care-or-privacy": "A Consent on record says no to the use of this patient's data as a whole.",
+    "denies-treatment-use": "A Consent on record says no to the use of this patient's data for treatment.",
+}
+UNREADABLE_CONSENTS: Mapping[str, str] = {
+    "status-unknown": "The status of a Consent on record cannot be read.",
+    "provision-without-type": "A Consent on record names AI decision support, but neither permits nor denies it.",
+    "permission-unreadable": "A permission for AI decision support is on record, but not how long it holds.",
+    "permission-not-verified": "A permission for AI decision support is on record that nobody has verified.",
+    "permission-undated": "A permission for AI decision support without a date stands beside a denial.",
+}
 NUMBERS = ("no", "one", "two", "three", "four")
 # Every ASCII punctuation mark may be escaped (CommonMark 0.31 §2.4). These can act inside a line; the others
 # only at its start, or beside one of these.
@@ -23,6 +36,20 @@ def escape(text: str) -> str:
     broken = _LINKS.sub(lambda found: f"{found.group(0)[:-1]} {found.group(0)[-1]}", plain)
     marked = _ACTS.sub(r"\\\1", " ".join(broken.split()))
     return marked.translate(_HTML)
+
+
+def denial(reason: str) -> str:
+    """Return why consent closes drafting as a sentence; a reason that is a sentence already stays as it is."""
+    return {**DENIALS, **UNREADABLE_CONSENTS}.get(reason, reason)
+
+
+def denial_head(reasons: Sequence[str]) -> str:
+    """Return the summary of a card on consent; only a denial is called one."""
+    if not DENIALS.keys().isdisjoint(reasons):
+        return "AI suggestions are switched off for this patient by consent"
+    if not UNREADABLE_CONSENTS.keys().isdisjoint(reasons):
+        return "No AI suggestions: a Consent on record cannot be relied on, see why"
+    return "No AI suggestions: this site asks for the patient's consent first"
 
 
 def in_ten(prediction: Prediction | None) -> str:

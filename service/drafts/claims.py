@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from service.drafts.canonical_json import digest, dumps, instant
+from service.drafts.flags import Attested, Flag
 from service.drafts.store import Draft, Prepared, Signature
 
 
@@ -55,6 +56,31 @@ def of_signature(signature: Signature) -> dict[str, Any]:
 def of_card(uuid: str, ehr: str, drafts: Sequence[str], detail: Mapping[str, Any]) -> dict[str, Any]:
     """Return the claims of ``shown``, the same in the chain of each draft of the card."""
     return {"card": uuid, "content": digest(dumps({"ehr": ehr, "drafts": list(drafts), "detail": detail}))}
+
+
+def of_flag(flag: Flag) -> dict[str, Any]:
+    """Return the claims of a flag's first entry over the columns that never change."""
+    fixed = {"id": flag.id, "ehr": flag.ehr, "patient": flag.patient}
+    return {"record": digest(dumps(fixed)), "created": instant(flag.created)}
+
+
+def of_alarm(facts: str, context: bytes) -> dict[str, Any]:
+    """Return the claims of ``raised``."""
+    return {"facts": facts, "context": digest(context)}
+
+
+def of_attestation(found: Attested) -> dict[str, Any]:
+    """Return the claims of ``attested``; the practitioner is the entry's actor, its time when it was recorded."""
+    said = {
+        "assessed": instant(found.assessed),
+        "display": found.display,
+        "practitioner": found.practitioner,
+        "result": found.result,
+        "review_by": found.review_by,
+        "review_on": found.review_on.isoformat(),
+        "role": found.role,
+    }
+    return {"attestation": found.id, "content": digest(dumps(said))}
 
 
 def of_comment(text: str) -> str:

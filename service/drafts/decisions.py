@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
+from recommender import gates
+from recommender.knowledge import Knowledge
 from service import telemetry
 from service.drafts import checks, orders
 from service.drafts.canonical_json import load_object
@@ -36,11 +38,13 @@ async def prepare(
 ) -> Prepared:
     """Keep and return the exact bytes that a signature will be over, of the draft or of it as edited.
 
-    Forbidden U-SIGNER-*; Conflict U-DRAFT-*; Unprocessable U-ORDER-*; EhrFailed when the EHR cannot say
+    Forbidden U-SIGNER-*; Conflict U-DRAFT-*; Unprocessable U-ORDER-* (U-ORDER-ROUTE for a drug that a certain
+    person begins); EhrFailed when the EHR cannot say
     whether the practitioner may prescribe.
     """
     draft = await own_draft(services, practitioner.ehr, draft_id)
     checks.unsigned(draft, await services.store.now())
+    _check_route(draft, services.knowledge)
     prescriber = await _may_sign(services, practitioner, token)
     resource = orders.edited(draft, order_edit, practitioner.reference)
     if resource is not None:
@@ -74,6 +78,7 @@ async def sign(
         raise Unprocessable("U-SIGN-MODE", "Orders of this EHR are signed in the EHR: accept the card there.")
     shown = await _shown(services, draft, practitioner, version, digest)
     orders.check_acknowledgements(shown, acknowledgements)
+    _check_route(draft, services.knowledge)
     prescriber = await _may_sign(services, practitioner, token)
     now, public_url = await services.store.now(), services.settings.server.public_url
     signature = orders.sign(shown, services.signer, prescriber, public_url, now)
@@ -117,6 +122,17 @@ async def _shown(services: "Services", draft: Draft, practitioner: Practitioner,
         raise Conflict("U-DIGEST", "You were not shown these bytes of this draft; prepare it again.")
     checks.version(draft, version)
     return shown
+
+
+def _check_route(draft: Draft, knowledge: Knowledge) -> None:
+    """Refuse a drug that a person of a certain kind begins, or that only the EHR may have signed: U-ORDER-ROUTE.
+
+    None is drafted; one that was held before the rows said so is not signed here either.
+    """
+    told = gates.routes(draft.ingredient, knowledge)
+    if told:
+        who = told[0].to.replace("-", " ")
+        raise Unprocessable("U-ORDER-ROUTE", f"{told[0].reason} It is not signed here; for the {who}.")
 
 
 def _check_ceiling(draft: Draft, resource: bytes) -> None:

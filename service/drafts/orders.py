@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import uuid4
 
-from service.drafts import dosages, edits, order_gate
+from service.drafts import dosages, edits, order_gate, supplies
 from service.drafts.canonical_json import digest, dumps, instant, load_object
 from service.drafts.provenance import provenance, provenance_for
 from service.drafts.signing import Signer
@@ -57,7 +57,8 @@ def prepare(
     changed = edited(draft, order_edit, practitioner.reference)
     version = draft.version + int(changed is not None)
     order_id = str(uuid4())
-    order = _order(load_object(changed or draft.resource), practitioner, now)
+    resource = load_object(changed or draft.resource)
+    order = _order(resource, practitioner, now)
     order["identifier"] = [{"system": order_system(public_url, ehr), "value": order_id}]
     based_on = {"reference": draft_reference(public_url, draft.id, version)}
     order["basedOn"] = [based_on, *order.get("basedOn", [])]
@@ -70,7 +71,7 @@ def prepare(
         practitioner=practitioner.reference,
         order=raw,
         order_id=order_id,
-        acknowledgements=_acknowledgements(draft),
+        acknowledgements=_acknowledgements(draft, resource),
         prepared=now,
     )
 
@@ -163,12 +164,14 @@ def _meta(meta: Mapping[str, Any]) -> dict[str, Any]:
     return {**kept, "security": [*labels, *(asserted[:1] or [AI_ASSERTED]), CLINICIAN_ASSERTED]}
 
 
-def _acknowledgements(draft: Draft) -> tuple[str, ...]:
+def _acknowledgements(draft: Draft, resource: Mapping[str, Any]) -> tuple[str, ...]:
     # A context that does not say is not one that asks for nothing.
-    found: object = load_object(draft.context).get("acknowledge")
+    context = load_object(draft.context)
+    found: object = context.get("acknowledge")
     points = cast(list[object], found) if isinstance(found, list) else [None]
     texts = tuple(point for point in points if isinstance(point, str))
     if len(texts) != len(points):
         msg = "the draft does not say what its signer must acknowledge; open the chart again for a new one"
         raise ServiceError("U-DRAFT-CONTEXT", msg)
-    return texts
+    more = supplies.raised(resource, context)
+    return texts if more is None else (*texts, more)

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from service.drafts import (
     sqlite_drafts,
+    sqlite_flags,
     sqlite_outbox,
     sqlite_rows,
     sqlite_schema,
@@ -20,7 +21,9 @@ from service.drafts import (
     sqlite_verify,
 )
 from service.drafts.canonical_json import loads
+from service.drafts.flags import Alarm, Attested, Flag, NewAttestation
 from service.drafts.sqlite_drafts import Holding
+from service.drafts.sqlite_flags import Raising
 from service.drafts.sqlite_outbox import Finish
 from service.drafts.sqlite_rows import marks
 from service.drafts.sqlite_writer import Writer
@@ -123,9 +126,12 @@ class SqliteStore:
 
     async def sign(self, signature: Signature, *, write_back: bool, detail: Mapping[str, Any]) -> Draft:
         """Record the signature and queue the write-back; see ``Store.sign``."""
-        return await self._write(
-            lambda connection, now: sqlite_drafts.sign(connection, now, signature, write_back, detail)
-        )
+
+        def work(connection: sqlite3.Connection, now: datetime) -> Draft:
+            sqlite_flags.check_not_closed(connection, sqlite_rows.load(connection, signature.draft).draft)
+            return sqlite_drafts.sign(connection, now, signature, write_back, detail)
+
+        return await self._write(work)
 
     async def reject(self, draft: str, expected_version: int | None, actor: str, detail: Mapping[str, Any]) -> Draft:
         """End an unsigned draft as ``overridden``; a ``comment`` in ``detail`` is kept beside the chain."""
@@ -204,6 +210,46 @@ class SqliteStore:
         with self._reading() as connection:
             row = connection.execute("SELECT drafts FROM card WHERE uuid = ?", (uuid,)).fetchone()
         return None if row is None else tuple(loads(row[0].encode()))
+
+    async def raise_flag(self, ehr: str, patient: str, facts: str, context: bytes, shown: Shown) -> Flag:
+        """Record the card that shows what a person must look into; see ``FlagStore.raise_flag``."""
+        new = Raising(ehr, patient, facts, context, shown)
+        return await self._write(lambda connection, now: sqlite_flags.raise_flag(connection, now, new))
+
+    async def flag(self, flag: str) -> Flag:
+        """Return a flag; NotFound U-FLAG-UNKNOWN."""
+        with self._reading() as connection:
+            return sqlite_flags.load(connection, flag).flag
+
+    async def flag_of(self, ehr: str, patient: str) -> Flag | None:
+        """Return a patient's flag."""
+        with self._reading() as connection:
+            held = sqlite_flags.find(connection, ehr, patient)
+        return None if held is None else held.flag
+
+    async def alarm(self, flag: str) -> Alarm | None:
+        """Return the last alarm of a flag."""
+        with self._reading() as connection:
+            return sqlite_flags.alarm(connection, flag)
+
+    async def attest(self, new: NewAttestation, detail: Mapping[str, Any]) -> Attested:
+        """Record an attestation; see ``FlagStore.attest``."""
+        return await self._write(lambda connection, now: sqlite_flags.attest(connection, now, new, detail))
+
+    async def attestation(self, attestation: str) -> tuple[Flag, Attested]:
+        """Return an attestation with its flag; NotFound U-FLAG-UNKNOWN."""
+        with self._reading() as connection:
+            return sqlite_flags.attestation(connection, attestation)
+
+    async def attestations(self, ehr: str, patient: str) -> Sequence[Attested]:
+        """Return all that was attested of a patient, the oldest assessment first."""
+        with self._reading() as connection:
+            return sqlite_flags.attestations(connection, ehr, patient)
+
+    async def flag_history(self, flag: str) -> Sequence[AuditEntry]:
+        """Return a flag's audit chain, oldest first."""
+        with self._reading() as connection:
+            return sqlite_flags.history(connection, flag)
 
     async def _write(self, work: Callable[[sqlite3.Connection, datetime], T]) -> T:
         if self._writer is None:

@@ -1,4 +1,4 @@
-"""Verification of a whole SQLite file: each draft's rows, from one snapshot, against its chain."""
+"""Verification of a whole SQLite file: each draft's and flag's rows, from one snapshot, against its chain."""
 
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from fhir_adapters.errors import UndersignError
-from service.drafts import claims, sqlite_rows
+from service.drafts import claims, sqlite_flags, sqlite_rows
 from service.drafts.canonical_json import loads
+from service.drafts.flag_verification import FlagRecord, flag_faults
 from service.drafts.sqlite_schema import connect, store_error
 from service.drafts.verification import AuditReport, Outbox, Record, record_faults
 
@@ -33,7 +34,17 @@ def _walk(connection: sqlite3.Connection, jwks: Mapping[str, Any] | None) -> Aud
     drafts = [row[0] for row in connection.execute("SELECT id FROM draft ORDER BY created, id")]
     for draft in drafts:
         faults += [f"draft {draft}: {fault}" for fault in _draft_faults(connection, draft, jwks)]
-    return AuditReport(tuple(faults), len(drafts), _count(connection, "audit"), _count(connection, "signature"))
+    flags = [row[0] for row in connection.execute("SELECT id FROM flag ORDER BY created, id")]
+    for flag in flags:
+        faults += [f"flag {flag}: {fault}" for fault in _flag_faults(connection, flag)]
+    return AuditReport(
+        faults=tuple(faults),
+        drafts=len(drafts),
+        entries=_count(connection, "audit") + _count(connection, "flag_audit"),
+        signatures=_count(connection, "signature"),
+        flags=len(flags),
+        attestations=_count(connection, "attestation"),
+    )
 
 
 def _file_faults(connection: sqlite3.Connection) -> Iterator[str]:
@@ -51,6 +62,26 @@ def _draft_faults(connection: sqlite3.Connection, draft: str, jwks: Mapping[str,
         return record_faults(_gather(connection, draft), jwks)
     except _UNREADABLE:
         return ["U-AUDIT-RECORD: its rows cannot be read"]
+
+
+def _flag_faults(connection: sqlite3.Connection, flag: str) -> list[str]:
+    try:
+        return flag_faults(_gather_flag(connection, flag))
+    except _UNREADABLE:
+        return ["U-AUDIT-RECORD: its rows cannot be read"]
+
+
+def _gather_flag(connection: sqlite3.Connection, flag: str) -> FlagRecord:
+    held, entries = sqlite_flags.load(connection, flag), sqlite_flags.history(connection, flag)
+    return FlagRecord(
+        flag=held.flag,
+        seq=held.seq,
+        head=held.head,
+        entries=entries,
+        alarms=sqlite_flags.alarms(connection, flag),
+        attestations=sqlite_flags.of_flag(connection, flag),
+        cards={e.detail["card"]: _card(connection, e.detail["card"]) for e in entries if e.event == "shown"},
+    )
 
 
 def _gather(connection: sqlite3.Connection, draft: str) -> Record:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
+from service.drafts.flags import FlagStore
+
 State = Literal[
     "held", "presented", "accepted", "overridden", "superseded", "withdrawn", "expired",
     "signed", "writing", "written", "confirmed", "write-failed", "parked", "mismatch",
@@ -101,7 +103,10 @@ class OutboxEntry:
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One link of a draft's chain: ``hash`` = SHA-256 over the previous hash and this entry's bytes."""
+    """One link of a chain: ``hash`` = SHA-256 over the previous hash and this entry's bytes.
+
+    ``draft`` is the id of the draft, or of the flag, whose chain it is.
+    """
 
     draft: str
     seq: int
@@ -113,7 +118,7 @@ class AuditEntry:
     hash: str
 
 
-class Store(Protocol):
+class Store(FlagStore, Protocol):
     """What the service asks of a store. Errors: Conflict (U-DRAFT-*), NotFound, Unavailable (U-STORE-*)."""
 
     async def open(self) -> None:

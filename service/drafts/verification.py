@@ -43,12 +43,17 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class AuditReport:
-    """What verification walked through; ``faults`` are lines ``draft <id>: U-…: …``, empty when whole."""
+    """What verification walked through; ``entries`` are those of all chains, of drafts and flags.
+
+    ``faults`` are lines ``draft <id>: U-…: …`` or ``flag <id>: U-…: …``, none where all is whole.
+    """
 
     faults: tuple[str, ...]
     drafts: int
     entries: int
     signatures: int
+    flags: int = 0
+    attestations: int = 0
 
 
 def signature_faults(signature: Signature, jwks: Mapping[str, Any] | None) -> list[str]:
@@ -131,10 +136,10 @@ def _draft_rows(record: Record) -> Iterator[str]:
     revised = {e.detail.get("version"): e for e in record.entries if e.event in ("held", "edited")}
     held = next((entry for entry in record.entries if entry.event == "held"), None)
     if held is not None:
-        yield from _against("draft", held, claims.of_draft(record.draft))
+        yield from against("draft", held, claims.of_draft(record.draft))
     for version, resource in record.revisions.items():
         if version in revised:
-            yield from _against(f"version {version}", revised[version], claims.of_revision(version, resource))
+            yield from against(f"version {version}", revised[version], claims.of_revision(version, resource))
         else:
             yield f"U-AUDIT-UNCLAIMED: version {version} is in no entry"
     for version in revised.keys() - record.revisions.keys():
@@ -150,7 +155,7 @@ def _prepared_rows(record: Record) -> Iterator[str]:
         if entry is None:
             yield "U-AUDIT-UNCLAIMED: prepared bytes that no entry speaks of"
         else:
-            yield from _against("prepared bytes", entry, claims.of_prepared(shown))
+            yield from against("prepared bytes", entry, claims.of_prepared(shown))
 
 
 def _signature_row(record: Record) -> Iterator[str]:
@@ -163,7 +168,7 @@ def _signature_row(record: Record) -> Iterator[str]:
     if found is None and entry is not None:
         yield "U-AUDIT-MISSING: the signature is gone"
     if found is not None and entry is not None:
-        yield from _against("signature", entry, claims.of_signature(found))
+        yield from against("signature", entry, claims.of_signature(found))
         if found.practitioner != entry.actor or found.draft != entry.draft:
             yield "U-AUDIT-RECORD: signature: not by the practitioner who signed"
 
@@ -215,10 +220,10 @@ def _card_rows(record: Record) -> Iterator[str]:
         if not card:
             yield f"U-AUDIT-MISSING: the card of entry {entry.seq} is gone"
         else:
-            yield from _against("card", entry, card)
+            yield from against("card", entry, card)
 
 
-def _against(what: str, entry: AuditEntry, claimed: Mapping[str, Any]) -> Iterator[str]:
+def against(what: str, entry: AuditEntry, claimed: Mapping[str, Any]) -> Iterator[str]:
     """Name each column group of a row that is not as its entry says."""
     for name, value in claimed.items():
         if entry.detail.get(name) != value:

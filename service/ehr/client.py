@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import unquote, urlencode
 
 import httpx
 import msgspec
@@ -25,6 +26,7 @@ from service.settings import Ehr, Settings
 
 MAX_PAGES = 20
 CONFIGURATION_S = 600.0
+FORM = "application/x-www-form-urlencoded"
 _REFERENCE = re.compile(r"[A-Z][A-Za-z]{1,63}/[A-Za-z0-9\-.]{1,64}")
 _SEARCH = re.compile(r"[A-Z][A-Za-z]{1,63}(\?[!-~]*)?")
 
@@ -74,22 +76,30 @@ class EhrClient:
         url = httpx.URL(f"{self._base}/{self.relative(reference)}")
         return successful(await self.send("GET", url, token), "a read").body
 
-    async def search(self, type_and_query: str, token: str | None = None) -> list[bytes]:
-        """Return the pages of a search, at most 20 and 10 MB in all.
+    async def search(self, type_and_query: str, token: str | None = None, *, post: bool = False) -> list[bytes]:
+        """Return the pages of a search, at most 20 and 10 MB in all; ``post``: its parameters in a form.
 
         A list that would be cut short is refused (U-EHR-PAGES), since a part must not be read as the whole;
         so is a ``next`` link that leaves the FHIR base (U-EHR-NEXT-LINK).
         """
         if not _SEARCH.fullmatch(type_and_query):
             raise BadRequest("U-FHIR-SEARCH", "The search is not of the form Type?parameter=value.")
-        pages: list[bytes] = []
-        url: httpx.URL | None = httpx.URL(f"{self._base}/{type_and_query}")
-        while url is not None:
+        pages = [await self._first_page(type_and_query, token, post=post)]
+        while (url := self._next(pages[-1])) is not None:
             if len(pages) == MAX_PAGES or sum(map(len, pages)) > BYTE_CAP:
                 raise EhrFailed("U-EHR-PAGES", "The EHR's answer has too many pages; narrow the search.")
             pages.append(successful(await self.send("GET", url, token), "a search").body)
-            url = self._next(pages[-1])
         return pages
+
+    async def _first_page(self, type_and_query: str, token: str | None, *, post: bool) -> bytes:
+        """http://hl7.org/fhir/R4/http.html#search: the parameters of a POST are a form."""
+        kind, _, parameters = type_and_query.partition("?")
+        if post:
+            url, headers = httpx.URL(f"{self._base}/{kind}/_search"), {"Content-Type": FORM}
+            sent = await self.send("POST", url, token, _form(parameters), headers)
+        else:
+            sent = await self.send("GET", httpx.URL(f"{self._base}/{type_and_query}"), token)
+        return successful(sent, "a search").body
 
     def _next(self, page: bytes) -> httpx.URL | None:
         try:
@@ -131,11 +141,12 @@ class EhrClient:
         headers: dict[str, str] | None = None,
     ) -> Answer:
         """Send one FHIR request below the base and return the answer, whatever its status."""
-        sent = {"Accept": FHIR_JSON, **(headers or {})}
-        if token is not None:
-            sent["Authorization"] = f"Bearer {token}"
+        sent = {"Accept": FHIR_JSON}
         if content is not None:
             sent["Content-Type"] = FHIR_JSON
+        sent |= headers or {}
+        if token is not None:
+            sent["Authorization"] = f"Bearer {token}"
         return await self._transport.send(method, url, sent, content)
 
     async def practitioner_may_prescribe(self, reference: str, token: str | None) -> str:
@@ -195,6 +206,12 @@ class EhrClient:
     async def token(self, form: Mapping[str, str]) -> dict[str, Any]:
         """Exchange a user's authorisation code for the EHR's token answer; Forbidden U-LAUNCH-DENIED."""
         return await self._tokens.exchange(form)
+
+
+def _form(parameters: str) -> bytes:
+    """Return query parameters, values perhaps percent-encoded, as a form."""
+    pairs = [pair.partition("=")[::2] for pair in parameters.split("&")]
+    return urlencode([(name, unquote(value)) for name, value in pairs]).encode()
 
 
 def _as_signer_error(error: EhrRefused) -> Exception:

@@ -5,8 +5,11 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from fhir_adapters.profile import Profile
 from service.cds.discovery import Template
+from service.ehr import follow_up, searches
 from service.ehr.client import EhrClient
+from service.ehr.searches import Request
 from service.ehr.transport import EhrRefused
 from service.errors import EhrFailed, Precondition, ServiceError
 
@@ -32,25 +35,32 @@ async def complete(
     patient_id: str,
     client: EhrClient | None,
     token: str | None,
+    profile: Profile,
 ) -> Mapping[str, bytes]:
-    """Return the values by key, the missing ones fetched within two seconds in all.
+    """Return the values by key, the missing ones fetched within two seconds in all, as ``profile`` asks for them.
 
     ``client`` is None when the call names no fhirServer: then nothing is fetched. The caller has compared
     fhirServer with the client's base, the only place where ``token`` is sent. An optional key that the EHR
     does not have is left out; one that could not be read stands as an error, so that its list does not look
     whole. A required key that cannot be had, and a decisive one that could not be read, raise Precondition
-    U-CDS-PREFETCH, which names it, its template and the search that would fill it.
+    U-CDS-PREFETCH, which names it, its template and the search that would fill it. Medications that the
+    values refer to and do not hold, sent ones too, are read in the time that is left.
     """
+    started = asyncio.get_running_loop().time()
     values = {template.key: given[template.key] for template in templates if _usable(template, given)}
     missing = [template for template in templates if template.key not in values]
     failed = {template.key for template in missing if template.key in given and client is None}
     if client is not None:
-        fetched = await _fetch(missing, patient_id, client, token)
+        requests = {template.key: searches.request(template, patient_id, profile) for template in missing}
+        fetched = await _fetch({key: one for key, one in requests.items() if one}, client, token)
         failed |= {key for key, value in fetched.items() if value == UNREADABLE}
         values |= {key: value for key, value in fetched.items() if value != UNREADABLE}
     lacking = [t for t in missing if t.key not in values and (t.required or (t.decisive and t.key in failed))]
     if lacking:
         raise _precondition(lacking)
+    if client is not None:
+        left = started + BUDGET_S - asyncio.get_running_loop().time()
+        values |= await follow_up.with_medications(values, client, token, profile.follow_up, left)
     return {**values, **dict.fromkeys(failed, UNREADABLE)}
 
 
@@ -69,10 +79,8 @@ def _resource_type(value: bytes) -> str | None:
         return None
 
 
-async def _fetch(
-    missing: Sequence[Template], patient_id: str, client: EhrClient, token: str | None
-) -> dict[str, bytes]:
-    tasks = {t.key: asyncio.create_task(_one(t, patient_id, client, token)) for t in missing}
+async def _fetch(requests: Mapping[str, Request], client: EhrClient, token: str | None) -> dict[str, bytes]:
+    tasks = {key: asyncio.create_task(_one(request, client, token)) for key, request in requests.items()}
     if not tasks:
         return {}
     try:
@@ -98,11 +106,10 @@ def _value(task: asyncio.Task[bytes]) -> bytes | None:
     raise failed
 
 
-async def _one(template: Template, patient_id: str, client: EhrClient, token: str | None) -> bytes:
-    query = template.query(patient_id)
-    if "?" not in query:
-        return await client.read(query, token)
-    pages = await client.search(query, token)
+async def _one(request: Request, client: EhrClient, token: str | None) -> bytes:
+    if "?" not in request.query:
+        return await client.read(request.query, token)
+    pages = await client.search(request.query, token, post=request.post)
     return pages[0] if len(pages) == 1 else _merged(pages)
 
 

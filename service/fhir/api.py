@@ -13,10 +13,9 @@ import msgspec
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from service.drafts import decisions
 from service.errors import NotFound
-from service.fhir import operations, records, search
-from service.fhir.audit_events import audit_event, chain_place
+from service.fhir import attestations, operations, records, search, trails
+from service.fhir.audit_events import chain_place
 from service.fhir.capabilities import SEARCHES, capability_statement
 from service.fhir.records import Record
 from service.fhir.resources import DEVICE_ID, device, encode, entry, searchset
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 FHIR_JSON = "application/fhir+json"
 router = APIRouter()
 router.include_router(operations.router)
+router.include_router(attestations.router)
 
 
 @router.get("/fhir/metadata")
@@ -113,21 +113,21 @@ async def _read_audit_event(services: "Services", ehr: str, ident: str) -> Recor
     place = chain_place(ident)
     if place is None:
         raise _unknown("AuditEvent")
-    draft = await decisions.own_draft(services, ehr, place[0])
-    base = services.clients[ehr].ehr.fhir_base.rstrip("/")
-    for link in await services.store.history(draft.id):
-        if link.seq == place[1]:
-            return Record("AuditEvent", records.Head(id=ident), 1, audit_event(link, base))
+    for record in await trails.of_chain(services, ehr, place[0]):
+        if record.head.id == ident:
+            return record
     raise _unknown("AuditEvent")
 
 
 _SEARCHES: Mapping[str, Callable[["Services", "Practitioner", Query], Awaitable[list[Record]]]] = {
     "MedicationRequest": search.medication_requests,
     "Provenance": search.provenances,
+    "Procedure": search.procedures,
     "AuditEvent": search.audit_events,
 }
 _READS: Mapping[str, Callable[["Services", str, str], Awaitable[Record]]] = {
     "MedicationRequest": records.medication_request,
     "Provenance": records.provenance,
+    "Procedure": attestations.read,
     "AuditEvent": _read_audit_event,
 }

@@ -14,6 +14,7 @@ SEARCHES: dict[str, dict[str, str]] = {
         "status": "token",
     },
     "Provenance": {"_id": "token", "target": "reference"},
+    "Procedure": {"_id": "token", "patient": "reference"},
     "AuditEvent": {"_id": "token", "entity": "reference"},
     "Device": {"_id": "token", "identifier": "token"},
 }
@@ -33,10 +34,18 @@ def capability_statement(public_url: str, software: str, on: date) -> dict[str, 
         },
         "fhirVersion": "4.0.1",
         "format": ["json"],
-        "rest": [{"mode": "server", "security": _SECURITY, "resource": [_resource(k) for k in SEARCHES]}],
+        "rest": [{"mode": "server", "security": _SECURITY, "resource": [*map(_resource, SEARCHES), _PATIENT]}],
     }
 
 
+# A Patient is the EHR's: none is read or searched here, a practitioner attests an assessment of one.
+_PATIENT: dict[str, Any] = {
+    "type": "Patient",
+    "documentation": "$attest records that a patient's suicide risk was assessed; Patients themselves are the EHR's.",
+    "operation": [
+        {"name": "attest", "definition": "https://undersign.dev/fhir/OperationDefinition/Patient-attest"},
+    ],
+}
 _SECURITY: dict[str, Any] = {
     "service": [
         {

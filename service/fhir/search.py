@@ -12,12 +12,11 @@ from urllib.parse import urlencode
 
 from fastapi import Request
 
-from service.drafts import decisions
 from service.drafts.states import SIGNED, STATES, UNSIGNED
 from service.drafts.store import State
 from service.errors import BadRequest, NotFound
-from service.fhir import records
-from service.fhir.audit_events import audit_event, chain_place
+from service.fhir import attestations, records, trails
+from service.fhir.audit_events import chain_place
 from service.fhir.capabilities import SEARCHES
 from service.fhir.records import Head, Record
 from service.fhir.resources import states_of
@@ -107,25 +106,43 @@ async def provenances(services: "Services", who: "Practitioner", query: Query) -
 
 
 async def audit_events(services: "Services", who: "Practitioner", query: Query) -> list[Record]:
-    """Return a draft's audit trail, oldest first."""
+    """Return an audit trail, oldest first: of a draft, or of what was raised and attested of a patient."""
     values = query.values
     if "entity" not in values and "_id" not in values:
         raise _refused("AuditEvent is searched by entity or _id")
     place = chain_place(values["_id"]) if "_id" in values else None
     if "_id" in values and place is None:
         return []
-    entity = values.get("entity")
-    reference = _reference(services, who, entity, "MedicationRequest") if entity else ""
-    draft = reference.removeprefix("MedicationRequest/") or (place[0] if place else "")
-    try:
-        await decisions.own_draft(services, who.ehr, draft)
-    except NotFound:
-        return []
-    base = services.clients[who.ehr].ehr.fhir_base.rstrip("/")
-    events = [audit_event(entry, base) for entry in await services.store.history(draft)]
-    return [
-        Record("AuditEvent", Head(id=event["id"]), 1, event) for event in events if _is(event["id"], values.get("_id"))
-    ]
+    found: list[Record] = []
+    with suppress(NotFound):
+        if "entity" in values:
+            entity = _reference(services, who, values["entity"], "MedicationRequest", "Patient")
+            found = await trails.of_entity(services, who.ehr, entity)
+        elif place is not None:
+            found = await trails.of_chain(services, who.ehr, place[0])
+    return [record for record in found if _is(record.head.id, values.get("_id"))]
+
+
+async def procedures(services: "Services", who: "Practitioner", query: Query) -> list[Record]:
+    """Return what practitioners attested of a patient, the newest assessment first."""
+    values = query.values
+    if "patient" in values:
+        found = await attestations.of_patient(
+            services, who.ehr, _reference(services, who, values["patient"], "Patient")
+        )
+    elif "_id" in values:
+        found = await _procedures_by_id(services, who, values["_id"].split(","))
+    else:
+        raise _refused("Procedure is searched by patient or _id")
+    return [record for record in found if _is(record.head.id, values.get("_id"))]
+
+
+async def _procedures_by_id(services: "Services", who: "Practitioner", idents: Sequence[str]) -> list[Record]:
+    found: list[Record] = []
+    for ident in idents:
+        with suppress(NotFound):
+            found.append(await attestations.read(services, who.ehr, ident))
+    return found
 
 
 async def _by_ids(services: "Services", who: "Practitioner", idents: Sequence[str]) -> list[Record]:
@@ -175,15 +192,15 @@ def _has_identifier(head: Head, wanted: str) -> bool:
     return False
 
 
-def _reference(services: "Services", who: "Practitioner", text: str, kind: str) -> str:
-    """Return ``Type/id`` of a bare id, a relative reference or one below the EHR's or our own base."""
+def _reference(services: "Services", who: "Practitioner", text: str, *kinds: str) -> str:
+    """Return ``Type/id`` of a relative reference or one below the EHR's or our own base; a bare id is of the first."""
     own = f"{services.settings.server.public_url}/fhir/"
     short = text.removeprefix(own)
     if "/" not in short:
-        short = f"{kind}/{short}"
+        short = f"{kinds[0]}/{short}"
     relative = services.clients[who.ehr].relative(short)
-    if not relative.startswith(f"{kind}/"):
-        raise _refused(f"the reference must be to a {kind}")
+    if relative.partition("/")[0] not in kinds:
+        raise _refused(f"the reference must be to a {' or '.join(kinds)}")
     return relative
 
 

@@ -42,11 +42,12 @@ class Launch(msgspec.Struct, frozen=True):
     nonce: str
     browser: str
     draft: str | None
+    flag: str | None = None
 
 
 @router.get("/launch")
 async def launch(request: Request) -> Response:
-    """Start a launch: from the EHR (``iss``, ``launch``) or from a card's link (``ehr``, ``draft``)."""
+    """Start a launch: from the EHR (``iss``, ``launch``) or from a card's link (``ehr``, ``draft`` or ``flag``)."""
     services: Services = request.app.state.services
     query = request.query_params
     ehr = _tenant(services, query.get("iss"), query.get("ehr"))
@@ -55,7 +56,8 @@ async def launch(request: Request) -> Response:
         verifier=secrets.token_urlsafe(48),
         nonce=secrets.token_urlsafe(24),
         browser=secrets.token_urlsafe(32),
-        draft=_draft(query.get("draft")),
+        draft=_opaque(query.get("draft")),
+        flag=_opaque(query.get("flag")),
     )
     asked = (await services.clients[ehr.id].smart_configuration()).authorization_endpoint
     if asked is None:
@@ -80,19 +82,24 @@ async def callback(request: Request) -> Response:
     ehr = services.tenant(started.ehr)
     answer = await _exchange(services, ehr, query["code"], started.verifier)
     session = await _session(services, ehr, answer, started.nonce)
-    target = f"/review/{started.draft}" if started.draft else "/review"
-    response = RedirectResponse(target, status_code=303)
+    response = RedirectResponse(_target(started), status_code=303)
     sessions.clear_cookie(response, _COOKIE, services.settings)
     await sessions.forget(request, services)
     await sessions.start(services, response, session, ehr)
     return response
 
 
-def _draft(given: str | None) -> str | None:
-    """Return the draft to open after the sign-in; it becomes part of an address, so only an id may pass."""
+def _opaque(given: str | None) -> str | None:
+    """Return what is to be opened after the sign-in; it becomes part of an address, so only an id may pass."""
     if given is not None and not _UUID.fullmatch(given):
         raise NotFound("U-DRAFT-UNKNOWN", "There is no such draft; open the page from the EHR again.")
     return given
+
+
+def _target(started: Launch) -> str:
+    if started.flag:
+        return f"/crisis/{started.flag}"
+    return f"/review/{started.draft}" if started.draft else "/review"
 
 
 def _tenant(services: "Services", iss: str | None, ehr_id: str | None) -> Ehr:

@@ -16,10 +16,11 @@ from fhir_adapters.wire import HumanName
 from service.cds.words import day
 from service.ehr.transport import EhrRefused
 from service.errors import EhrFailed, Forbidden, Unauthenticated
-from service.smart.sessions import Session
 
 if TYPE_CHECKING:
     from service.bootstrap import Services
+    from service.smart.sessions import Session
+    from service.smart.tokens import User
 
 
 class _Identifier(msgspec.Struct, frozen=True):
@@ -46,8 +47,8 @@ class Person:
     number: str
 
 
-async def person(services: "Services", session: Session, reference: str) -> Person:
-    """Return the patient as the EHR has it now.
+async def person(services: "Services", session: "Session | User", reference: str) -> Person:
+    """Return the patient as the EHR has it now, read with the token of a session or of an API's user.
 
     Forbidden U-SESSION-PATIENT when the launch was for another patient or the EHR does not give this user the
     patient; Unauthenticated U-AUTH when it no longer takes the token; EhrFailed when it cannot say.

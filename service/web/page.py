@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, quote
+from urllib.parse import quote
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -18,17 +18,16 @@ from service.drafts.store import Draft, Prepared
 from service.errors import BadRequest, Conflict, Forbidden
 from service.smart import sessions
 from service.smart.sessions import Session
-from service.web import chart, view, words
+from service.web import chart, forms, view, words
 from service.web.chart import Person
+from service.web.forms import Form
 from service.web.rendering import PageRoute, page
 
 if TYPE_CHECKING:
     from service.bootstrap import Services
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
-Form = Mapping[str, Sequence[str]]
 LISTED_PATIENTS = 20
-_MAX_FIELDS = 50
 # The write-back takes a moment: a page that waits for it need not be loaded again by hand.
 _SETTLE_TRIES, _SETTLE_S = 15, 0.1
 
@@ -58,7 +57,9 @@ async def worklist(request: Request) -> Response:
     patients = list(dict.fromkeys(draft.patient for draft in held))
     people = await _people(services, session, patients[:LISTED_PATIENTS])
     rows = [_row(list(drafts), people) for (patient, *_), drafts in groupby(held, _assessment) if patient in people]
-    return page(request, session, "list.html", rows=rows, more=len(patients) > LISTED_PATIENTS)
+    flag = await services.store.flag_of(session.practitioner.ehr, session.patient) if session.patient else None
+    more = len(patients) > LISTED_PATIENTS
+    return page(request, session, "list.html", rows=rows, more=more, flag=flag.id if flag else None)
 
 
 @router.get("/review/{draft_id}")
@@ -108,7 +109,7 @@ async def order(request: Request, draft_id: str, digest: str = "") -> Response:
 async def sign(request: Request, draft_id: str) -> Response:
     """Sign the prepared bytes."""
     opened, form = await _acting(request, draft_id)
-    prepared = await _prepared(opened, _one(form, "digest"))
+    prepared = await _prepared(opened, forms.one(form, "digest"))
     ticked = [text for n, text in enumerate(prepared.acknowledgements) if str(n) in form.get("acknowledgement", ())]
     await decisions.sign(
         opened.services,
@@ -118,7 +119,7 @@ async def sign(request: Request, draft_id: str) -> Response:
         version=prepared.version,
         digest=prepared.digest,
         acknowledgements=ticked,
-        reason=_one(form, "note") or None,
+        reason=forms.one(form, "note") or None,
     )
     await _settle(opened.services, draft_id)
     return RedirectResponse(f"/review/{draft_id}", status_code=303)
@@ -128,7 +129,7 @@ async def sign(request: Request, draft_id: str) -> Response:
 async def reject(request: Request, draft_id: str) -> Response:
     """Reject one draft or several of an assessment with a coded reason, as they were when shown."""
     opened, form = await _acting(request, draft_id)
-    reason = _one(form, "reason")
+    reason = forms.one(form, "reason")
     if reason not in {known["code"] for known in OVERRIDE_REASONS}:
         raise BadRequest("U-REQUEST", "Choose one of the reasons to reject a draft.")
     given = [value.partition("/") for value in form.get("draft", ())]
@@ -143,7 +144,7 @@ async def reject(request: Request, draft_id: str) -> Response:
             opened.session.practitioner,
             version=int(version),
             reason=reason,
-            comment=_one(form, "comment") or None,
+            comment=forms.one(form, "comment") or None,
         )
     return RedirectResponse(f"/review/{draft_id}", status_code=303)
 
@@ -158,7 +159,7 @@ async def step(draft_id: str, step: str) -> Response:
 async def sign_out(request: Request) -> Response:
     """End the session."""
     services = _services(request)
-    await sessions.acting(request, services, _one(await _form(request), "csrf"))
+    await sessions.acting(request, services, forms.one(await forms.read(request), "csrf"))
     message = "You can close this window. Drafts that you did not decide on stay held until their time runs out."
     response = page(request, None, "message.html", heading="Signed out", message=message, code="", back=None)
     await sessions.end(request, services, response)
@@ -169,21 +170,9 @@ def _services(request: Request) -> "Services":
     return request.app.state.services
 
 
-async def _form(request: Request) -> Form:
-    """Return a plain form's fields; browsers send nothing else from these pages."""
-    try:
-        return parse_qs((await request.body()).decode(), keep_blank_values=True, max_num_fields=_MAX_FIELDS)
-    except ValueError as error:
-        raise BadRequest("U-REQUEST", "The form cannot be read: open the page again.") from error
-
-
-def _one(form: Form, name: str) -> str:
-    return form.get(name, [""])[0].strip()
-
-
 async def _acting(request: Request, draft_id: str) -> tuple[Opened, Form]:
-    services, form = _services(request), await _form(request)
-    session = await sessions.acting(request, services, _one(form, "csrf"))
+    services, form = _services(request), await forms.read(request)
+    session = await sessions.acting(request, services, forms.one(form, "csrf"))
     return await _open(services, session, draft_id), form
 
 
@@ -210,11 +199,13 @@ async def _show(request: Request, opened: Opened) -> Response:
     drafts = view.together(draft, await _of_patient(opened))
     signed = [d for d in drafts if d.state in SIGNED]
     shown = view.review(draft, drafts, await store.now())
+    flag = await store.flag_of(draft.ehr, draft.patient) if shown.warnings else None
     return page(
         request,
         opened.session,
         "review.html",
         review=shown,
+        flag=flag.id if flag else None,
         person=opened.person,
         signable=opened.services.tenant(draft.ehr).write_back != "card",
         placed=[view.placed(d, signature) for d in signed if (signature := await store.signature(d.id))],

@@ -47,7 +47,14 @@ _WORDS = {
     "U-DRAFT-EXPIRED": "This draft's time is over and nothing was ordered. Open the chart again in the EHR for what "
     "holds now.",
     "U-ACKNOWLEDGE": "Nothing was signed: not every point was ticked. Open the draft and read the order again.",
+    "U-ATTEST-CLOSED": "A practitioner has attested that drafting stays closed for this patient. Nothing was signed.",
     "U-AUTH": "Your session has ended or the EHR no longer takes it. What you did not finish was not kept.",
+}
+
+
+_CRISIS_WORDS = {
+    "U-SIGNER-ROLE": "The EHR has no active role for you that may prescribe, so nothing was recorded. Somebody who may "
+    "prescribe has to state that the risk was assessed. The EHR's registry can tell you why.",
 }
 
 
@@ -110,8 +117,8 @@ def page(request: Request, session: "Session | None", template: str, status: int
 def refusal(request: Request, error: UndersignError) -> Response:
     """Return an error as a page, with the way back to the draft where the address names one."""
     telemetry.ERRORS.labels(error.code).inc()
-    status, draft = http_status(error), request.path_params.get("draft_id")
-    message = _WORDS.get(error.code, error.message)
+    status, back = http_status(error), _back(request)
+    message = (_WORDS | (_CRISIS_WORDS if "flag_id" in request.path_params else {})).get(error.code, error.message)
     response = page(
         request,
         None,
@@ -120,13 +127,21 @@ def refusal(request: Request, error: UndersignError) -> Response:
         heading=_HEADINGS.get(status, "That did not work"),
         message=f"{message[:1].upper()}{message[1:].rstrip('.')}.",
         code=error.code,
-        back=f"/review/{draft}" if draft and _leads_back(error) else None,
+        back=back if back and _leads_back(error) else None,
     )
     if isinstance(error, Unauthenticated):
         from service.smart import sessions  # it needs the errors above
 
         sessions.clear_cookie(response, sessions.COOKIE, request.app.state.services.settings)
     return response
+
+
+def _back(request: Request) -> tuple[str, str] | None:
+    """Return address and name of the page that a refused step came from."""
+    draft, flag = (request.path_params.get(name) for name in ("draft_id", "flag_id"))
+    if flag:
+        return f"/crisis/{flag}", "Back to the page"
+    return (f"/review/{draft}", "Open the draft") if draft else None
 
 
 def _leads_back(error: UndersignError) -> bool:

@@ -15,6 +15,8 @@ from recommender.assessment import SEVERITIES, Prediction
 from service.cds.words import capital, day, in_ten
 from service.drafts.states import SIGNED, UNSIGNED
 from service.drafts.store import Draft, Signature
+from service.web import points as rules
+from service.web.points import NOT_VERIFIED, Point
 from service.web.words import ago, moment
 
 FEW = 3
@@ -34,17 +36,7 @@ _STATE_WORDS = {
     "withdrawn": "Withdrawn. Nothing was ordered of it.",
     "expired": "Its time ran out unsigned. Nothing was ordered of it.",
 }
-_NOT_VERIFIED = ", not verified"
 _BESIDE_A_SIGNED_ONE = "Closed: another option was signed."
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One thing that a rule says, with its severity in words and its source."""
-
-    severity: str
-    message: str
-    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +74,10 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """The page of one assessment; ``replaces`` names the present drugs that a switch is meant to end."""
+    """The page of one assessment; ``replaces`` names the present drugs that a switch is meant to end.
+
+    ``warnings`` are what an assessment of suicide risk leaves to be done: they stand before everything else.
+    """
 
     draft: str
     summary: str
@@ -91,6 +86,7 @@ class Review:
     age: str
     held_until: str
     versions: str
+    warnings: Sequence[str]
     unknowns: Sequence[str]
     to_tell: Sequence[str]
     ties: str
@@ -104,7 +100,7 @@ def review(here: Draft, patients_drafts: Sequence[Draft], now: datetime) -> Revi
     """Return the page for the assessment that ``here`` is of; ``now`` is the store's time."""
     drafts = together(here, patients_drafts)
     context, contexts = read(here.context), [read(draft.context) for draft in drafts]
-    same = _shared(contexts)
+    same = rules.shared(contexts)
     signed = any(draft.state in SIGNED for draft in drafts)
     columns = [_option(d, c, same, signed, now) for d, c in zip(drafts, contexts, strict=True)]
     return Review(
@@ -115,10 +111,11 @@ def review(here: Draft, patients_drafts: Sequence[Draft], now: datetime) -> Revi
         age=ago(here.created, now),
         held_until=moment(here.expires),
         versions=_versions(context.get("versions", {})),
+        warnings=warnings(context),
         unknowns=[*context.get("unknowns", []), *(t.rstrip(".") for t in context.get("unchecked", []))],
-        to_tell=[_person(told) for told in context.get("to_tell", [])],
+        to_tell=[_person(told) for told in context.get("to_tell", []) if not _is_said(told, context)],
         ties=context.get("ties", "") if sum(column.ended is None for column in columns) > 1 else "",
-        either_way=[point for point in _points(context) if point.message in same],
+        either_way=[point for point in rules.known(context) if point.message in same],
         options=[*columns, _no_change(context)],
         replaces=replaces(context),
         open=any(column.ended is None for column in columns),
@@ -158,6 +155,11 @@ def replaces(context: Mapping[str, Any]) -> str:
     return " and ".join(_drug(drug) for drug in context.get("present", []))
 
 
+def warnings(context: Mapping[str, Any]) -> list[str]:
+    """Return the gate's warnings, which come before anything else that is said of a draft."""
+    return context.get("warnings", [])
+
+
 def label(draft: Draft) -> str:
     """Return a draft's option in words."""
     return read(draft.context).get("option", draft.ingredient)
@@ -166,7 +168,7 @@ def label(draft: Draft) -> str:
 def source_keys(review: Review) -> list[str]:
     """Return the keys of all sources that the page names, in order of appearance."""
     points = [*review.either_way, *(point for option in review.options for point in (*option.points, *option.more))]
-    keys = [key for point in points for key in point.source.removesuffix(_NOT_VERIFIED).split("+")]
+    keys = [key for point in points for key in point.source.removesuffix(NOT_VERIFIED).split("+")]
     return list(dict.fromkeys(keys))
 
 
@@ -176,7 +178,7 @@ def read(raw: bytes) -> dict[str, Any]:
 
 
 def _option(draft: Draft, context: Mapping[str, Any], same: frozenset[str], signed: bool, now: datetime) -> Option:
-    resource, own = read(draft.resource), [p for p in _points(context) if p.message not in same]
+    resource, own = read(draft.resource), [p for p in rules.known(context) if p.message not in same]
     serious = sum(point.severity in SEVERITIES[:2] for point in own)
     shown = max(FEW, serious)  # what is serious is never behind a fold
     dosage = "; ".join(d.get("text", "") for d in resource.get("dosageInstruction", []))
@@ -190,7 +192,7 @@ def _option(draft: Draft, context: Mapping[str, Any], same: frozenset[str], sign
         **_estimates(context.get("predictions")),
         points=own[:shown],
         more=own[shown:],
-        unknown=_unknown(context, same),
+        unknown=rules.unknown(context, same),
         edited=draft.version > 1,
         ended=None if is_open(draft, now) else _ended(draft, signed),
     )
@@ -198,7 +200,7 @@ def _option(draft: Draft, context: Mapping[str, Any], same: frozenset[str], sign
 
 def _no_change(context: Mapping[str, Any]) -> Option:
     present: list[dict[str, Any]] = context.get("present", [])
-    points = [point for drug in present for point in _points(drug)]
+    points = [point for drug in present for point in rules.known(drug)]
     kept = " and ".join(_drug(drug) for drug in present)
     since = [f"{drug['ingredient']} since {_day(drug['since'])}" for drug in present if drug.get("since")]
     return Option(
@@ -231,37 +233,6 @@ def _estimates(found: Mapping[str, dict[str, float]] | None) -> dict[str, str]:
     }
 
 
-def _points(context: Mapping[str, Any]) -> list[Point]:
-    """Return what is known to speak against or ask for watching, the most serious first."""
-    known = [r for r in context.get("reasons", []) if not r.get("unknown") and r["severity"] != "none"]
-    known.sort(key=lambda reason: SEVERITIES.index(reason["severity"]))
-    return [Point(r["severity"], r["message"], _source(r)) for r in known]
-
-
-def _source(reason: Mapping[str, Any]) -> str:
-    return reason["source"] if reason.get("verified") else f"{reason['source']}{_NOT_VERIFIED}"
-
-
-def _unknown(context: Mapping[str, Any], same: frozenset[str]) -> list[str]:
-    missing = [_missing(r) for r in context.get("reasons", []) if r.get("unknown")]
-    return [text for text in dict.fromkeys(missing) if text not in same]
-
-
-def _missing(reason: Mapping[str, Any]) -> str:
-    return (
-        f"{reason.get('missing')} {reason.get('gap') or 'is not known'}" if reason.get("missing") else reason["message"]
-    )
-
-
-def _shared(contexts: Sequence[Mapping[str, Any]]) -> frozenset[str]:
-    """Return what is said, or not known, of every draft: it is shown once."""
-    said: list[frozenset[str]] = [
-        frozenset([*(p.message for p in _points(c)), *(_missing(r) for r in c.get("reasons", []) if r.get("unknown"))])
-        for c in contexts
-    ]
-    return said[0].intersection(*said[1:]) if len(said) > 1 else frozenset()
-
-
 def _why(context: Mapping[str, Any]) -> str:
     """Return the scores that the assessment stands on, each with its date, and the present treatment."""
     facts = {fact["name"]: fact for fact in context.get("facts", [])}
@@ -290,6 +261,11 @@ def _ended(draft: Draft, signed: bool) -> str:
 def _drug(drug: Mapping[str, Any]) -> str:
     dose = drug.get("dose_mg_per_day")
     return f"{drug['ingredient']} {dose:g} mg a day" if dose else f"{drug['ingredient']}, dose not known"
+
+
+def _is_said(told: Mapping[str, str], context: Mapping[str, Any]) -> bool:
+    """Say whether the warnings have told it already to the one who reads the page."""
+    return told["to"] == "prescriber" and told["reason"] in warnings(context)
 
 
 def _person(told: Mapping[str, str]) -> str:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from service.cds.words import day
-from service.drafts import dosages
+from service.drafts import dosages, supplies
 from service.drafts.canonical_json import load_object
 
 Line = tuple[str, str]
@@ -40,7 +40,7 @@ def order_lines(order: bytes) -> list[Line]:
         ("Dose", "; ".join(str(one.get("text", "not written out")) for one in instructions)),
         ("Dose as coded", "; ".join(dosages.text(one) for one in instructions)),
         ("For", "; ".join(_concept(reason) for reason in found.get("reasonCode", [])) or "not stated"),
-        ("Supply and repeats", _supply(found.get("dispenseRequest"))),
+        ("Supply and repeats", supplies.text(found.get("dispenseRequest"))),
         ("Kind of record", f"an {found['status']} {found['intent']}, in effect once it is in the EHR"),
         ("Ordered by", str(requester.get("display") or requester["reference"])),
         ("Dated", moment(datetime.fromisoformat(found["authoredOn"]))),
@@ -53,11 +53,3 @@ def _concept(concept: Mapping[str, Any]) -> str:
     codings: list[Mapping[str, Any]] = [*concept.get("coding", []), {}]
     coded = codings[0]
     return str(concept.get("text") or coded.get("display") or coded.get("code") or "not named")
-
-
-def _supply(supply: Mapping[str, Any] | None) -> str:
-    if not supply:
-        return "not stated in this order"
-    quantity, repeats = supply.get("quantity"), supply.get("numberOfRepeatsAllowed")
-    amount = f"{quantity['value']} {quantity.get('unit', '')}".strip() if quantity else "quantity not stated"
-    return f"{amount}, {'repeats not stated' if repeats is None else f'{repeats} repeats'}"
