@@ -95,9 +95,11 @@ def course(
     )
 
 
-def diagnosis(*keys: str, active: bool = True, onset: date | None = None, code: str | None = None) -> Diagnosis:
+def diagnosis(
+    *keys: str, active: bool = True, onset: date | None = None, code: str | None = None, certain: bool = True
+) -> Diagnosis:
     """Return a problem with these keys."""
-    return Diagnosis(keys, active, onset, " ".join(keys), code, source(f"Condition/{'-'.join(keys)}"))
+    return Diagnosis(keys, active, onset, " ".join(keys), code, source(f"Condition/{'-'.join(keys)}"), certain)
 
 
 def allergy(*ingredients: str, classes: Iterable[str] = (), text: str = "") -> Allergy:

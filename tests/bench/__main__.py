@@ -9,7 +9,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import inside, loopback, payload
+from fhir_adapters import terminology
+from tests.bench import adapters, drugs, inside, loopback, payload, rules
 from tests.bench.rounds import Times, median, percentile
 
 TARGET_MS = 20.0
@@ -25,6 +26,10 @@ def main() -> None:
     console = Console()
     console.print(f"One patient-view call of {len(call.body):,} bytes; medians of interleaved rounds, milliseconds.")
     console.print(_parts(inside.measure(call, today, 10 if few else 150)))
+    console.print(_bars(adapters.measure(call, today, 5 if few else 60)))
+    console.print(rules.table(rules.measure(call, today, 5 if few else 40)))
+    if drugs.CORPUS.is_dir():
+        drugs.report(console, terminology.load(), reasons=False)
     with tempfile.TemporaryDirectory() as folder:
         measured = loopback.measure(call, Path(folder), 3 if few else 40, 10)
     console.print(_calls(measured))
@@ -39,6 +44,14 @@ def _parts(times: Times) -> Table:
     for name, series in times.items():
         middle = median(series)
         table.add_row(name, f"{middle:.2f}", f"{middle / plain:.2f}", f"{middle / fast:.2f}")
+    return table
+
+
+def _bars(rows: Sequence[adapters.Row]) -> Table:
+    table = _table("The adapters beside orjson.loads of the same bytes", ("work", "p50", "ratio", "bar", ""))
+    for row in rows:
+        met = "" if row.met is None else "met" if row.met else "missed"
+        table.add_row(row.job, f"{row.milliseconds:.2f}", f"{row.ratio:.2f}", row.bar, met)
     return table
 
 

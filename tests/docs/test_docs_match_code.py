@@ -37,8 +37,8 @@ ERRORS, CONFIGURATION, OPERATIONS = (
 CODE = r"U-[A-Z0-9]+(?:-[A-Z0-9]+)*"
 # Their classes have a status, but only commands and background loops raise them.
 NEVER_ANSWERED = {
-    "U-FILE", "U-LEASE-LOST", "U-OUTBOX-UNKNOWN", "U-PREFERENCES", "U-PREFERENCES-KEY", "U-PREFERENCES-VALUE",
-    "U-SIG-FORMAT", "U-SIG-KEY", "U-SIG-VALUE",
+    "U-FILE", "U-JURISDICTION", "U-LEASE-LOST", "U-OUTBOX-UNKNOWN", "U-PREFERENCES", "U-PREFERENCES-KEY",
+    "U-PREFERENCES-VALUE", "U-SIG-FORMAT", "U-SIG-KEY", "U-SIG-VALUE",
 }  # fmt: skip
 # Given by the router with its own status.
 BY_ROUTER = {"U-METHOD": 405}

@@ -3,6 +3,8 @@
 import io
 import re
 
+import pytest
+
 from conformance.demo import run
 
 
@@ -17,3 +19,22 @@ def test_the_story_ends_with_one_signed_order_and_a_whole_audit_chain() -> None:
         assert code in told
     assert re.search(r"http://127\.0\.0\.1:\d+/review/[0-9a-f-]{36}\n", told)
     assert "\x1b" not in told
+
+
+@pytest.mark.parametrize("dialect", ["base-dstu2", "openmrs-r4"])
+def test_the_story_is_the_same_in_another_dialect(dialect: str) -> None:
+    """A chart in DSTU2, or with contained drugs and local codes, ends with the same signed order in R4."""
+    out = io.StringIO()
+    status = run(once=True, out=out, dialect=dialect)
+    told = out.getvalue()
+    assert status == 0, told
+    assert f"Charts come in the dialect {dialect}" in told
+    assert "Citalopram 20 mg tablet, since" in told
+
+
+def test_a_dialect_that_nobody_speaks_is_refused_before_anything_starts() -> None:
+    """An unknown dialect ends the demo at once and names those that there are."""
+    out = io.StringIO()
+    assert run(once=True, out=out, dialect="epik") == 1
+    assert "U-DEMO-DIALECT" in out.getvalue()
+    assert "epic-r4" in out.getvalue()

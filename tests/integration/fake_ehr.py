@@ -5,18 +5,19 @@ import json
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import httpx
 from fastapi import FastAPI
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
+from fhir_adapters import profile
+from recommender import knowledge
 from service.bootstrap import Services
 from service.boundary import HANDLED, Boundary, on_error
 from service.drafts.canonical_json import dumps
@@ -187,9 +188,9 @@ def services_of(store: SqliteStore, *ehrs: tuple[Ehr, FakeEhr]) -> Services:
         store=store,
         signer=SIGNER,
         sealer=absent,
-        knowledge=cast(Any, SimpleNamespace(version="test")),
+        knowledge=knowledge.load(),
         model=None,
-        profiles={},
+        profiles={ehr.id: profile.load("base-r4") for ehr in tenants},
         clients=clients,
         keys={},
         limits={},
@@ -227,6 +228,18 @@ class World:
             "north", "Patient/example", f"facts-{next(self.facts)}", [draft], 3600, "Device/undersign"
         )
         return held[0]
+
+    async def hold_drug(self, ingredient: str) -> Draft:
+        """Hold one draft of another drug, as if its row had been another when it was held."""
+        draft = NewDraft(ingredient, 0, dumps(samples.resource()), dumps({"acknowledge": []}))
+        held = await self.store.hold("north", "Patient/example", ingredient, [draft], 3600, "Device/undersign")
+        return held[0]
+
+    async def slip_in(self, draft: Draft) -> str:
+        """Keep bytes as shown without asking the service, and return their digest."""
+        shown = replace(samples.prepared_bytes(draft), acknowledgements=())
+        await self.store.prepare(draft.id, draft.version, shown, None)
+        return shown.digest
 
     async def post(
         self, draft: str, operation: str, *parameters: dict[str, Any], token: str | None = None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fhir_adapters.profile import shipped
 from service.cli import main
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "fhir"
@@ -61,7 +62,7 @@ def run(monkeypatch: pytest.MonkeyPatch, arguments: Sequence[object]) -> int:
         (
             ["features", "--profile", "nope", CHART],
             2,
-            "U-PROFILE-UNKNOWN: no profile nope; shipped are base-r4, us-core-r4",
+            f"U-PROFILE-UNKNOWN: no profile nope; shipped are {', '.join(shipped())}",
         ),
         (
             ["serve", "--config", "gone.toml"],

@@ -194,6 +194,9 @@ def test_an_order_is_found_by_its_identifier(tmp_path: Path) -> None:
         "Provenance?target=Patient/1",
         "AuditEvent",
         "AuditEvent?date=2026",
+        "AuditEvent?entity=Device/undersign",
+        "Procedure",
+        "Procedure?patient=Practitioner/1",
         "Device?_sort=x",
     ],
 )
@@ -226,7 +229,7 @@ def test_metadata_device_and_the_count_are_open(tmp_path: Path) -> None:
         await scene.hold()
         metadata = (await scene.http.get("/fhir/metadata")).json()
         operations = {o["name"] for r in metadata["rest"][0]["resource"] for o in r.get("operation", [])}
-        assert operations == {"prepare", "sign", "reject"}
+        assert operations == {"prepare", "sign", "reject", "attest"}
         assert (await scene.http.get("/fhir/Device/undersign")).json()["resourceType"] == "Device"
         assert (await scene.http.get("/fhir/Device?_id=undersign")).json()["total"] == 1
         count = await scene.http.get("/fhir/MedicationRequest?status=draft&_summary=count")
@@ -246,6 +249,9 @@ def test_metadata_device_and_the_count_are_open(tmp_path: Path) -> None:
         "MedicationRequest/x",
         "Provenance?target=MedicationRequest/x",
         "AuditEvent?entity=MedicationRequest/x",
+        "AuditEvent?entity=Patient/x",
+        "Procedure?patient=x",
+        "Procedure/x",
     ],
 )
 def test_everything_else_needs_a_practitioner(tmp_path: Path, path: str) -> None:
@@ -379,6 +385,59 @@ def test_an_edited_order_meets_the_rules_again(
         return 200, ""
 
     assert play(tmp_path, story) == found
+
+
+LIMITED = {"supply_days": 7, "dose": {"max_mg_per_day": 100, "strength_mg": 50}, "acknowledge": ["ask again"]}
+WEEK = {"value": 7, "unit": "days", "system": "http://unitsofmeasure.org", "code": "d"}
+
+
+@pytest.mark.parametrize(
+    ("supply", "raised"),
+    [
+        ({"numberOfRepeatsAllowed": 0, "expectedSupplyDuration": WEEK}, False),
+        ({"numberOfRepeatsAllowed": 0, "expectedSupplyDuration": {**WEEK, "value": 28}}, True),
+        ({"numberOfRepeatsAllowed": 3, "expectedSupplyDuration": WEEK}, True),
+        (None, True),
+    ],
+)
+def test_a_raised_supply_is_signed_only_when_acknowledged(
+    tmp_path: Path, supply: dict[str, Any] | None, raised: bool
+) -> None:
+    """Where a gate limits the supply, a signer who asks for more must acknowledge that point by its words."""
+
+    async def story(scene: World) -> None:
+        draft = await scene.hold(**LIMITED)
+        edited = (await scene.get(f"/fhir/MedicationRequest/{draft.id}")).json()
+        edited |= {"dispenseRequest": supply} if supply else {}
+        answer = await scene.post(draft.id, "prepare", {"name": "order", "resource": edited})
+        given = [p for p in answer.json()["parameter"] if p["name"] in ("version", "digest", "acknowledgement")]
+        points = [p["valueString"] for p in given if p["name"] == "acknowledgement"]
+        assert points[0] == "ask again"
+        assert (len(points) == 2) is raised
+        if raised:
+            assert "at most 7 days at a time" in points[1]
+            without = [p for p in given if p.get("valueString") != points[1]]
+            assert refusal(await scene.post(draft.id, "sign", *without)) == (422, "U-ACKNOWLEDGE")
+        assert (await scene.post(draft.id, "sign", *given)).status_code == 200
+
+    play(tmp_path, story)
+
+
+@pytest.mark.parametrize("ingredient", ["clozapine", "lithium", "phenelzine"])
+def test_a_drug_that_a_person_begins_is_not_signed_here(tmp_path: Path, ingredient: str) -> None:
+    """A draft of a drug with a human route is refused by name when it is prepared, and when it is signed."""
+
+    async def story(scene: World) -> None:
+        draft = await scene.hold_drug(ingredient)
+        answer = await scene.post(draft.id, "prepare")
+        assert refusal(answer) == (422, "U-ORDER-ROUTE")
+        assert "for the psychiatrist" in answer.json()["issue"][0]["details"]["text"]
+        assert (await scene.store.read(draft.id)).state == "held"
+        given = [{"name": "version", "valueInteger": 1}, text("digest", await scene.slip_in(draft))]
+        assert refusal(await scene.post(draft.id, "sign", *given)) == (422, "U-ORDER-ROUTE")
+        assert await scene.store.signature(draft.id) is None
+
+    play(tmp_path, story)
 
 
 def test_an_expired_draft_is_not_prepared_or_signed(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def test_the_page_says_what_it_stands_on(scene: World) -> None:
         "Patient Amara Osei born",
         "AI draft, not an order.",
         "from the chart as it was then; later entries are not in it",
-        "Not known: neutrophil count is not on file",
+        "Not known: ",
         "The two drugs are as good as tied",
         "No change: stay on citalopram 20 mg a day",
         "Item 9, thoughts of death or self-harm: answered 0 of 3",
@@ -116,8 +116,8 @@ def test_sign_from_the_page_to_the_chart(own: World) -> None:
     for said in (
         "Not signed yet",
         "For Amara Osei",
-        "10 mg by mouth once a day",
-        "10 mg by mouth once every day",
+        "15 mg by mouth once a day",
+        "15 mg by mouth once every day",
         "Meant to replace citalopram 20 mg a day. Signing stops nothing",
         ACKNOWLEDGED,
     ):
@@ -126,7 +126,7 @@ def test_sign_from_the_page_to_the_chart(own: World) -> None:
     assert (answer.status_code, answer.headers["location"]) == (303, f"/review/{drafts[0].id}")
     words = _words(own.get(answer.headers["location"]))
     for said in (
-        "Signed: Switch to vortioxetine 10 mg a day",
+        "Signed: Switch to mirtazapine 15 mg a day",
         "It is in the EHR, and was read back unchanged.",
         "Signed by Dr Astrid Lindqvist",
         "This page stopped nothing: stop or taper citalopram 20 mg a day in the EHR.",
@@ -297,7 +297,7 @@ def test_a_launch_for_one_patient_opens_no_other(scene: World, step: str) -> Non
     answer = scene.post(path, csrf, draft=f"{other}/1", reason=REASON) if step else scene.get(path)
     assert _refusal(answer) == (403, "U-SESSION-PATIENT")
     assert "Amara" not in answer.text
-    assert "vortioxetine" not in answer.text
+    assert "mirtazapine" not in answer.text
 
 
 def _hold_raw(scene: World, ehr: str, patient: str, context: dict[str, Any]) -> Draft:

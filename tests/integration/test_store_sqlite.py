@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,15 @@ import pytest
 
 from service.drafts import signing, sqlite_schema, sqlite_writer
 from service.drafts.canonical_json import dumps, load_object
+from service.drafts.flags import NewAttestation
 from service.drafts.sqlite import SqliteStore
 from service.drafts.sqlite_writer import Writer
 from service.drafts.states import STATES
-from service.drafts.store import Draft
+from service.drafts.store import Draft, Shown
 from service.errors import ConfigError, Conflict, ServiceError, Unavailable
 from tests.contract.samples import (
     HOUR,
+    START,
     Clock,
     hold_one,
     new_draft,
@@ -32,6 +34,17 @@ from tests.contract.samples import (
     with_store,
 )
 
+WORD = NewAttestation(
+    ehr="north",
+    patient="Patient/a",
+    practitioner="Practitioner/p1",
+    display="Dr Example",
+    role="PractitionerRole/r1",
+    assessed=START,
+    result="may-open",
+    review_by="Dr Example",
+    review_on=date(2026, 11, 29),
+)
 posix = pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX's")
 
 
@@ -353,6 +366,24 @@ def test_the_log_is_copied_back_when_nobody_waits(tmp_path: Path, monkeypatch: p
     with_store(path, story)
 
 
+def test_a_file_of_the_first_version_is_brought_up_to_date(tmp_path: Path):
+    """A store made before there were flags opens with its drafts whole, and takes an attestation."""
+    path = tmp_path / "store.db"
+    connection = sqlite3.connect(path, isolation_level=None)
+    for statement in sqlite_schema.MIGRATIONS[0]:
+        connection.execute(statement)
+    connection.execute("PRAGMA user_version=1")
+    connection.execute(f"PRAGMA application_id={sqlite_schema.APPLICATION_ID}")
+    connection.close()
+
+    async def story(store: SqliteStore, clock: Clock) -> None:
+        await hold_one(store)
+        await store.attest(WORD, {})
+        assert list(await store.verify()) == []
+
+    with_store(path, story)
+
+
 # --- tampering
 
 
@@ -379,6 +410,9 @@ def rich(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]
         await store.progress(entry, {"order": "MedicationRequest/1"})
         other = await hold_one(store, patient="Patient/other")
         await store.prepare(other.id, 1, prepared_bytes(other), None)
+        await store.raise_flag("north", "Patient/b", "facts", b'{"reasons":[]}', Shown("card-2", "Practitioner/p1", {}))
+        await store.attest(WORD, {"assertion": {"method": "smart-session"}})
+        await store.attest(replace(WORD, patient="Patient/b", display=None), {})
 
     with_store(folder / "store.db", story)
     return folder / "store.db", signer.public_jwks()
@@ -393,13 +427,17 @@ def faults(path: Path, jwks: dict[str, Any]) -> list[str]:
     return with_store(path, story)
 
 
-AUDITED = ("draft", "revision", "prepared", "signature", "outbox", "audit", "comment", "card")
+AUDITED = (
+    *("draft", "revision", "prepared", "signature", "outbox", "audit", "comment", "card"),
+    *("flag", "flag_audit", "alarm", "attestation"),
+)
 
 
 def _columns() -> list[tuple[str, str]]:
     connection = sqlite3.connect(":memory:")
-    for statement in sqlite_schema.MIGRATIONS[0]:
-        connection.execute(statement)
+    for migration in sqlite_schema.MIGRATIONS:
+        for statement in migration:
+            connection.execute(statement)
     found = [
         (table, row[1]) for table in AUDITED for row in connection.execute(f"PRAGMA table_info({table})").fetchall()
     ]
@@ -422,7 +460,7 @@ def test_a_change_to_any_column_is_found(rich: tuple[Path, dict[str, Any]], tmp_
     text = f"CASE WHEN substr({column}, 1, 1) = '1' THEN '2' ELSE '1' END || substr({column}, 2)"
     blob = f"CAST('1' || substr(CAST({column} AS TEXT), 2) AS BLOB)"
     changed += f" WHEN 'text' THEN {text} ELSE {blob} END"
-    key = {"audit": "seq", "outbox": "draft", "prepared": "draft"}.get(table, "rowid")
+    key = {"audit": "seq", "flag_audit": "seq", "outbox": "draft", "prepared": "draft"}.get(table, "rowid")
     first = f"(SELECT min({key}) FROM {table})"
     touched = connection.execute(f"UPDATE {table} SET {column} = {changed} WHERE {key} = {first}").rowcount
     connection.close()
@@ -478,6 +516,12 @@ def test_the_database_itself_refuses_a_signed_draft_without_a_signature(
         "UPDATE audit SET actor = 'x'",
         "DELETE FROM audit",
         "DELETE FROM signature",
+        "UPDATE attestation SET result = 'may-open'",
+        "DELETE FROM attestation",
+        "DELETE FROM alarm",
+        "UPDATE flag_audit SET actor = 'x'",
+        "DELETE FROM flag",
+        "UPDATE flag SET seq = seq - 1",
         "UPDATE signature SET jws = 'x'",
         "DELETE FROM draft",
         "UPDATE draft SET version = version - 1, seq = seq + 1",

@@ -2,15 +2,17 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fhir_adapters import dates, reader, strict_json, terminology, units, wire
+from fhir_adapters import dates, quick, reader, strict_json, terminology, units, wire
 from fhir_adapters.errors import InputError
 from fhir_adapters.profile import load
 from fhir_adapters.reader import Chart
@@ -50,6 +52,10 @@ MAKERS = (
     fhir.statement,
     fhir.response,
     fhir.consent,
+    fhir.family,
+    fhir.dispense,
+    fhir.administration,
+    fhir.report,
 )
 ELEMENTS = st.sampled_from(
     [
@@ -76,6 +82,18 @@ ELEMENTS = st.sampled_from(
         "implicitRules",
         "provision",
         "name",
+        "identifier",
+        "note",
+        "dosage",
+        "ingredient",
+        "comment",
+        "requester",
+        "medication",
+        "assertedDate",
+        "wasNotTaken",
+        "doseForm",
+        "performer",
+        "relationship",
     ]
 )
 
@@ -109,6 +127,10 @@ def _content(chart: Chart | str) -> Any:
         chart.allergies,
         chart.questionnaire_responses,
         chart.consents,
+        chart.family_histories,
+        chart.dispenses,
+        chart.administrations,
+        chart.diagnostic_reports,
     )
     kept = [sorted(map(msgspec.json.encode, one)) for one in tuples]
     drugs = {key: msgspec.json.encode(one) for key, one in chart.medications.items()}
@@ -145,6 +167,63 @@ def test_order_of_entries_means_nothing(entries: list[Json], shuffle: Any) -> No
         assert straight == other
 
 
+CONTAINED = st.lists(resources(), max_size=2).map(lambda held: {"contained": held} if held else {})
+
+
+@st.composite
+def envelopes(draw: st.DrawFn) -> Json | list[Json]:
+    """A record in a Bundle or a list, with what contains, nests, pages and does not belong."""
+    entries = [fhir.patient(), *(one | draw(CONTAINED) for one in draw(st.lists(resources(), max_size=5)))]
+    shape = draw(st.sampled_from(["list", "bundle", "searchset", "nested", "parameters"]))
+    if shape == "list":
+        return entries
+    if shape == "nested":
+        return bundle(*entries[:2], bundle(*entries[2:], type="searchset", total=draw(st.integers(0, 4))))
+    if shape == "parameters":
+        return {"resourceType": "Parameters", "parameter": [{"resource": one} for one in entries]}
+    odd = draw(st.sampled_from([{}, {"resource": {"resourceType": "Practitioner"}}, {"resource": {"id": "x"}}]))
+    made = bundle(*entries, type="searchset" if shape == "searchset" else "collection")
+    for entry in made["entry"]:
+        mode = draw(st.sampled_from([None, "match", "include", "outcome", "x"]))
+        url = draw(st.sampled_from([None, "urn:uuid:0a1b", "https://ehr.example/fhir/Observation/a", 7]))
+        entry.update(({"search": {"mode": mode}} if mode else {}) | ({"fullUrl": url} if url else {}))
+    made["entry"].append(odd)
+    return made | draw(st.sampled_from([{}, {"total": 3}, {"link": [{"relation": "next"}]}, {"total": "x"}]))
+
+
+def _both_ways(read: Callable[[], Any]) -> tuple[Any, Any]:
+    with patch.object(quick, "decode", return_value=None), patch.object(quick, "decode_lines", return_value=None):
+        carefully = read()
+    return read(), carefully
+
+
+@settings(max_examples=500)
+@given(envelopes())
+def test_the_quick_way_reads_what_the_careful_way_does(value: Any) -> None:
+    """A record read in one pass gives the same chart, or the same refusal, as one read entry by entry."""
+    quickly, carefully = _both_ways(lambda: _read(raw(value)))
+    assert quickly == carefully
+    lines = b"\n".join(raw(one) for one in (value if isinstance(value, list) else [value, fhir.observation("z")]))
+    quickly, carefully = _both_ways(lambda: _read(lines))
+    assert quickly == carefully
+
+
+def _prefetch(values: dict[str, bytes]) -> Chart | str:
+    try:
+        return reader.read_prefetch(values, "p1")
+    except InputError as error:
+        return error.code
+
+
+@settings(max_examples=300)
+@given(st.dictionaries(st.sampled_from(sorted(reader.PREFETCH_KEYS)), envelopes() | resources(), max_size=4))
+def test_prefetch_is_read_alike_both_ways(values: Any) -> None:
+    """The same holds for the values of a hook call, whatever stands under their keys."""
+    given_values = {key: raw(value) for key, value in values.items()} | {"patient": raw(fhir.patient())}
+    quickly, carefully = _both_ways(lambda: _prefetch(given_values))
+    assert quickly == carefully
+
+
 @settings(max_examples=200)
 @given(st.lists(resources(), max_size=4))
 def test_one_bad_entry_never_costs_another(entries: list[Json]) -> None:
@@ -171,6 +250,10 @@ def test_nothing_vanishes(resource: Json) -> None:
         *chart.allergies,
         *chart.questionnaire_responses,
         *chart.consents,
+        *chart.family_histories,
+        *chart.dispenses,
+        *chart.administrations,
+        *chart.diagnostic_reports,
         *chart.medications,
     )
     assert read or chart.refusals
@@ -194,6 +277,27 @@ def test_a_key_that_comes_twice_is_found(value: dict[str, int], data: st.DataObj
     with pytest.raises(InputError) as caught:
         strict_json.check(f"[{text}]".encode())
     assert caught.value.code == "U-JSON-DUPLICATE-KEY"
+
+
+BROKEN = st.sampled_from([b"{", b'{"a":[1', b"2]}", b"{},{}", b'{"a":1,"a":2}', b"[1e999]", b'"\xff"', b"[" * 64])
+
+
+def _refusal(check: Callable[[], None]) -> str:
+    try:
+        check()
+    except InputError as error:
+        return error.code
+    return ""
+
+
+@settings(max_examples=300)
+@given(st.lists(VALUES.map(raw) | BROKEN, max_size=5))
+def test_lines_are_checked_as_each_alone_is(lines: list[bytes]) -> None:
+    """Lines checked together are refused for what the first of them that is bad alone is refused for."""
+    alone = [code for line in lines if (code := _refusal(lambda line=line: strict_json.check(line)))]
+    together = _refusal(lambda: strict_json.check_lines(lines))
+    assert bool(together) == bool(alone)
+    assert together in (alone[:1] or [""])
 
 
 @given(st.dates(), st.sampled_from(["%Y-%m-%d", "%Y-%m", "%Y"]))
@@ -238,6 +342,15 @@ def test_any_text_names_known_ingredients_or_none(text: str) -> None:
     """No drug text crashes the reader or names an ingredient that is not in the tables."""
     terms = terminology.load()
     assert set(terms.ingredients_in_text(text)) <= set(terms.drug_names.values())
+
+
+@pytest.mark.skipif(not CORPUS.is_dir(), reason="no corpus: set UNDERSIGN_CORPUS")
+def test_every_corpus_file_reads_alike_both_ways() -> None:
+    """Real files of every version give the same chart, or the same refusal, read quickly and with care."""
+    for path in sorted(path for path in CORPUS.rglob("*") if path.suffix in {".json", ".ndjson"}):
+        value = path.read_bytes()
+        quickly, carefully = _both_ways(lambda value=value: _read(value))
+        assert quickly == carefully, path
 
 
 @pytest.mark.skipif(not CORPUS.is_dir(), reason="no corpus: set UNDERSIGN_CORPUS")

@@ -5,17 +5,24 @@ from typing import Any
 
 import pytest
 
-from fhir_adapters.canonical import CanonicalPatient, ConsentDecision, FeatureVector
+from fhir_adapters.canonical import Adapted, CanonicalPatient, ConsentDecision, FeatureVector
 from recommender import gates, knowledge
+from recommender.assess import assess
 from recommender.assessment import Escalation, Gate
 from recommender.rows import GateRow
 from tests.factories import LISTS, absent, adult, course, days_ago, diagnosis, feature, patient, score, source
 
 K = knowledge.load()
 MDD = diagnosis("mdd")
-MEASURED = [row for row in K.gates if row.reads.startswith("feature:") and row.operator in (">", ">=", "<", "<=")]
-SCALES = [row for row in K.gates if row.reads.startswith("scale:")]
+COMPARED = (">", ">=", "<", "<=", "between")
+MEASURED = [row for row in K.gates if row.reads.startswith("feature:") and row.operator in COMPARED]
+CODED = [row for row in K.gates if row.reads.startswith("feature:") and row.operator == "="]
+OF_STATUS = [
+    row for row in K.gates if row.operator in ("absent", "unreadable", "conflicting") and "feature:" in row.reads
+]
+SETTLING = tuple(row for row in K.gates if row.effect in ("assessment", "follow-up"))
 CONDITIONS = [row for row in K.gates if row.reads.startswith("condition:")]
+LISTED = [row for row in K.gates if row.reads.startswith("list:")]
 CRISES = [row for row in K.gates if row.effect == "crisis"]
 
 
@@ -27,8 +34,8 @@ def name(row: GateRow) -> str:
 def closed_by(
     row: GateRow, chart: CanonicalPatient, vector: FeatureVector | None = None
 ) -> tuple[Gate, tuple[Escalation, ...]]:
-    """Return gate and escalations with this row alone."""
-    alone = replace(K, gates=(row,))
+    """Return gate and escalations with this row, and what settles it, alone."""
+    alone = replace(K, gates=(row, *SETTLING))
     return gates.evaluate(chart, vector or adult(), alone, jurisdiction="US-MA")
 
 
@@ -38,55 +45,99 @@ def opened(chart: CanonicalPatient, vector: FeatureVector | None = None, place: 
 
 
 def hits(row: GateRow, chart: CanonicalPatient, vector: FeatureVector | None = None) -> bool:
-    """Say whether this row alone closes the gate or tells somebody."""
+    """Say whether this row alone closes the gate, gives notice or tells somebody."""
     gate, told = closed_by(row, chart, vector)
+    assert bool(told) is bool(gate.status == row.effect and row.to) or row.effect == "escalate"
+    if row.effect == "notice":
+        return bool(gate.reasons)
     return gate.status == row.effect if row.effect != "escalate" else bool(told)
 
 
-@pytest.mark.parametrize("row", MEASURED, ids=name)
-@pytest.mark.parametrize("side", [-1, 0, 1], ids=["below", "at", "above"])
-def test_each_measured_gate_closes_on_its_own_side_only(row: GateRow, side: int) -> None:
-    """A gate on a value closes exactly on the side of its threshold that its operator names."""
+def treated(row: GateRow) -> CanonicalPatient:
+    """Return a depressed patient who takes what this row asks for."""
+    return patient(MDD, course("sertraline"), *([course(row.taking)] if row.taking else []))
+
+
+def sides(row: GateRow, step: float = 0.1) -> list[tuple[float, bool]]:
+    """Return values just below, at and just above each threshold of a row, and whether it holds there."""
+    limits = [float(one) for one in row.value.split(";")]
+    low, high = limits[0], limits[-1]
+    holds = {
+        ">=": lambda value: value >= low,
+        "<": lambda value: value < low,
+        "=": lambda value: value == low,
+        "between": lambda value: low <= value < high,
+    }[row.operator]
+    return [(limit + side * step, holds(limit + side * step)) for limit in limits for side in (-1, 0, 1)]
+
+
+@pytest.mark.parametrize(
+    ("row", "value", "expected"),
+    [
+        pytest.param(row, value, expected, id=f"{row.id} {value:g}")
+        for row in MEASURED
+        for value, expected in sides(row)
+    ],
+)
+def test_each_measured_gate_holds_on_its_own_side_only(row: GateRow, value: float, expected: bool) -> None:
+    """A gate on a value holds exactly on the side of its thresholds that its operator names."""
+    vector = adult(feature(row.reads.partition(":")[2], value))
+    assert hits(row, treated(row), vector) is expected
+
+
+@pytest.mark.parametrize("row", [row for row in MEASURED if row.taking], ids=name)
+def test_a_gate_on_a_drug_needs_the_drug(row: GateRow) -> None:
+    """A gate on a value under a drug holds with the drug, and neither without it nor after its stop."""
+    low = float(row.value.split(";")[0])
+    vector = adult(feature(row.reads.partition(":")[2], low))
+    stopped = course(row.taking, taking="stopped", stop=days_ago(1))
+    assert hits(row, treated(row), vector)
+    assert not hits(row, patient(MDD), vector)
+    assert not hits(row, patient(MDD, stopped), vector)
+
+
+@pytest.mark.parametrize("row", CODED, ids=name)
+def test_each_coded_gate_holds_for_its_code_only(row: GateRow) -> None:
+    """A gate on a code holds for that code and for no other."""
     read = row.reads.partition(":")[2]
-    vector = adult(feature(read, float(row.value) + side * 0.1))
-    expected = {">=": side >= 0, "<": side < 0}[row.operator]
-    assert hits(row, patient(MDD, course("sertraline")), vector) is expected
+    assert hits(row, patient(MDD), adult(feature(read, row.value)))
+    assert not hits(row, patient(MDD), adult(feature(read, "another")))
 
 
-@pytest.mark.parametrize("row", MEASURED, ids=name)
+@pytest.mark.parametrize("row", [*MEASURED, *CODED], ids=name)
 @pytest.mark.parametrize("status", ["missing", "stale", "conflicting", "refused"])
 def test_a_value_that_is_not_there_raises_no_alarm(row: GateRow, status: str) -> None:
-    """No gate closes on a value that is missing, stale, conflicting or refused."""
+    """No gate on a value holds when the value is missing, stale, conflicting or refused."""
     vector = adult(absent(row.reads.partition(":")[2], status))
-    assert not hits(row, patient(MDD), vector)
+    assert not hits(row, treated(row), vector)
 
 
-@pytest.mark.parametrize("row", SCALES, ids=name)
-def test_each_answer_that_counts_is_a_crisis(row: GateRow) -> None:
-    """An answer at its limit is a crisis up to the last day of its window and undated, none below."""
-    scale, _, part = row.reads.partition(":")[2].partition("/")
-    limit, window = float(row.value), row.window_days
-    assert window is not None
-    cases = [
-        (score(scale, part, limit, days_ago(window)), True),
-        (score(scale, part, limit, None), True),
-        (score(scale, part, limit, days_ago(window + 1)), False),
-        (score(scale, part, limit - 1), False),
-    ]
-    for answer, expected in cases:
-        gate, told = closed_by(row, patient(MDD, answer))
-        assert (gate.status == "crisis", bool(told)) == (expected, expected)
+_HOLDS_FOR = {
+    "absent": {"missing", "stale", "conflicting", "refused"},
+    "unreadable": {"conflicting", "refused"},
+    "conflicting": {"conflicting"},
+}
 
 
-@pytest.mark.parametrize("row", SCALES, ids=name)
-def test_a_later_answer_settles_an_earlier_one(row: GateRow) -> None:
-    """A negative answer later than a positive one opens the gate; on the same day the positive one counts."""
-    scale, _, part = row.reads.partition(":")[2].partition("/")
-    limit = float(row.value)
-    positive = score(scale, part, limit, days_ago(10))
-    later, same = score(scale, part, 0, days_ago(5)), score(scale, part, 0, days_ago(10))
-    assert not hits(row, patient(MDD, later, positive))
-    assert hits(row, patient(MDD, same, positive))
+@pytest.mark.parametrize("row", OF_STATUS, ids=name)
+@pytest.mark.parametrize("status", ["missing", "stale", "conflicting", "refused"])
+def test_each_gap_is_answered_as_its_operator_says(row: GateRow, status: str) -> None:
+    """A gate on a gap holds for the kinds of gap that its operator names, never for a value."""
+    read = row.reads.partition(":")[2]
+    expected = status in _HOLDS_FOR[row.operator]
+    assert hits(row, patient(MDD), adult(absent(read, status))) is expected
+    assert not hits(row, patient(MDD), adult(feature(read, 0.0)))
+    if row.window_days is not None and expected:
+        assert hits(row, patient(MDD), adult(absent(read, status, days_ago(row.window_days))))
+        assert not hits(row, patient(MDD), adult(absent(read, status, days_ago(row.window_days + 1))))
+
+
+@pytest.mark.parametrize("row", LISTED, ids=name)
+@pytest.mark.parametrize("state", ["supplied", "partial", "not-supplied"])
+def test_each_gate_on_a_list_holds_for_its_state_only(row: GateRow, state: Any) -> None:
+    """A gate on a list holds when the list was not supplied, or read in part, as its operator says."""
+    chart = patient(MDD, lists={row.reads.partition(":")[2]: state})
+    assert hits(row, chart) is (state == {"absent": "not-supplied", "partial": "partial"}[row.operator])
 
 
 @pytest.mark.parametrize("row", CONDITIONS, ids=name)
@@ -112,21 +163,34 @@ def test_each_condition_closes_as_its_operator_says(row: GateRow) -> None:
 
 
 def test_every_gate_row_is_of_a_tested_kind() -> None:
-    """No gate row reads something that these tables leave out."""
-    rest = {row.reads + " " + row.operator for row in K.gates if row not in [*MEASURED, *SCALES, *CONDITIONS]}
+    """No gate row reads something that these tables, and those of the crisis and of routes, leave out."""
+    tested = [*MEASURED, *CODED, *OF_STATUS, *CONDITIONS, *LISTED, *SETTLING]
+    tested += [row for row in K.gates if row.reads.startswith("scale:") or row.effect == "route"]
+    rest = {row.reads + " " + row.operator for row in K.gates if row not in tested}
     assert rest == {
-        "feature:pregnancy_status =",
-        "feature:age absent",
-        "feature:phq9_total absent",
-        "list:conditions absent",
-        "list:medications absent",
-        "list:consents partial",
-        "list:consents absent",
+        "consent opt-in",
         "depression absent",
+        "depression doubted",
         "depression unknown",
         "deceased is",
         "trials >=",
     }
+
+
+def test_what_must_be_seen_now_closes() -> None:
+    """No row that calls somebody now leaves drafting open."""
+    urgent = [row for row in K.gates if row.urgency == "now"]
+    assert {row.effect for row in urgent} == {"crisis", "out-of-scope"}
+
+
+@pytest.mark.parametrize("row", [row for row in K.gates if row.urgency != "routine" and row.to], ids=name)
+def test_what_is_urgent_is_told_whatever_closes(row: GateRow) -> None:
+    """What a person must see now or today is told under a refused consent too."""
+    effects = {"crisis", "escalate", "follow-up"}
+    assert row.effect in effects or row.effect in ("out-of-scope", "insufficient-data")
+    vector = adult(feature("lithium_level", 1.6), absent("epds_item10", "refused"))
+    told = gates.evaluate(patient(MDD, consents=DENIED), vector, K, jurisdiction="US-MA")[1]
+    assert {"GO16", "GI09"} <= {one.rule for one in told}
 
 
 @pytest.mark.parametrize(
@@ -175,10 +239,14 @@ def test_consent_is_withheld_by_the_newest_decision_in_force(decisions: Any, sta
 
 @pytest.mark.parametrize(
     ("place", "status", "notices"),
-    [("US-NV", "jurisdiction", 1), ("us-nv ", "jurisdiction", 1), ("US-IL", "open", 1), ("US-MA", "open", 0)],
+    [
+        *(("US-NV", "jurisdiction", 1), ("us-nv ", "jurisdiction", 1), ("US-VT", "jurisdiction", 1)),
+        *(("US-IL", "open", 1), ("US-TX", "open", 1), ("US", "open", 1), ("US-MA", "open", 0)),
+        *(("DE", "open", 1), ("DE-BY", "open", 1), ("EU", "open", 1), ("CH", "open", 0), ("Nevada", "open", 1)),
+    ],
 )
 def test_the_law_of_the_place_is_data(place: str, status: str, notices: int) -> None:
-    """Nevada closes drafting, Illinois opens it with a notice, any other place opens it in silence."""
+    """A place has the row of its state, else of the union that its country is in, else none; a name is no code."""
     gate = opened(patient(MDD), place=place)
     assert (gate.status, len(gate.reasons)) == (status, notices)
 
@@ -194,6 +262,41 @@ CRISIS = {"phq9_item9": 1.0}
 DENIED = (consent("deny"),)
 
 
+@pytest.mark.parametrize(
+    ("decisions", "status"),
+    [
+        ((), "consent-withheld"),
+        ((consent("not-about-ai"),), "consent-withheld"),
+        ((consent("permit"),), "open"),
+        ((consent("permit", 100, 0),), "open"),
+        ((consent("permit", 100, 1),), "consent-withheld"),
+        ((consent("permit", -1),), "consent-withheld"),
+        ((consent("permit", 5), consent("unreadable")), "consent-withheld"),
+        ((consent("deny", 5), consent("permit", 100)), "consent-withheld"),
+    ],
+)
+@pytest.mark.parametrize("state", ["supplied", "not-supplied"])
+def test_a_site_that_opts_in_goes_on_only_with_a_permission(decisions: Any, status: str, state: Any) -> None:
+    """With opt-in a permission in force opens, and nothing else does: no Consent and one for other purposes close."""
+    chart = patient(MDD, consents=decisions, lists={"consents": state})
+    gate, _ = gates.evaluate(chart, adult(), K, jurisdiction="US-MA", consent_default="opt-in")
+    assert (gate.status, gate.silent) == (status, status != "open")
+
+
+def test_the_law_may_ask_for_a_permission_that_the_site_does_not() -> None:
+    """Where the law of a place asks for consent first, a site's opt-out does not go before it."""
+    assert opened(patient(MDD), place="US-ME").status == "consent-withheld"
+    assert opened(patient(MDD, consents=(consent("permit"),)), place="US-ME").status == "open"
+
+
+def test_nothing_is_worked_out_in_a_crisis_either_without_consent() -> None:
+    """A crisis is told under a refused consent and a closed jurisdiction, and says that nothing may be worked out."""
+    for chart, place in ((patient(MDD, consents=DENIED), "US-MA"), (patient(MDD), "US-NV")):
+        gate = opened(chart, adult(**CRISIS), place)
+        assert (gate.status, gate.silent) == ("crisis", True)
+    assert not opened(patient(MDD), adult(**CRISIS)).silent
+
+
 def test_gates_close_in_their_order() -> None:
     """Crisis closes before consent, consent before the law, the law before scope, scope before thin data."""
     worst = patient(diagnosis("bipolar_disorder"), consents=DENIED, lists={"medications": "not-supplied"})
@@ -203,27 +306,6 @@ def test_gates_close_in_their_order() -> None:
     assert opened(agreed, adult(), "US-NV").status == "jurisdiction"
     assert opened(agreed, adult()).status == "out-of-scope"
     assert opened(replace(agreed, diagnoses=(MDD,))).status == "insufficient-data"
-
-
-def test_a_crisis_says_what_was_answered_and_when_and_whom_to_call() -> None:
-    """A positive item 9 is one reason with answer and day, and one escalation to the crisis team today."""
-    answer = score("phq9", "item9_self_harm", 2, days_ago(14))
-    gate, told = gates.evaluate(
-        patient(MDD, answer), adult(feature("phq9_item9", 2.0, days_ago(14))), K, jurisdiction=None
-    )
-    expected = (
-        f"PHQ-9 item 9 (thoughts of death or self-harm) answered 2 on {days_ago(14)}: "
-        "a person assesses suicide risk the same day."
-    )
-    assert gate == Gate("crisis", (expected,))
-    assert [(one.to, one.urgency, one.reason) for one in told] == [("crisis-team", "today", expected)]
-
-
-def test_conflicting_answers_to_item_9_are_a_crisis_when_one_is_positive() -> None:
-    """Item 9 with two answers on one day is a crisis by the positive one, though the feature has no value."""
-    answers = (score("phq9", "item9_self_harm", 0), score("phq9", "item9_self_harm", 1))
-    vector = adult(absent("phq9_item9", "conflicting"))
-    assert opened(patient(MDD, *answers), vector).status == "crisis"
 
 
 def test_the_most_urgent_comes_first() -> None:
@@ -279,6 +361,21 @@ def test_psychotic_depression_is_told_apart_by_its_code(code: str, status: str) 
     assert opened(chart).status == status
 
 
+def test_a_doubted_depression_is_no_indication_and_is_named() -> None:
+    """A depression that is not certain closes the gate until it is settled; a certain one beside it opens it."""
+    doubted = diagnosis("mdd", certain=False)
+    gate = opened(patient(doubted), adult(absent("depression")))
+    assert (gate.status, "not confirmed" in gate.reasons[0]) == ("insufficient-data", True)
+    assert opened(patient(doubted, diagnosis("dysthymia", "mdd")), adult(absent("depression"))).status == "open"
+
+
+def test_a_doubted_bipolar_disorder_still_closes_and_says_so() -> None:
+    """Bipolar disorder that is only suspected goes to a psychiatrist, with the doubt in the words."""
+    gate = opened(patient(MDD, diagnosis("bipolar_disorder", certain=False)))
+    assert gate.status == "out-of-scope"
+    assert "not certain" in gate.reasons[0]
+
+
 def test_no_depression_on_a_whole_list_is_out_of_scope() -> None:
     """A problem list supplied whole without depression is out of scope."""
     assert opened(patient(), adult(depression=False)).status == "out-of-scope"
@@ -309,6 +406,33 @@ def test_two_adequate_trials_are_told_and_leave_the_gate_open(
     assert (gate.status, bool(escalations)) == ("open", told)
 
 
-def test_every_crisis_row_calls_the_crisis_team() -> None:
-    """No crisis is told to nobody, or as routine."""
-    assert all(row.to == "crisis-team" and row.urgency in ("now", "today") for row in CRISES)
+@pytest.mark.parametrize(
+    ("drug", "rules"),
+    [
+        ("clozapine", {"GR01"}),
+        ("lithium", {"GR02"}),
+        ("phenelzine", {"GR03"}),
+        ("selegiline", {"GR03"}),
+        ("esketamine", {"GR04", "GR07"}),
+        ("paliperidone_palmitate_1m", {"GR05"}),
+        ("haloperidol_decanoate", {"GR06"}),
+        ("lorazepam", {"GR07"}),
+        ("pregabalin", {"GR07"}),
+        ("sertraline", set[str]()),
+        ("haloperidol", set[str]()),
+        ("unobtainium", set[str]()),
+    ],
+)
+def test_some_drugs_are_begun_by_people_only(drug: str, rules: set[str]) -> None:
+    """Specialists' drugs, long-acting injections and controlled drugs have somebody who decides, others nobody."""
+    assert {one.rule for one in gates.routes(drug, K)} == rules
+
+
+def test_no_drug_with_a_route_is_ever_drafted() -> None:
+    """A drug that a person must begin is never eligible, and its row is among its reasons."""
+    found = assess(Adapted(patient(MDD), adult(), "test"), K, None).candidates
+    routed = [one for one in found if K.routes.get(one.ingredient)]
+    assert {"phenelzine", "esketamine", "zuranolone"} <= {one.ingredient for one in routed}
+    for one in routed:
+        assert one.verdict in ("not-draftable", "excluded")
+        assert one.verdict == "excluded" or any(reason.rule.startswith("GR") for reason in one.reasons)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from fhir_adapters.canonical import CanonicalPatient, FeatureVector, ListState
+from fhir_adapters.canonical import CanonicalPatient, FeatureVector, ListState, MedicationCourse
 from recommender import knowledge, rules
 from recommender.rows import Rule
 from tests.factories import (
@@ -157,7 +157,8 @@ def test_each_wash_out_ends_the_day_after_its_last(rule: Rule, side: int) -> Non
     """A wash-out still holds on its last day and no longer on the day after."""
     assert rule.value is not None
     gone = days_ago(int(rule.value) + side)
-    chart = patient(course(given(rule)[0], taking="stopped", stop=gone))
+    name = next(one for one in given(rule) if one in K.reviewed)
+    chart = patient(course(name, taking="stopped", stop=gone))
     assert asked(rule, chart) is (side <= 0)
 
 
@@ -167,25 +168,80 @@ def test_a_drug_stopped_on_an_unknown_day_leaves_the_wash_out_unknown(rule: Rule
     assert asked(rule, patient(course(given(rule)[0], taking="stopped"))) is None
 
 
+COUNTED = of_kind("drug", operators=(">=",))
+
+
+def further(rule: Rule, number: int) -> list[MedicationCourse]:
+    """Return courses of this many drugs that the rule counts, none of them the judged one."""
+    names = [name for name in given(rule) if name in K.reviewed]
+    different = {K.aliases.get(name, name): name for name in names}
+    return [course(name) for name in sorted(different.values())[:number]]
+
+
+@pytest.mark.parametrize("rule", COUNTED, ids=by_id)
+def test_drugs_are_counted_with_the_judged_one(rule: Rule) -> None:
+    """A count holds from its number on, the judged drug included; a nameless drug makes the last one unknown."""
+    needed = int(rule.value or 0) - 1
+    assert asked(rule, patient(*further(rule, needed))) is True
+    fewer = further(rule, needed - 1)
+    assert asked(rule, patient(*fewer)) is False
+    assert asked(rule, patient(*fewer, course())) is None
+    assert asked(rule, patient(*fewer, lists={"medications": "partial"})) is None
+
+
+@pytest.mark.parametrize("rule", [rule for rule in COUNTED if rule.age_from], ids=by_id)
+def test_a_count_of_later_life_says_nothing_below_its_age(rule: Rule) -> None:
+    """A count that is limited to later life holds from its age on only."""
+    chart = patient(*further(rule, int(rule.value or 0)))
+    assert asked(rule, chart, adult(age=(rule.age_from or 0) - 1)) is False
+    assert asked(rule, chart, adult(age=rule.age_from or 0)) is True
+
+
+@pytest.mark.parametrize("rule", of_kind("genetics", "substance", operators=("present",)), ids=by_id)
+def test_a_coded_feature_is_read_three_ways(rule: Rule) -> None:
+    """A coded rule holds on its codes, not on another, and is unknown without a fresh one."""
+    row = K.triggers[rule.kind, rule.trigger].row
+    assert row.conditions
+    for code in row.conditions:
+        assert asked(rule, patient(), fitting(rule, feature(row.feature, code))) is True
+    assert asked(rule, patient(), fitting(rule, feature(row.feature, "another"))) is False
+    for status in ("missing", "stale", "conflicting", "refused"):
+        assert asked(rule, patient(), fitting(rule, absent(row.feature, status))) is None
+
+
+@pytest.mark.parametrize("rule", of_kind("substance", operators=("stopped_within",)), ids=by_id)
+def test_when_somebody_stopped_is_asked_for_until_the_record_is_old_enough(rule: Rule) -> None:
+    """A stop on an unknown day is unknown, unless it was on record before the days that matter."""
+    row, days = K.triggers[rule.kind, rule.trigger].row, int(rule.value or 0)
+    for code in row.possible:
+        for age, expected in ((days, None), (days + 1, False)):
+            assert asked(rule, patient(), fitting(rule, feature(row.feature, code, days_ago(age)))) is expected
+    for code in row.conditions:
+        assert asked(rule, patient(), fitting(rule, feature(row.feature, code, days_ago(0)))) is False
+    assert asked(rule, patient(), fitting(rule, absent(row.feature))) is None
+
+
+@pytest.mark.parametrize("rule", of_kind("boxed"), ids=by_id)
+def test_a_boxed_warning_is_always_shown_and_never_blocks(rule: Rule) -> None:
+    """A boxed warning stands beside its drug whatever the chart holds, as a note."""
+    assert asked(rule, patient(lists={"conditions": "not-supplied", "medications": "not-supplied"})) is True
+    assert rule.severity == "monitor"
+
+
+@pytest.mark.parametrize("rule", [one for one in of_kind("pregnancy") if one.trigger == "breastfeeding"], ids=by_id)
 @pytest.mark.parametrize(
-    ("others", "expected"),
-    [((), False), (("zolpidem",), False), (("zolpidem", "gabapentin"), True), (("zolpidem", None), None)],
+    ("vector", "expected"),
+    [
+        (adult(sex="female", breastfeeding_status="breastfeeding"), True),
+        (adult(sex="female", breastfeeding_status="not_breastfeeding"), False),
+        (adult(sex="female"), False),
+        (adult(), False),
+    ],
+    ids=["recorded", "recorded not", "nothing recorded", "man"],
 )
-def test_cns_active_drugs_are_counted_with_the_judged_one(
-    others: tuple[str | None, ...], expected: bool | None
-) -> None:
-    """Three CNS-active drugs count from the judged drug on; a nameless one makes the third unknown."""
-    rule = next(rule for rule in JUDGED if rule.id == "SR348")
-    courses = [course(name) if name else course() for name in others]
-    assert asked(rule, patient(*courses), fitting(rule), drug="amitriptyline") is expected
-
-
-def test_cns_active_drugs_are_counted_in_later_life_only() -> None:
-    """The Beers count of CNS-active drugs says nothing below its age."""
-    rule = next(rule for rule in JUDGED if rule.id == "SR348")
-    chart = patient(course("zolpidem"), course("gabapentin"))
-    assert asked(rule, chart, adult(age=64.0), drug="amitriptyline") is False
-    assert asked(rule, chart, adult(age=65.0), drug="amitriptyline") is True
+def test_breastfeeding_is_read_from_its_own_record(rule: Rule, vector: FeatureVector, expected: bool) -> None:
+    """A recorded breastfeeding status counts before the problem list does."""
+    assert asked(rule, patient(), vector) is expected
 
 
 @pytest.mark.parametrize("rule", of_kind("allergy"), ids=by_id)
@@ -272,7 +328,10 @@ def test_every_evaluable_row_is_of_a_tested_kind() -> None:
     """No evaluable rule is of a kind or operator that these tables leave out."""
     tested = {
         *of_kind(*NUMERIC, "diagnosis", "allergy", "pregnancy", "data", "dose", "scale", "setting", "sex"),
+        *of_kind("genetics", "substance", operators=("present", "stopped_within")),
+        *of_kind("boxed"),
         *DRUG_RULES,
+        *COUNTED,
     }
     rest = {rule.trigger for rule in JUDGED if rule not in tested}
-    assert rest == {"same_ingredient", "bupropion_other_brand", "cns_depressant"}
+    assert rest == {"same_ingredient", "bupropion_other_brand"}

@@ -1,10 +1,13 @@
 """What a card says, and what it never says."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from recommender.assessment import Assessment, Prediction, Reason
+from fhir_adapters import consents
+from recommender.assessment import Assessment, Escalation, Gate, Prediction, Reason
 from service.cds import cards, words
 from service.cds.lint import check_card
 from service.settings import Server, Settings
@@ -115,12 +118,76 @@ def test_a_crisis_card_names_the_sites_contact(contact: str) -> None:
 
 
 def test_withheld_consent_is_named_without_detail() -> None:
-    """A consent card says that suggestions are off and names no drug, score or reason."""
-    card = card_of(made.assessment("consent-withheld", "Consent/1 denies AI use"), drafts=False)
+    """A consent card says that suggestions are off and names no drug, score or internal reason."""
+    card = card_of(made.assessment("consent-withheld", "names-ai-decision-support"), drafts=False)
     assert card["summary"] == "AI suggestions are switched off for this patient by consent"
+    assert "A Consent on record says no to AI decision support for this patient." in card["detail"]
     assert "citalopram" not in card["detail"]
     assert "PHQ" not in card["detail"]
+    assert "names-ai" not in card["detail"]
     assert check_card(card, URL) == ()
+
+
+def test_a_missing_permission_is_not_called_a_denial() -> None:
+    """Where a site asks for a permission first, the card claims no Consent that nobody has given."""
+    missing = "No permission for AI suggestions is on record, and this site asks for one first."
+    card = card_of(made.assessment("consent-withheld", missing), drafts=False)
+    assert missing in card["detail"]
+    assert "switched off" not in card["summary"]
+    assert "A Consent on record" not in card["detail"]
+
+
+def test_every_reason_of_a_consent_has_words() -> None:
+    """No internal code of a denial or of an unreadable Consent can reach a card."""
+    source = Path(consents.__file__).read_text("utf-8")
+    codes = set(re.findall(r'(?:"deny"|"unreadable"), "([a-z-]+)"', source))
+    codes |= set(re.findall(r'return "([a-z]+-[a-z-]+)"', source))
+    codes -= {"permit"}
+    known = words.DENIALS.keys() | words.UNREADABLE_CONSENTS.keys()
+    assert {"status-unknown", "permission-undated", "denies-treatment-use"} <= codes
+    assert codes <= known
+    assert all(f'"{code}"' in source for code in known)
+    assert all(words.denial(code).endswith(".") and "-" not in words.denial(code) for code in known)
+
+
+def test_consent_hides_no_alarm() -> None:
+    """Whom a person must tell today stands on a consent card and, where the law closes drafting, on one of its own."""
+    told = Escalation("prescriber", "today", "QTc 510 ms: review.", "GE02")
+    later = Escalation("psychiatrist", "routine", "Refer.", "GE06")
+    for status in ("consent-withheld", "jurisdiction"):
+        found = made.assessment(status, "names-ai-decision-support")
+        card = card_of(replace(found, escalations=(told,)), drafts=False)
+        assert "QTc 510 ms" in card["detail"]
+        assert card["indicator"] == "warning"
+        quiet = cards.card(made.view(replace(found, escalations=(later,)), drafts=False))
+        assert quiet is None or "Refer" not in quiet["detail"]
+
+
+FLAG = "5b0e3a52-0000-4000-8000-000000000001"
+
+
+def test_a_flagged_card_leads_to_where_an_assessment_is_recorded() -> None:
+    """Where a person's assessment would settle what closes drafting, the card links to the flag and nothing else."""
+    for found in (made.crisis(), made.assessment("insufficient-data", "An answer could not be used.")):
+        view = replace(made.view(found, drafts=False), flag=FLAG)
+        card = cards.card(view)
+        assert card is not None
+        assert [link["url"] for link in card["links"]] == [f"{URL}/crisis/{FLAG}"]
+        assert check_card(card, URL) == ()
+
+
+def test_what_an_assessment_leaves_to_be_done_is_said_first() -> None:
+    """The gate's warnings open the card of options and a finding without options; whom to tell is not said twice."""
+    warning = "Item 9 answered 2; looked into since by Dr Example: dispense for 7 days at most."
+    gate = Gate("open", (), (warning,), 7)
+    told = Escalation("prescriber", "today", warning, "GF01")
+    found = replace(made.assessment(), gate=gate, escalations=(told,))
+    for one in (found, replace(found, offered=(), drafts=())):
+        card = card_of(one, drafts=bool(one.offered))
+        assert card["detail"].startswith("**First.** Item 9 answered 2")
+        assert card["detail"].count("looked into since") == 1
+        assert "**To tell.** Prescriber (today)." in card["detail"]
+        assert card["indicator"] == "warning"
 
 
 def test_too_little_data_names_what_is_missing() -> None:
@@ -256,3 +323,14 @@ def test_acknowledgements_are_the_known_serious_reasons() -> None:
     first, second = new_drafts(made.assessment(), made.adapted(), "summary")
     assert b'"acknowledge":["Bleeding risk with ibuprofen."]' in first.context
     assert b'"acknowledge":[]' in second.context
+
+
+def test_a_gates_warnings_are_acknowledged_and_kept_with_the_draft() -> None:
+    """A signer acknowledges the gate's warnings before the drug's own, and the draft keeps the days of supply."""
+    from service.cds.options import new_drafts
+
+    found = replace(made.assessment(), gate=Gate("open", (), ("Ask again.",), 7))
+    first, second = new_drafts(found, made.adapted(), "summary")
+    assert b'"acknowledge":["Ask again.","Bleeding risk with ibuprofen."]' in first.context
+    assert b'"acknowledge":["Ask again."]' in second.context
+    assert b'"supply_days":7' in first.context

@@ -47,6 +47,87 @@ def test_what_a_consent_decides(provision: Resource | None, scope: str | None, d
     assert found.decision == decision
 
 
+OPTED_OUT = {"policyRule": concept("http://terminology.hl7.org/CodeSystem/v3-ActCode", "OPTOUT")}
+OPTED_IN = {"policyRule": concept("http://terminology.hl7.org/CodeSystem/v3-ActCode", "OPTIN")}
+
+
+def actors(*references: str) -> list[Resource]:
+    """Actors of a provision."""
+    return [{"reference": {"reference": one}} for one in references]
+
+
+@pytest.mark.parametrize(
+    ("provision", "scope", "fields", "decision"),
+    [
+        (None, "patient-privacy", OPTED_OUT, "deny"),
+        ({"period": {"end": "2099"}}, "patient-privacy", OPTED_OUT, "deny"),
+        (None, "research", OPTED_OUT, "not-about-ai"),
+        ({"type": "permit"}, "patient-privacy", OPTED_OUT, "not-about-ai"),
+        ({"provision": [{"type": "permit", "code": AI}]}, "patient-privacy", OPTED_OUT, "permit"),
+        ({"provision": [{"type": "permit"}]}, "patient-privacy", OPTED_OUT, "deny"),
+        (None, "patient-privacy", OPTED_IN, "not-about-ai"),
+        ({"provision": [{"type": "deny"}]}, "patient-privacy", OPTED_IN, "deny"),
+    ],
+)
+def test_a_root_without_a_type_has_that_of_its_policy(
+    provision: Resource | None, scope: str, fields: Resource, decision: str
+) -> None:
+    """A Consent under a policy of opting out denies care and privacy, whatever else it says of nobody in particular."""
+    (found,) = adapted(consent("c", provision, scope, **fields)).patient.consents
+    assert found.decision == decision
+
+
+@pytest.mark.parametrize(
+    ("provision", "decision"),
+    [
+        ({"type": "deny", "actor": actors("Organization/x")}, "deny"),
+        ({"type": "deny", "actor": actors("Practitioner/x")}, "not-about-ai"),
+        ({"type": "deny", "actor": actors("Practitioner/x", "Organization/y")}, "deny"),
+        ({"type": "deny", "actor": [{}]}, "deny"),
+        ({"type": "deny", "actor": actors("Practitioner/x"), "code": AI}, "deny"),
+        ({"type": "permit", "provision": [{"type": "deny", "actor": actors("RelatedPerson/x")}]}, "not-about-ai"),
+        (
+            {"type": "permit", "provision": [{"type": "deny", "data": [{"reference": {"reference": "Task/1"}}]}]},
+            "not-about-ai",
+        ),
+        ({"type": "permit", "code": AI, "actor": actors("Organization/x")}, "not-about-ai"),
+        ({"type": "permit", "code": AI, "actor": actors("Device/x")}, "permit"),
+    ],
+)
+def test_whom_a_rule_is_about(provision: Resource, decision: str) -> None:
+    """A denial of persons or of single data is not of us, one of an organisation may be; a permission is not ours."""
+    (found,) = adapted(consent("c", provision)).patient.consents
+    assert found.decision == decision
+
+
+@pytest.mark.parametrize(
+    ("checks", "decision"), [([], "permit"), ([True], "permit"), ([False, True], "permit"), ([False], "unreadable")]
+)
+def test_a_permission_that_nobody_confirmed_permits_nothing(checks: list[bool], decision: str) -> None:
+    """A permission whose verifications all say no is unreadable; a denial of that kind denies."""
+    verification = [{"verified": one} for one in checks]
+    (permit,) = adapted(consent("c", {"type": "permit", "code": AI}, verification=verification)).patient.consents
+    (deny,) = adapted(consent("c", {"type": "deny", "code": AI}, verification=verification)).patient.consents
+    assert (permit.decision, deny.decision) == (decision, "deny")
+
+
+def test_what_has_no_period_begins_with_its_consent() -> None:
+    """The date of the Consent is the start of a decision without one of its own, as wide or narrow as it decides."""
+    signed = {"dateTime": "2026-02"}
+    (permit,) = adapted(consent("c", {"type": "permit", "code": AI}, **signed)).patient.consents
+    (deny,) = adapted(consent("c", {"type": "deny"}, **signed)).patient.consents
+    assert (permit.start, deny.start) == (date(2026, 2, 28), date(2026, 2, 1))
+
+
+def test_a_permission_without_a_date_beside_a_denial_is_unreadable() -> None:
+    """It cannot be told to be the later word; alone it permits."""
+    permit = consent("p", {"type": "permit", "code": AI})
+    deny = consent("d", {"type": "deny", "code": AI}, dateTime="2026-01-05")
+    found = {one.source.reference: one.decision for one in adapted(permit, deny).patient.consents}
+    assert found == {"Consent/p": "unreadable", "Consent/d": "deny"}
+    assert [one.decision for one in adapted(permit).patient.consents] == ["permit"]
+
+
 @pytest.mark.parametrize("status", ["draft", "proposed", "rejected", "inactive"])
 def test_a_consent_that_is_not_in_force_is_refused(status: str) -> None:
     """Only active Consents decide."""

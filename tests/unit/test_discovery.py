@@ -5,10 +5,13 @@ import re
 
 import pytest
 
+from fhir_adapters import terminology
 from fhir_adapters.reader import PREFETCH_KEYS
+from recommender import knowledge
 from service.cds import discovery
 from service.errors import NotFound
 
+K = knowledge.load()
 SERVICES = json.loads(discovery.document())["services"]
 # CDS Hooks 2.0.1, "Prefetch query restrictions".
 PORTABLE = re.compile(r"patient|code|date|_count|_sort|category")
@@ -52,6 +55,15 @@ def test_scores_ask_for_the_totals_and_the_answer_on_self_harm() -> None:
     scores = SERVICES[0]["prefetch"]["scores"]
     for code in ("44261-6", "44260-8", "70274-6"):
         assert f"http://loinc.org|{code}" in scores
+
+
+def test_every_scale_that_a_gate_reads_is_asked_for() -> None:
+    """No positive answer on self-harm can be missed because its scale was not searched for."""
+    read = {row.reads.partition(":")[2].partition("/")[0] for row in K.gates if row.reads.startswith("scale:")}
+    asked = SERVICES[0]["prefetch"]["scores"]
+    codes = terminology.load().scale_codes.items()
+    missing = [code for (system, code), part in codes if part.scale in read and f"{system}|{code}" not in asked]
+    assert missing == []
 
 
 def test_an_unknown_service_is_404() -> None:

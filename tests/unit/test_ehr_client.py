@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl
 
 import httpx
 import pytest
@@ -74,6 +75,21 @@ def test_an_absolute_reference_below_the_base_is_read_there() -> None:
     """A reference that is absolute below the tenant's base is read as its relative form."""
     respx.get(f"{BASE}/Patient/1").respond(content=b"{}")
     assert use(lambda c: c.read(f"{BASE}/Patient/1")) == b"{}"
+
+
+@respx.mock
+def test_a_posted_search_sends_its_parameters_as_a_form_and_follows_the_next_page() -> None:
+    """``post`` puts the parameters, decoded once, into the body of ``_search``; the next page is a plain GET."""
+    following = f"{BASE}/Observation?page=2"
+    route = respx.post(f"{BASE}/Observation/_search").mock(return_value=bundle({"id": "a"}, following=following))
+    respx.get(following).mock(return_value=bundle({"id": "b"}))
+    query = "Observation?patient=1&code=http://loinc.org|1-8,http://loinc.org|2-6&x=a%2Cb"
+    assert len(use(lambda c: c.search(query, "abc", post=True))) == 2
+    sent = route.calls.last.request
+    assert sent.headers["content-type"] == "application/x-www-form-urlencoded"
+    assert sent.headers["authorization"] == "Bearer abc"
+    expected = {"patient": "1", "code": "http://loinc.org|1-8,http://loinc.org|2-6", "x": "a,b"}
+    assert dict(parse_qsl(sent.content.decode())) == expected
 
 
 @pytest.mark.parametrize(

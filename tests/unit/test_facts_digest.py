@@ -6,6 +6,7 @@ from datetime import date
 import pytest
 
 from fhir_adapters.canonical import Refusal
+from recommender.assessment import Attestation, Gate
 from service.drafts.facts import facts_digest
 from tests.fixtures import assessments as made
 
@@ -40,6 +41,28 @@ def test_any_version_changes_it(name: str) -> None:
     """The digest changes with the version of features, knowledge or model."""
     found = replace(FOUND, versions={**FOUND.versions, name: "other"})
     assert facts_digest(CHART, found) != facts_digest(CHART, FOUND)
+
+
+@pytest.mark.parametrize(
+    "gate", [replace(FOUND.gate, warnings=("The review is overdue.",)), replace(FOUND.gate, supply_days=7)]
+)
+def test_what_a_gate_asks_for_changes_it(gate: Gate) -> None:
+    """Warnings and days of supply are in the drafts, so drafts without them do not stand for drafts with them."""
+    assert facts_digest(CHART, replace(FOUND, gate=gate)) != facts_digest(CHART, FOUND)
+
+
+def test_what_was_attested_is_a_fact() -> None:
+    """An attestation, and any part of it, changes the digest; the same ones do not."""
+    word = Attestation("Dr Example", date(2026, 11, 22), "may-open", "Dr Example", date(2026, 11, 29))
+    digests = {
+        facts_digest(CHART, FOUND),
+        facts_digest(CHART, FOUND, (word,)),
+        facts_digest(CHART, FOUND, (replace(word, result="stays-closed"),)),
+        facts_digest(CHART, FOUND, (replace(word, review_on=date(2026, 11, 28)),)),
+        facts_digest(CHART, FOUND, (word, word)),
+    }
+    assert len(digests) == 5
+    assert facts_digest(CHART, FOUND, (replace(word),)) in digests
 
 
 def test_a_decision_that_turned_with_the_day_changes_it() -> None:

@@ -10,6 +10,7 @@ from tests.fixtures.resources import (
     AS_OF,
     FLUOXETINE,
     ICD10CM,
+    LOINC,
     MDD,
     SERTRALINE,
     SNOMED,
@@ -127,6 +128,76 @@ def test_the_preferred_equation_wins_on_one_day() -> None:
     newer = observation("b", "33914-3", "2026-11-02", valueQuantity=quantity(60, unit))
     assert feature("egfr", preferred, other).value == 55
     assert feature("egfr", preferred, other, newer).value == 60
+
+
+PREFERRED = [
+    ("qtc", "76634-5", "76635-2", 440, 470, "ms"),  # Fridericia, Bazett
+    ("qtc", "76634-5", "8636-3", 440, 455, "ms"),  # Fridericia, without a method
+    ("glucose", "2345-7", "41653-7", 98, 121, "mg/dL"),  # serum, glucometer
+    ("sodium", "2951-2", "2947-0", 139, 141, "mmol/L"),  # serum, blood
+    ("weight", "3141-9", "3142-7", 72, 70, "kg"),  # measured, stated
+    ("ldl", "18262-6", "13457-7", 110, 130, "mg/dL"),  # direct, calculated
+    ("systolic_bp", "8480-6", "96608-5", 128, 135, "mm[Hg]"),  # one reading, a mean
+    ("egfr", "98979-8", "48642-3", 55, 62, "mL/min/{1.73_m2}"),
+]
+
+
+@pytest.mark.parametrize(("name", "first", "second", "value", "other", "unit"), PREFERRED)
+def test_of_two_methods_of_one_time_the_preferred_counts(
+    name: str, first: str, second: str, value: float, other: float, unit: str
+) -> None:
+    """Beside another method or specimen of its time the preferred code counts; a later other one counts."""
+    preferred = observation("z", first, "2026-11-01", valueQuantity=quantity(value, unit))
+    second_choice = observation("a", second, "2026-11-01", valueQuantity=quantity(other, unit))
+    later = observation("b", second, "2026-11-02", valueQuantity=quantity(other, unit))
+    assert feature(name, preferred, second_choice).value == value
+    assert feature(name, preferred, later).value == other
+
+
+def test_two_values_of_the_preferred_code_still_conflict() -> None:
+    """Two eGFR by one equation at one time are a conflict, whatever else stands beside them."""
+    unit = "mL/min/{1.73_m2}"
+    found = feature(
+        "egfr",
+        observation("a", "98979-8", "2026-11-01", valueQuantity=quantity(55, unit)),
+        observation("b", "98979-8", "2026-11-01", valueQuantity=quantity(75, unit)),
+        observation("c", "33914-3", "2026-11-01", valueQuantity=quantity(55, unit)),
+    )
+    assert found.status == "conflicting"
+
+
+def test_codes_of_one_value_in_two_units_must_agree() -> None:
+    """Creatinine by mass and by substance of one time is one value, or a conflict: neither code is preferred."""
+    mass = observation("a", "2160-0", "2026-11-01", valueQuantity=quantity(1.0, "mg/dL"))
+    same = observation("b", "14682-9", "2026-11-01", valueQuantity=quantity(88.4, "umol/L"))
+    other = observation("b", "14682-9", "2026-11-01", valueQuantity=quantity(150, "umol/L"))
+    assert feature("creatinine", mass, same).value == 1.0
+    assert feature("creatinine", mass, other).status == "conflicting"
+
+
+@pytest.mark.parametrize(
+    ("others", "status", "reason"),
+    [
+        ((), "present", None),
+        ((("b", "2026-10-31", 140),), "present", None),
+        ((("b", "2026-11-05", 140),), "present", None),
+        ((("b", "2026-11-05", 131),), "conflicting", "order-unknown"),
+        ((("b", "2026-12-05", 131),), "present", None),
+    ],
+)
+def test_a_month_may_be_any_of_its_days(
+    others: tuple[tuple[str, str, float], ...], status: str, reason: str | None
+) -> None:
+    """A sodium of November and another of a day in November must agree, because either may be the newer one."""
+    found = feature("sodium", sodium("a", "2026-11", 140), *(sodium(*one) for one in others))
+    assert (found.status, found.reason) == (status, reason)
+    if reason and found.source:
+        assert "Observation/a" in found.source.path
+
+
+def test_a_year_is_stale_by_its_first_day() -> None:
+    """A sodium of 2025 may be of its first of January, and is stale for that."""
+    assert feature("sodium", sodium("a", "2025")).status == "stale"
 
 
 def test_a_missing_list_and_a_missing_value_are_told_apart() -> None:
@@ -259,6 +330,35 @@ def test_pregnancy_does_not_apply_to_men() -> None:
     assert (found.status, found.reason) == ("missing", "not-applicable")
 
 
+BREASTFEEDING = condition("milk", concept(SNOMED, "169750002"), onsetDateTime="2026-09-01")
+NOT_BREASTFEEDING = observation("n", "63895-7", "2026-11-01", valueCodeableConcept=concept(LOINC, "LA29253-4"))
+STILL = observation("y", "63895-7", "2026-11-01", valueCodeableConcept=concept(LOINC, "LA29252-6"))
+UNSURE = {"verificationStatus": concept("http://terminology.hl7.org/CodeSystem/condition-ver-status", "provisional")}
+
+
+@pytest.mark.parametrize(
+    ("resources", "status", "value"),
+    [
+        ((NOT_BREASTFEEDING,), "present", "not_breastfeeding"),
+        ((STILL,), "present", "breastfeeding"),
+        ((BREASTFEEDING,), "present", "breastfeeding"),
+        ((BREASTFEEDING, STILL), "present", "breastfeeding"),
+        ((BREASTFEEDING, NOT_BREASTFEEDING), "conflicting", None),
+        (({**BREASTFEEDING, "onsetDateTime": "2024-01-01"},), "missing", None),
+        (({**BREASTFEEDING, **UNSURE},), "missing", None),
+        (({**BREASTFEEDING, **UNSURE}, NOT_BREASTFEEDING), "present", "not_breastfeeding"),
+        ((), "missing", None),
+    ],
+)
+def test_breastfeeding_from_status_and_condition(
+    resources: tuple[Resource, ...], status: str, value: str | None
+) -> None:
+    """The coded status and an active Condition both count, and where they disagree neither does."""
+    found = feature("breastfeeding_status", *resources)
+    assert (found.status, found.value) == (status, value)
+    assert feature("breastfeeding_status", *resources, person=patient(gender="male")).reason == "not-applicable"
+
+
 def test_flags_are_false_only_on_a_whole_problem_list() -> None:
     """Without Conditions a flag is missing, on a whole list it is false; a found problem is true on any."""
     hole = condition("hole", {})
@@ -266,6 +366,35 @@ def test_flags_are_false_only_on_a_whole_problem_list() -> None:
     assert feature("ptsd", MDD).value is False
     assert feature("ptsd", MDD, hole).reason == "conditions-partial"
     assert feature("depression", MDD, hole).value is True
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("depression", concept(ICD10CM, "F32.A")),
+        ("depression", concept("http://hl7.org/fhir/sid/icd-10", "F32.9")),
+        ("depression", concept(SNOMED, "35489007")),
+        ("depression", concept(SNOMED, "58703003")),
+        ("depression", concept(SNOMED, "231504006")),
+        ("anxiety_disorder", concept(SNOMED, "231504006")),
+        ("anxiety_disorder", concept(ICD10CM, "F41.9")),
+        ("anxiety_disorder", concept(SNOMED, "197480006")),
+        ("substance_use", concept(SNOMED, "361055000")),
+    ],
+)
+def test_a_problem_whose_kind_is_not_said_makes_its_flag_neither_true_nor_false(name: str, code: Resource) -> None:
+    """An unspecified depression, anxiety or substance problem is missing as such; once it is over the flag is false."""
+    found = feature(name, condition("c", code))
+    assert (found.status, found.reason) == ("missing", "kind-not-specified")
+    assert found.source is not None
+    assert found.source.reference == "Condition/c"
+    assert feature(name, condition("c", code, "resolved")).value is False
+
+
+def test_a_specified_problem_is_true_beside_an_unspecified_one() -> None:
+    """Major depression beside "depression, unspecified" is a depression; a phobia is no unspecified anxiety."""
+    assert feature("depression", MDD, condition("c", concept(ICD10CM, "F32.A"))).value is True
+    assert feature("anxiety_disorder", condition("c", concept(ICD10CM, "F40.218"))).value is False
 
 
 @pytest.mark.parametrize(
@@ -337,6 +466,11 @@ def test_earlier_trials_are_counted_or_missing(
     assert (found.value, found.reason) == (value, reason)
 
 
+def bounded(id_: str, drug: Resource, start: str, end: str) -> Resource:
+    """A statement that is active, and has an end."""
+    return statement(id_, drug, effectivePeriod={"start": start, "end": end})
+
+
 @pytest.mark.parametrize(
     ("resources", "value", "reason"),
     [
@@ -353,12 +487,40 @@ def test_earlier_trials_are_counted_or_missing(
         ((statement("a", SERTRALINE),), None, "start-unknown"),
         ((request("a", SERTRALINE, authoredOn="2026"),), None, "start-not-exact"),
         ((request("a", SERTRALINE, authoredOn="2027-01-01"),), None, "future"),
+        ((bounded("a", SERTRALINE, "2020-01-01", "2020-03-01"),), None, "active-past-its-end"),
+        ((bounded("a", SERTRALINE, "2026-11-12", "2026-12-12"),), 10, None),
+        (
+            (
+                request("a", SERTRALINE, authoredOn="2020-01-01", reportedBoolean=True),
+                bounded("b", SERTRALINE, "2020-01-01", "2020-03-01"),
+            ),
+            None,
+            "active-past-its-end",
+        ),
+        (
+            (
+                request("a", SERTRALINE, authoredOn="2026-11-12"),
+                bounded("b", SERTRALINE, "2020-01-01", "2020-03-01"),
+            ),
+            10,
+            None,
+        ),
+        (
+            (
+                request("a", FLUOXETINE, authoredOn="2026-11-12"),
+                bounded("b", SERTRALINE, "2020-01-01", "2020-03-01"),
+            ),
+            10,
+            None,
+        ),
+        ((request("a", {"text": "sertraline or such"}),), None, "active-drug-unresolved"),
+        ((request("a", {}),), None, "active-drug-unresolved"),
     ],
 )
 def test_days_on_the_present_antidepressant(
     resources: tuple[Resource, ...], value: float | None, reason: str | None
 ) -> None:
-    """Days run from the exact start of the antidepressant that was started last."""
+    """Days run from the exact start of the antidepressant started last; what is past its end does not go on."""
     found = feature("antidepressant_days", *resources)
     assert (found.value, found.reason) == (value, reason)
 
@@ -374,6 +536,40 @@ def test_drugs_are_counted_one_an_ingredient() -> None:
         ended("e", concept("x", "1", "something else"), "2020-01-01", "2021-01-01"),
     )
     assert found.value == 3
+
+
+def test_a_course_of_unknown_status_matters_only_for_a_drug_that_is_not_counted() -> None:
+    """Beside an order of sertraline, sertraline of unknown status changes no count, and fluoxetine makes it missing."""
+    order = request("a", SERTRALINE)
+    assert feature("medication_count", order, statement("b", SERTRALINE, status="unknown")).value == 1
+    found = feature("medication_count", order, statement("b", FLUOXETINE, status="unknown"))
+    assert (found.status, found.reason) == ("missing", "medication-status-unknown")
+
+
+def pressures(id_: str, when: str, systolic: float, diastolic: float) -> Resource:
+    """A blood pressure of two components."""
+    values = {"8480-6": systolic, "8462-4": diastolic}
+    parts = [{"code": concept(LOINC, code), "valueQuantity": quantity(one, "mm[Hg]")} for code, one in values.items()]
+    return observation(id_, "85354-9", when, component=parts)
+
+
+@pytest.mark.parametrize(
+    ("systolic", "diastolic", "status"), [(120, 80, "present"), (80, 120, "refused"), (90, 90, "refused")]
+)
+def test_pressures_of_one_reading_that_cannot_be_are_both_refused(
+    systolic: float, diastolic: float, status: str
+) -> None:
+    """A systolic pressure that is not above the diastolic one of its reading is implausible, and so is the other."""
+    vector = adapted(pressures("bp", "2026-11-10", systolic, diastolic)).features.features
+    for name in ("systolic_bp", "diastolic_bp"):
+        assert vector[name].status == status
+        assert vector[name].reason == ("implausible" if status == "refused" else None)
+
+
+def test_pressures_of_two_readings_are_not_held_against_each_other() -> None:
+    """A lone systolic pressure below another reading's diastolic one stays."""
+    lone = observation("s", "8480-6", "2026-11-11", valueQuantity=quantity(80, "mm[Hg]"))
+    assert feature("systolic_bp", pressures("bp", "2026-11-10", 150, 90), lone).value == 80
 
 
 def test_the_total_before_the_latest_is_of_an_earlier_day() -> None:

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 
+from fhir_adapters import profile
 from fhir_adapters.errors import InputError
 from service.cds import discovery, hooks
 from service.cds.envelope import HookCall
@@ -24,14 +25,15 @@ class _Client:
     async def read(self, reference: str, token: str | None) -> bytes:
         return self._answer
 
-    async def search(self, query: str, token: str | None) -> list[bytes]:
+    async def search(self, query: str, token: str | None, *, post: bool = False) -> list[bytes]:
         return [self._answer]
 
 
 def _values(answer: bytes) -> Any:
     service = discovery.service("psychotropic-options")
     call = HookCall("h", "p1", "Practitioner/d", {"conditions": SENT}, EHR.fhir_base, None)
-    services = cast("Any", SimpleNamespace(clients={EHR.id: _Client(answer)}))
+    held = SimpleNamespace(clients={EHR.id: _Client(answer)}, profiles={EHR.id: profile.load("us-core-r4")})
+    services = cast("Any", held)
     return asyncio.run(hooks._values(call, service, EHR, services))
 
 

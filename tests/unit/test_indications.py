@@ -90,3 +90,32 @@ def test_trials_count_the_present_one_once_it_is_long_enough(
     gaps = (absent(name) for name, value in given.items() if value is None)
     values = {name: value for name, value in given.items() if value is not None}
     assert indications.trials(patient(course("citalopram")), adult(*gaps, **values), K) == trials
+
+
+@pytest.mark.parametrize(
+    ("keys", "focus"),
+    [
+        ((), None),
+        (("dysthymia",), None),
+        (("gad",), "generalised-anxiety-disorder"),
+        (("gad", "mdd"), "major-depressive-disorder"),
+        (("insomnia", "gad"), "generalised-anxiety-disorder"),
+        (("mdd", "schizophrenia"), "schizophrenia"),
+        (("mania", "schizophrenia"), "bipolar-disorder"),
+    ],
+)
+def test_the_first_in_the_order_is_planned_for(keys: tuple[str, ...], focus: str | None) -> None:
+    """Of several treated conditions the first in the order of conditions.csv is planned for, and named first."""
+    plan = indications.plan(patient(*(diagnosis(key) for key in keys)), adult(depression=False), K)
+    assert (plan.focus.name if plan.focus else None) == focus
+    if focus:
+        assert plan.conditions[0] == focus
+
+
+def test_depressions_history_is_told_and_takes_nothing_away() -> None:
+    """Earlier antidepressants are told as trials on step and candidate; what may be offered stays the same."""
+    earlier = course("sertraline", taking="stopped", start=days_ago(300), stop=days_ago(200), dose=100)
+    plan = indications.plan(patient(diagnosis("mdd"), earlier), adult(), K)
+    assert plan.first_line == FIRST_LINE
+    assert [one.rule for one in plan.said["sertraline"]] == ["TRIAL-ADEQUATE"]
+    assert "TRIAL-ADEQUATE" in {one.rule for one in plan.steps_reason}

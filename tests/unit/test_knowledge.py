@@ -10,14 +10,14 @@ from recommender import knowledge, tables
 from recommender.errors import KnowledgeError
 
 K = knowledge.load()
-TABLES = {name: tables.read(name) for name in tables.NAMES}
+TABLES = {name: tables.read(name) for name in knowledge.NAMES}
 
 
 def test_the_tables_hold_what_was_carried_over() -> None:
-    """The formulary has 91 rows; of 369 rules, 352 are judged and 17 say why not; all rows have a source."""
+    """The formulary has 91 rows; of 473 rules, 459 are judged and 14 say why not; all rows have a source."""
     rules = [rule for rule in K.rules if rule.grounds != "cross_reaction"]
     judged = [rule for rule in rules if rule.evaluable]
-    assert (len(K.drugs), len(rules), len(judged)) == (91, 369, 352)
+    assert (len(K.drugs), len(rules), len(judged)) == (91, 473, 459)
     assert all(rule.why_not for rule in rules if not rule.evaluable)
 
 
@@ -45,8 +45,8 @@ def test_every_row_says_where_it_comes_from_and_when() -> None:
 
 def test_every_message_can_be_filled() -> None:
     """Every message uses known placeholders only and ends as a sentence."""
-    allowed = {"trigger", "drug", "value", "unit", "date", "reason", None}
-    messages = [rule.message for rule in K.rules] + [row.message for row in K.gates]
+    allowed = {"trigger", "drug", "value", "unit", "date", "reason", "supply", "review", None}
+    messages = [rule.message for rule in K.rules] + [row.message for row in K.gates if row.effect != "assessment"]
     messages += [row.message for row in K.guideline_steps]
     for message in messages:
         assert {field for _, field, _, _ in string.Formatter().parse(message)} <= allowed
@@ -55,7 +55,7 @@ def test_every_message_can_be_filled() -> None:
 
 def test_the_version_changes_with_any_cell() -> None:
     """The version is the newest date and a hash that changes when one cell changes."""
-    row = {**TABLES["gates"][0], "message": "Something else."}
+    row = {**TABLES["gates"][0], "message": "Something: else."}
     changed = {**TABLES, "gates": (row, *TABLES["gates"][1:])}
     other = knowledge.build(changed, terminology.load()).version
     assert K.version.startswith("2026-")
@@ -126,6 +126,9 @@ def broken(table: str, change: Callable[[Row], Row], at: int = 0) -> dict[str, t
         ("safety_rules", {"unknown_source": "L-NOWHERE"}, "U-KNOWLEDGE-SOURCE"),
         ("safety_rules", {"id": "SR002"}, "U-KNOWLEDGE-DUPLICATE"),
         ("safety_rules", {"evaluable": "no"}, "U-KNOWLEDGE-VALUE"),
+        ("safety_rules", {"message": "{trigger}: avoid {drgu}."}, "U-KNOWLEDGE-VALUE"),
+        ("safety_rules", {"message_replacing": "Replaces {trigger."}, "U-KNOWLEDGE-VALUE"),
+        ("pgx_actions", {"words": "avoid {drgu}"}, "U-KNOWLEDGE-VALUE"),
         ("triggers", {"drugs": "moonlight"}, "U-KNOWLEDGE-TRIGGER"),
         ("triggers", {"conditions": "lunacy"}, "U-KNOWLEDGE-TRIGGER"),
         ("triggers", {"feature": "aura"}, "U-KNOWLEDGE-TRIGGER"),
@@ -133,6 +136,10 @@ def broken(table: str, change: Callable[[Row], Row], at: int = 0) -> dict[str, t
         ("gates", {"reads": "feature:aura"}, "U-KNOWLEDGE-TRIGGER"),
         ("gates", {"operator": "roughly"}, "U-KNOWLEDGE-TRIGGER"),
         ("gates", {"to": "nobody"}, "U-KNOWLEDGE-VALUE"),
+        ("gates", {"taking": "moonlight"}, "U-KNOWLEDGE-DRUG"),
+        ("gates", {"assessed_by": "GA99"}, "U-KNOWLEDGE-TRIGGER"),
+        ("gates", {"superseded_by": "tarot/total"}, "U-KNOWLEDGE-TRIGGER"),
+        ("gates", {"message": "Something without what to do."}, "U-KNOWLEDGE-VALUE"),
         ("guideline_steps", {"drugs": "unobtainium"}, "U-KNOWLEDGE-DRUG"),
         ("guideline_steps", {"reads": "aura"}, "U-KNOWLEDGE-TRIGGER"),
         ("formulary", {"start_mg_day": "some"}, "U-KNOWLEDGE-VALUE"),
@@ -154,6 +161,23 @@ def test_a_unit_that_is_not_the_features_is_refused() -> None:
     with pytest.raises(KnowledgeError) as caught:
         knowledge.build(broken("safety_rules", lambda row: {**row, "unit": "mg/dL"}, at), terminology.load())
     assert caught.value.code == "U-KNOWLEDGE-UNIT"
+
+
+@pytest.mark.parametrize(
+    ("key", "table", "cells", "code"),
+    [
+        ("potassium", "triggers", {"feature": ""}, "U-KNOWLEDGE-TRIGGER"),
+        ("lithium_level_age_days", "triggers", {"feature": ""}, "U-KNOWLEDGE-TRIGGER"),
+        ("diabetes_or_hba1c", "safety_rules", {"operator": "present", "value": ""}, "U-KNOWLEDGE-OPERATOR"),
+    ],
+)
+def test_a_measurement_that_no_rule_could_compare_is_refused(key: str, table: str, cells: Row, code: str) -> None:
+    """A rule that compares a value reads one and says how, or the tables are refused."""
+    column = "key" if table == "triggers" else "trigger"
+    at = next(n for n, row in enumerate(TABLES[table]) if row[column] == key)
+    with pytest.raises(KnowledgeError) as caught:
+        knowledge.build(broken(table, lambda row: {**row, **cells}, at), terminology.load())
+    assert caught.value.code == code
 
 
 def test_a_column_that_is_gone_is_named() -> None:

@@ -3,12 +3,15 @@
 from datetime import date
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fhir_adapters.canonical import MedicationCourse
 from tests.fixtures.resources import (
     FLUOXETINE,
     RXNORM,
     SERTRALINE,
+    SNOMED,
     UCUM,
     Resource,
     adapted,
@@ -194,31 +197,7 @@ def dosage(amount: Resource, **repeat: object) -> list[Resource]:
 
 
 MG = {"value": 50, "unit": "mg", "system": UCUM, "code": "mg"}
-
-
-@pytest.mark.parametrize(
-    ("dosages", "expected"),
-    [
-        (dosage(MG, frequency=1, period=1, periodUnit="d"), 50),
-        (dosage(MG, frequency=2, period=1, periodUnit="d"), 100),
-        (dosage(MG, frequency=1, period=8, periodUnit="h"), 150),
-        (dosage(MG, frequency=1, period=1, periodUnit="wk"), 50 / 7),
-        (dosage({"value": 0.5, "unit": "g"}, frequency=1, period=1, periodUnit="d"), 500),
-        (dosage({"value": 2, "unit": "tablet"}, frequency=1, period=1, periodUnit="d"), None),
-        (dosage(MG, frequency=1, frequencyMax=2, period=1, periodUnit="d"), None),
-        (dosage(MG), None),
-        (dosage(MG, frequency=1, period=1, periodUnit="mo"), None),
-        (dosage({**MG, "value": -50}, frequency=1, period=1, periodUnit="d"), None),
-        ([{**dosage(MG, frequency=1, period=1, periodUnit="d")[0], "asNeededBoolean": True}], None),
-        (dosage(MG, frequency=1, period=1, periodUnit="d") * 2, None),
-        ([{"text": "50 mg daily"}], None),
-        ([], None),
-    ],
-)
-def test_a_dose_a_day_needs_milligrams_and_times(dosages: list[Resource], expected: float | None) -> None:
-    """Only an amount in mg or g with a plain timing is a daily dose."""
-    found = course(request("m", SERTRALINE, dosageInstruction=dosages)).dose_mg_per_day
-    assert found == (None if expected is None else pytest.approx(expected))
+DAILY = {"frequency": 1, "period": 1, "periodUnit": "d"}
 
 
 def test_the_latest_end_counts_for_a_stopped_course() -> None:
@@ -238,15 +217,14 @@ def test_the_latest_end_counts_for_a_stopped_course() -> None:
 
 def test_renewals_of_one_drug_are_one_course() -> None:
     """Two active orders of one drug are one course: the earliest start, the newest dose, both named."""
-    daily = {"frequency": 1, "period": 1, "periodUnit": "d"}
     found = course(
         request(
             "new",
             SERTRALINE,
             authoredOn="2026-08-01",
-            dosageInstruction=dosage({**MG, "value": 100}, **daily),
+            dosageInstruction=dosage({**MG, "value": 100}, **DAILY),
         ),
-        request("old", SERTRALINE, authoredOn="2026-05-01", dosageInstruction=dosage(MG, **daily)),
+        request("old", SERTRALINE, authoredOn="2026-05-01", dosageInstruction=dosage(MG, **DAILY)),
     )
     assert (found.start, found.dose_mg_per_day) == (date(2026, 5, 1), 100)
     assert found.source.reference == "MedicationRequest/new"
@@ -263,3 +241,193 @@ def test_courses_with_a_gap_stay_apart() -> None:
         )
     ).patient.medications
     assert len(found) == 2
+
+
+def dispense(id_: str, drug: Resource, **fields: object) -> Resource:
+    """A drug handed over on the first of November."""
+    return {
+        "resourceType": "MedicationDispense",
+        "id": id_,
+        "status": "completed",
+        "subject": {"reference": "Patient/p1"},
+        "medicationCodeableConcept": drug,
+        "whenHandedOver": "2026-11-01",
+        **fields,
+    }
+
+
+def administration(id_: str, drug: Resource, **fields: object) -> Resource:
+    """A drug given on the twentieth of November."""
+    return {
+        "resourceType": "MedicationAdministration",
+        "id": id_,
+        "status": "completed",
+        "subject": {"reference": "Patient/p1"},
+        "medicationCodeableConcept": drug,
+        "effectiveDateTime": "2026-11-20",
+        **fields,
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"daysSupply": {"value": 30, "unit": "day", "code": "d"}}, ("stopped", date(2026, 12, 1))),
+        ({"daysSupply": {"value": 2, "unit": "wk", "code": "wk"}}, ("stopped", date(2026, 11, 15))),
+        ({"daysSupply": {"value": 30}}, ("stopped", date(2026, 12, 1))),
+        ({"daysSupply": {"value": 30, "comparator": "<"}}, ("unknown", None)),
+        ({"daysSupply": {"value": 30, "unit": "mo", "code": "mo"}}, ("unknown", None)),
+        ({}, ("unknown", None)),
+        ({"status": "in-progress", "daysSupply": {"value": 30}}, ("unknown", None)),
+        ({"whenHandedOver": "2026-11", "daysSupply": {"value": 30}}, ("stopped", date(2026, 12, 30))),
+    ],
+)
+def test_a_drug_handed_over_lasts_as_long_as_its_supply(
+    fields: dict[str, object], expected: tuple[str, date | None]
+) -> None:
+    """A dispensed drug may be taken to the last day of its supply; without one nobody knows."""
+    found = course(dispense("d", SERTRALINE, **fields))
+    assert (found.taking, found.stop) == expected
+
+
+@pytest.mark.parametrize(
+    ("resource", "reason"),
+    [
+        (dispense("d", SERTRALINE, status="declined"), "declined"),
+        (dispense("d", SERTRALINE, status="cancelled"), "cancelled"),
+        (administration("a", SERTRALINE, status="not-done"), "not-done"),
+    ],
+)
+def test_a_drug_that_was_not_given_is_refused_by_name(resource: Resource, reason: str) -> None:
+    """Dispenses and administrations that did not happen are no drug that is taken."""
+    found = adapted(resource).patient
+    assert found.medications == ()
+    assert [one.reason for one in found.refusals] == [reason]
+
+
+def test_a_drug_given_once_is_over_on_that_day() -> None:
+    """An administration alone never says that the drug goes on."""
+    found = course(administration("a", SERTRALINE))
+    assert (found.taking, found.start, found.stop) == ("stopped", date(2026, 11, 20), date(2026, 11, 20))
+
+
+def test_monthly_supplies_are_one_course() -> None:
+    """Supplies without a day between them are one course from the first to the end of the last."""
+    days = {"daysSupply": {"value": 30, "unit": "d", "code": "d"}}
+    first = dispense("d1", SERTRALINE, whenHandedOver="2026-10-02", **days)
+    found = course(dispense("d2", SERTRALINE, **days), first)
+    assert (found.start, found.stop) == (date(2026, 10, 2), date(2026, 12, 1))
+
+
+def test_a_supply_at_home_counts_as_present_antidepressant() -> None:
+    """With only a dispense on file, the days on the antidepressant count from the day it was handed over."""
+    days = {"daysSupply": {"value": 30, "unit": "d", "code": "d"}}
+    found = adapted(dispense("d", SERTRALINE, **days)).features
+    assert found.number("antidepressant_days") == 21
+    assert found.number("antidepressant_trials") == 0
+
+
+def test_simultaneous_orders_of_one_drug_name_each_other() -> None:
+    """Two orders in force for one drug are one course that names the other as a duplicate."""
+    found = course(
+        request("new", SERTRALINE, authoredOn="2026-08-01"), request("old", SERTRALINE, authoredOn="2026-05-01")
+    )
+    assert found.duplicates == ("MedicationRequest/old",)
+
+
+@pytest.mark.parametrize("intent", ["instance-order", "filler-order", "reflex-order"])
+def test_a_chain_of_orders_is_one_course_and_no_duplicate(intent: str) -> None:
+    """What fills or repeats an order is the order's own course."""
+    chain = (request("o", SERTRALINE, intent="original-order"), request("i", SERTRALINE, intent=intent))
+    assert course(*chain).duplicates == ()
+
+
+def test_an_ended_order_is_no_duplicate() -> None:
+    """Only orders in force are duplicates of each other."""
+    found = adapted(request("new", SERTRALINE), request("old", SERTRALINE, status="completed")).patient.medications
+    assert [one.duplicates for one in found] == [(), ()]
+
+
+def test_a_statement_that_disagrees_stays_beside_the_order() -> None:
+    """An order of 100 mg and a statement of 50 mg are two courses; none is chosen and nothing is averaged."""
+    ordered = request("m", SERTRALINE, dosageInstruction=dosage({**MG, "value": 100}, **DAILY))
+    said = statement("s", SERTRALINE, effectiveDateTime="2026-09-01", dosage=dosage(MG, **DAILY))
+    found = adapted(ordered, said).patient.medications
+    assert sorted(one.dose_mg_per_day or 0 for one in found) == [50, 100]
+
+
+def test_a_statement_that_agrees_joins_the_order() -> None:
+    """An order and a statement of one dose are one course, and no duplicate."""
+    ordered = request("m", SERTRALINE, dosageInstruction=dosage(MG, **DAILY))
+    said = statement("s", SERTRALINE, effectiveDateTime="2026-09-01", dosage=dosage(MG, **DAILY))
+    assert course(ordered, said).duplicates == ()
+
+
+def route(*codings: tuple[str, str], text: str | None = None) -> list[Resource]:
+    """One dosage with a route."""
+    coded = [{"system": system, "code": code} for system, code in codings]
+    return [{"route": {"coding": coded, **({"text": text} if text else {})}}]
+
+
+V3_ROUTE = "http://terminology.hl7.org/CodeSystem/v3-RouteOfAdministration"
+
+
+@pytest.mark.parametrize(
+    ("dosages", "expected"),
+    [
+        (route((SNOMED, "26643006")), "oral"),
+        (route((V3_ROUTE, "PO")), "oral"),
+        (route(text="By mouth"), "oral"),
+        (route(text="Intramuscular"), "intramuscular"),
+        (route((SNOMED, "26643006"), (SNOMED, "47625008")), None),
+        (route((SNOMED, "26643006")) + route((SNOMED, "47625008")), None),
+        (route(text="per gastrostomy"), None),
+        ([], None),
+    ],
+)
+def test_the_route_is_read_where_all_say_the_same(dosages: list[Resource], expected: str | None) -> None:
+    """A route is known by code or text, and two routes are none."""
+    assert course(request("m", SERTRALINE, dosageInstruction=dosages)).route == expected
+
+
+def test_two_routes_are_two_courses() -> None:
+    """Tablets and injections of one drug stay apart."""
+    oral = request("o", SERTRALINE, dosageInstruction=route((SNOMED, "26643006")))
+    injected = request("i", SERTRALINE, dosageInstruction=route((SNOMED, "255559005")))
+    assert {one.route for one in adapted(oral, injected).patient.medications} == {"oral", "intramuscular"}
+
+
+def test_steps_end_with_the_last_of_them() -> None:
+    """A course of several dosages ends on the last day of the latest one, and has no one dose."""
+    steps = [
+        {"sequence": place, "timing": {"repeat": {"boundsPeriod": {"start": start, "end": end}}}}
+        for place, (start, end) in enumerate([("2026-08-01", "2026-08-14"), ("2026-08-15", "2026-09-30")], 1)
+    ]
+    found = course(request("m", SERTRALINE, status="stopped", dosageInstruction=steps))
+    assert (found.stop, found.dose_mg_per_day) == (date(2026, 9, 30), None)
+
+
+def test_a_dose_that_cannot_be_read_says_why() -> None:
+    """The reason why a dosage gave no milligrams a day is on record under the resource's own element."""
+    words = [{"text": "taper as directed"}]
+    found = adapted(request("m", SERTRALINE, dosageInstruction=words), statement("s", SERTRALINE, dosage=words)).patient
+    assert [(one.path, one.reason) for one in found.refusals] == [
+        ("dosageInstruction", "dose-text-not-understood"),
+        ("dosage", "dose-text-not-understood"),
+    ]
+    assert found.lists["medications"] == "supplied"
+
+
+@given(st.permutations(range(6)))
+def test_the_order_of_entries_changes_no_course(order: list[int]) -> None:
+    """Courses, duplicates and joins are the same whatever the order of the resources."""
+    resources = [
+        request("a", SERTRALINE, authoredOn="2026-01-01"),
+        request("b", SERTRALINE, authoredOn="2026-06-01"),
+        statement("c", SERTRALINE, effectiveDateTime="2026-06-01"),
+        dispense("d", SERTRALINE, daysSupply={"value": 30, "code": "d"}),
+        dispense("e", SERTRALINE, whenHandedOver="2026-01-01", daysSupply={"value": 30, "code": "d"}),
+        request("f", FLUOXETINE),
+    ]
+    found = adapted(*(resources[place] for place in order)).patient.medications
+    assert found == adapted(*resources).patient.medications

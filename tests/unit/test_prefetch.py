@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from fhir_adapters.profile import Profile, load
 from service.cds.discovery import Template
 from service.ehr import prefetch
 from service.ehr.transport import EhrRefused
@@ -18,6 +19,7 @@ CONSENTS = Template("consents", "Consent?patient={{context.patientId}}", require
 STATEMENTS = Template("statements", "MedicationStatement?patient={{context.patientId}}", required=False, holds="x")
 ALL = (PATIENT, CONDITIONS, CONSENTS, STATEMENTS)
 EMPTY = b'{"resourceType":"Bundle","type":"searchset"}'
+BASE = load("base-r4")
 FAILED = b'{"resourceType":"OperationOutcome","issue":[]}'
 
 
@@ -33,9 +35,13 @@ class Ehr:
         """Answer a read."""
         return (await self.search(reference, token))[0]
 
-    async def search(self, query: str, token: str | None = None) -> list[bytes]:
+    def relative(self, reference: str) -> str:
+        """Return a reference, all of which are relative here."""
+        return reference
+
+    async def search(self, query: str, token: str | None = None, *, post: bool = False) -> list[bytes]:
         """Answer a search."""
-        self.asked.append((query, token))
+        self.asked.append((f"POST {query}" if post else query, token))
         await asyncio.sleep(self._delay_s)
         found = self._pages[query.partition("?")[0]]
         if isinstance(found, Exception):
@@ -43,9 +49,11 @@ class Ehr:
         return found
 
 
-def complete(given: Mapping[str, bytes], ehr: Ehr | None, token: str | None = None) -> Mapping[str, bytes]:
+def complete(
+    given: Mapping[str, bytes], ehr: Ehr | None, token: str | None = None, profile: Profile = BASE
+) -> Mapping[str, bytes]:
     """Complete a prefetch."""
-    return asyncio.run(prefetch.complete(given, ALL, "p1", ehr, token))  # type: ignore[arg-type]
+    return asyncio.run(prefetch.complete(given, ALL, "p1", ehr, token, profile))  # type: ignore[arg-type]
 
 
 WHOLE: dict[str, list[bytes] | Exception] = {
@@ -138,7 +146,7 @@ def test_a_slow_ehr_ends_with_the_budget(monkeypatch: pytest.MonkeyPatch) -> Non
     async def timed() -> float:
         started = asyncio.get_running_loop().time()
         with pytest.raises(Precondition):
-            await prefetch.complete({}, ALL, "p1", Ehr(WHOLE, delay_s=30), None)  # type: ignore[arg-type]
+            await prefetch.complete({}, ALL, "p1", Ehr(WHOLE, delay_s=30), None, BASE)  # type: ignore[arg-type]
         return asyncio.get_running_loop().time() - started
 
     assert asyncio.run(timed()) < 1
@@ -150,7 +158,7 @@ def test_searches_run_side_by_side() -> None:
 
     async def timed() -> float:
         started = asyncio.get_running_loop().time()
-        await prefetch.complete({}, ALL, "p1", ehr, None)
+        await prefetch.complete({}, ALL, "p1", ehr, None, BASE)
         return asyncio.get_running_loop().time() - started
 
     assert asyncio.run(timed()) < 0.25
@@ -160,3 +168,41 @@ def test_a_fault_of_ours_is_not_taken_for_the_ehrs() -> None:
     """An unforeseen error in a fetch is raised, not swallowed as a missing key."""
     with pytest.raises(ZeroDivisionError):
         complete({}, Ehr(WHOLE | {"Consent": ZeroDivisionError()}))
+
+
+def test_the_profile_says_how_and_what_is_asked() -> None:
+    """A type that the EHR does not have is not asked for; nobody takes its absence for a failure."""
+    ehr = Ehr(WHOLE | {"MedicationStatement": ZeroDivisionError()})
+    found = complete({"patient": b"{}", "conditions": EMPTY}, ehr, profile=load("epic-r4"))
+    assert found.keys() == {"patient", "conditions", "consents"}
+    assert [query for query, _ in ehr.asked] == ["Consent?patient=p1"]
+
+
+def test_a_required_type_that_the_ehr_does_not_have_stops_the_call() -> None:
+    """A required list that the profile says cannot be asked for is named, as one that cannot be read."""
+    needed = (Template("consents", "Consent?patient={{context.patientId}}", required=True, holds="x"),)
+    with pytest.raises(Precondition) as caught:
+        asyncio.run(prefetch.complete({}, needed, "p1", Ehr(WHOLE), None, load("base-dstu2")))  # type: ignore[arg-type]
+    assert "prefetch.consents" in caught.value.message
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_medications_are_read_for_sent_and_for_fetched_lists(sent: bool) -> None:
+    """What a list refers to and does not hold is read, whether the EHR sent the list or it was fetched."""
+    order = b'{"resourceType":"MedicationRequest","id":"r","medicationReference":{"reference":"Medication/m"}}'
+    orders = b'{"resourceType":"Bundle","type":"searchset","entry":[{"resource":' + order + b"}]}"
+    drug = b'{"resourceType":"Medication","id":"m"}'
+    ehr = Ehr({"MedicationRequest": [orders], "Medication/m": [drug]})
+    wanted = (Template("medications", "MedicationRequest?patient={{context.patientId}}", required=True, holds="x"),)
+    given = {"medications": orders} if sent else {}
+    found = asyncio.run(prefetch.complete(given, wanted, "p1", ehr, "t", BASE))  # type: ignore[arg-type]
+    assert [entry["resource"]["id"] for entry in json.loads(found["medications"])["entry"]] == ["r", "m"]
+    assert ehr.asked[-1] == ("Medication/m", "t")
+
+
+def test_without_an_ehr_to_ask_nothing_is_followed() -> None:
+    """A call that names no fhirServer keeps its list as it was sent."""
+    orders = b'{"resourceType":"MedicationRequest","id":"r","medicationReference":{"reference":"Medication/m"}}'
+    wanted = (Template("medications", "MedicationRequest?patient={{context.patientId}}", required=True, holds="x"),)
+    found = asyncio.run(prefetch.complete({"medications": orders}, wanted, "p1", None, None, BASE))
+    assert found["medications"] is orders

@@ -20,6 +20,7 @@ CLINICAL = (
     fhir.allergy(),
     fhir.response(),
     fhir.consent(),
+    fhir.family(),
 )
 
 
@@ -253,11 +254,11 @@ def test_an_id_that_is_none_is_not_shown() -> None:
 @pytest.mark.parametrize(
     ("resource", "repairs"),
     [
-        (fhir.observation(category={"text": "laboratory"}), ("wrap-list",)),
+        (fhir.observation(note={"text": "fasting"}), ("wrap-list",)),
         (fhir.observation(code=[{"coding": {"code": "2951-2"}}]), ("unwrap-list", "wrap-list")),
         (fhir.observation(valueQuantity={"value": "139.5", "unit": "mmol/L"}), ("number-from-string",)),
         (fhir.observation(status="final "), ("trim",)),
-        (fhir.observation(category=None), ("drop-null",)),
+        (fhir.observation(note=None), ("drop-null",)),
         (fhir.observation(valueInteger=12.0), ("integer-from-decimal",)),
     ],
 )
@@ -279,9 +280,9 @@ def test_a_repaired_value_is_the_value() -> None:
 
 def test_repairs_that_the_profile_forbids_are_not_made() -> None:
     """Without its repair a resource that needs it is refused."""
-    value = raw(bundle(fhir.patient(), fhir.observation(category={"text": "laboratory"})))
+    value = raw(bundle(fhir.patient(), fhir.observation(note={"text": "fasting"})))
     chart = reader.read(value, repairs=frozenset())
-    assert _only(chart) == ("Observation/o1", "category", "unreadable")
+    assert _only(chart) == ("Observation/o1", "note", "unreadable")
 
 
 def test_a_name_never_costs_the_patient() -> None:
@@ -296,44 +297,112 @@ def test_nulls_that_keep_a_place_are_passed_over() -> None:
     """A null among given names keeps the place of an extension and is no name."""
     chart = reader.read(raw(fhir.patient(name=[{"given": [None, "Ann"]}])))
     assert chart.patient is not None
-    assert chart.patient.name[0].given == ["Ann"]
+    assert chart.patient.name[0].given == ("Ann",)
 
 
 # ---- versions
 
+ORDER = {
+    "resourceType": "MedicationOrder",
+    "id": "m1",
+    "status": "active",
+    "patient": fhir.SUBJECT,
+    "medicationCodeableConcept": {"text": "sertraline 50 MG Oral Tablet"},
+}
+BARE = {name: value for name, value in fhir.condition().items() if name != "clinicalStatus"}
+
+OTHERS = [
+    (ORDER, "DSTU2"),
+    (fhir.statement(wasNotTaken=True), "DSTU2"),
+    (fhir.condition(patient=fhir.SUBJECT), "DSTU2"),
+    (fhir.allergy(substance={"text": "x"}), "DSTU2"),
+    (fhir.response(group={}), "DSTU2"),
+    (fhir.observation(comments="x"), "DSTU2"),
+    (fhir.statement(taken="n"), "STU3"),
+    (fhir.request(context={"reference": "Encounter/1"}), "STU3"),
+    (fhir.request(requester={"agent": {"reference": "Practitioner/1"}}), "STU3"),
+    (fhir.condition(clinicalStatus="active", context={}), "STU3"),
+    (BARE | {"assertedDate": "2026"}, "STU3"),
+    (fhir.allergy(verificationStatus="confirmed", clinicalStatus="active"), "STU3"),
+    (fhir.observation(comment="x"), "STU3"),
+    (fhir.consent() | {"except": [{}]}, "STU3"),
+    (fhir.medication(isBrand=True, isOverTheCounter=False), "STU3"),
+    (fhir.request(medication={"concept": {"text": "x"}}), "R5"),
+    (fhir.request(status="ended"), "R5"),
+    (fhir.statement(adherence={}), "R5"),
+    (fhir.allergy(type={"text": "allergy"}), "R5"),
+    (fhir.consent(decision="deny"), "R5"),
+    (fhir.medication(doseForm={}), "R5"),
+]
+READ = (
+    "observations",
+    "conditions",
+    "medication_requests",
+    "medication_statements",
+    "allergies",
+    "questionnaire_responses",
+    "consents",
+)
+
+
+@pytest.mark.parametrize(("resource", "version"), OTHERS)
+def test_other_versions_are_told_and_read(resource: Json, version: str) -> None:
+    """A resource of another version is told by its elements, read as what it says, and says where it came from."""
+    if resource["resourceType"] in ("Consent", "MedicationRequest") and version == "R5":
+        resource = resource | {"medicationCodeableConcept": None}
+    chart = _read(resource)
+    assert (chart.fhir_version, chart.refusals) == (version, ())
+    kind = "MedicationRequest" if resource["resourceType"] == "MedicationOrder" else resource["resourceType"]
+    assert f"from-{version.lower()}" in chart.repairs[f"{kind}/{resource['id']}"]
+    assert len([one for name in READ for one in getattr(chart, name)]) + len(chart.medications) == 1
+
 
 @pytest.mark.parametrize(
-    ("resource", "version", "path"),
+    ("told", "assumed", "version"),
     [
-        ({"resourceType": "MedicationOrder", "id": "m1"}, "dstu2", "resourceType"),
-        (fhir.statement(wasNotTaken=True), "dstu2", "wasNotTaken"),
-        (fhir.condition(patient=fhir.SUBJECT), "dstu2", "patient"),
-        (fhir.allergy(substance={"text": "x"}), "dstu2", "substance"),
-        (fhir.response(group={}), "dstu2", "group"),
-        (fhir.observation(comments="x"), "dstu2", "comments"),
-        (fhir.statement(taken="n"), "stu3", "taken"),
-        (fhir.request(context={"reference": "Encounter/1"}), "stu3", "context"),
-        (fhir.request(requester={"agent": {"reference": "Practitioner/1"}}), "stu3", "requester.agent"),
-        (fhir.condition(clinicalStatus="active"), "stu3", "clinicalStatus"),
-        (fhir.condition(clinicalStatus=None, assertedDate="2026"), "stu3", "assertedDate"),
-        (fhir.allergy(verificationStatus="confirmed"), "stu3", "verificationStatus"),
-        (fhir.observation(comment="x"), "stu3", "comment"),
-        (fhir.response(questionnaire={"reference": "Questionnaire/1"}), "stu3", "questionnaire"),
-        (fhir.consent() | {"except": [{}]}, "stu3", "except"),
-        (fhir.medication(isBrand=True), "stu3", "isBrand"),
-        (fhir.request(medication={"concept": {"text": "x"}}), "r5", "medication"),
-        (fhir.statement(adherence={}), "r5", "adherence"),
-        (fhir.allergy(type={"text": "allergy"}), "r5", "type"),
-        (fhir.consent(decision="deny"), "r5", "decision"),
-        (fhir.medication(doseForm={}), "r5", "doseForm"),
+        ((), "R4", "R4"),
+        ((), "DSTU2", "DSTU2"),
+        ((), "STU3", "STU3"),
+        ((fhir.observation("o2", comment="x"),), "R4", "STU3"),
+        ((fhir.observation("o2", comments="x"),), "STU3", "DSTU2"),
+        ((fhir.observation("o2", note=[{"text": "x"}], interpretation=[{}]),), "R4", "R4"),
     ],
 )
-def test_other_versions_are_refused_by_name(resource: Json, version: str, path: str) -> None:
-    """A resource written in another FHIR version is never read as R4."""
-    chart = _read(resource)
-    assert _only(chart) == (f"{resource['resourceType']}/{resource['id']}", path, f"version-{version}")
-    assert "partial" in chart.lists.values()
-    assert chart.fhir_version == version.upper()
+def test_what_tells_no_version_follows_the_others(told: tuple[Json, ...], assumed: Any, version: str) -> None:
+    """A resource that tells no version is in the one that the others tell, else in the one that is assumed."""
+    chart = reader.read(raw(bundle(fhir.patient(), fhir.observation(), *told)), assumed=assumed)
+    expected = () if version == "R4" else (f"from-{version.lower()}",)
+    assert chart.repairs.get("Observation/o1", ()) == expected
+    assert chart.fhir_version == version
+
+
+def test_versions_that_disagree_are_reported() -> None:
+    """Two versions in one input are both read, named in order, and reported under the Bundle."""
+    chart = _read(fhir.request(reportedBoolean=True), fhir.observation(comment="x"), fhir.allergy())
+    assert chart.fhir_version == "R4+STU3"
+    assert _only(chart) == ("Bundle", "", "mixed-versions")
+    assert "partial" not in chart.lists.values()
+    assert chart.repairs == {"Observation/o1": ("from-stu3",)}
+
+
+def test_a_resource_of_no_version_is_refused() -> None:
+    """Elements that contradict each other make a resource unreadable, by name."""
+    chart = _read(fhir.statement(wasNotTaken=False, taken="y"))
+    assert _only(chart) == ("MedicationStatement/s1", "taken", "version-mixed")
+    assert chart.lists["medications"] == "partial"
+
+
+def test_old_orders_may_stand_alone_in_a_prefetch() -> None:
+    """A MedicationOrder by itself is what the key for orders may hold."""
+    assert len(_prefetch(medications=ORDER).medication_requests) == 1
+
+
+def test_versions_are_told_across_prefetch_values() -> None:
+    """One value in STU3 makes the values that tell nothing STU3, whatever their order."""
+    value = _searchset(fhir.observation(comment="x"))
+    chart = _prefetch(allergies=_searchset(fhir.allergy(clinicalStatus=None)), observations=value)
+    assert chart.fhir_version == "STU3"
+    assert "from-stu3" in chart.repairs["AllergyIntolerance/a1"]
 
 
 @pytest.mark.parametrize(
@@ -459,7 +528,7 @@ def test_medication_without_an_address() -> None:
     [
         (fhir.medication("in", code="x"), "contained.code", "unreadable"),
         (fhir.medication("in", status="entered-in-error"), "contained.status", "status-entered-in-error"),
-        (fhir.medication("in", isBrand=True), "contained.isBrand", "version-stu3"),
+        (fhir.medication("in", implicitRules="urn:x"), "contained.implicitRules", "modifier-extension"),
         ({"id": "in"}, "contained", "unreadable"),
     ],
 )
@@ -468,6 +537,136 @@ def test_contained_medication_that_cannot_be_read(contained: Json, path: str, re
     chart = _read(fhir.request(contained=[contained]))
     assert _only(chart) == ("MedicationRequest/m1", path, reason)
     assert chart.lists["medications"] == "partial"
+
+
+CONTAINERS = (fhir.request, fhir.statement, fhir.dispense, fhir.administration, fhir.medication)
+
+
+@pytest.mark.parametrize("make", CONTAINERS)
+def test_medications_inside_every_container(make: Any) -> None:
+    """Whatever names a drug may contain it; it is found in its owner only, read quickly or with care."""
+    for wrap in ({}, {"implicitRules": None}):
+        owner = make("x", contained=[fhir.medication("in")], **wrap)
+        chart = _read(owner)
+        reference = f"{owner['resourceType']}/x"
+        found = reader.medication_of(chart, reference, "#in")
+        assert found is not None
+        assert found.id == "in"
+        assert reader.medication_of(chart, f"{owner['resourceType']}/y", "#in") is None
+        assert chart.refusals == ()
+
+
+def test_a_medication_of_another_server_is_not_meant() -> None:
+    """An absolute reference does not find the Medication of the same id whose own address is another."""
+    value = bundle(fhir.patient(), fhir.medication("d1"), fhir.medication("d2"))
+    value["entry"][1]["fullUrl"] = "https://ehr.example/fhir/Medication/d1"
+    chart = reader.read(raw(value))
+    found = [
+        reader.medication_of(chart, "", f"https://{server}/fhir/Medication/{name}")
+        for server in ("ehr.example", "other.example")
+        for name in ("d1", "d2")
+    ]
+    assert [one.id if one else None for one in found] == ["d1", "d2", None, "d2"]
+
+
+def _reported(*items: Json, **changes: Any) -> Chart:
+    return _read(fhir.report(contained=list(items), **changes))
+
+
+def _item(identity: str, **changes: Any) -> Json:
+    return {
+        "resourceType": "Observation",
+        "id": identity,
+        "code": {"coding": [{"display": "Feeling nervous, anxious, or on edge"}]},
+        "valueCodeableConcept": {"coding": [{"code": "LA6569-3", "display": "Several days"}]},
+        **changes,
+    }
+
+
+def test_observations_inside_a_report() -> None:
+    """A contained Observation stands in the chart under its report, which says status and time where it does not."""
+    chart = _reported(_item("1"), _item("2", effectiveDateTime="2026-09-01", status="preliminary"))
+    first, second = chart.observations
+    assert (first.id, second.id) == ("DiagnosticReport/p1#1", "DiagnosticReport/p1#2")
+    assert [reader.reference_of(one) for one in chart.observations] == [first.id, second.id]
+    assert (first.status, first.effectiveDateTime) == ("final", "2026-10-01")
+    assert (second.status, second.effectiveDateTime) == ("preliminary", "2026-09-01")
+    assert chart.repairs == {"DiagnosticReport/p1#1": ("from-report",)}
+    assert chart.diagnostic_reports[0].contained == ()
+
+
+@pytest.mark.parametrize(
+    ("item", "changes", "count", "reason"),
+    [
+        (_item("1", status="entered-in-error"), {}, 0, "status-entered-in-error"),
+        (_item("1"), {"status": "entered-in-error"}, 0, "status-entered-in-error"),
+        (_item("1", subject={"reference": "Patient/p2"}), {}, 0, "subject-another-patient"),
+        (_item("1"), {"subject": {"reference": "Patient/p2"}}, 0, "subject-another-patient"),
+        (_item("1", valueInteger="x"), {}, 0, "unreadable"),
+        ({"resourceType": "Specimen", "id": "s"}, {}, 0, ""),
+        (_item("1", subject={"reference": "Patient/p1"}), {}, 1, ""),
+    ],
+)
+def test_observations_inside_a_report_that_do_not_count(item: Json, changes: Json, count: int, reason: str) -> None:
+    """What was never true, or is somebody else's, is refused inside a report as outside."""
+    chart = _reported(item, **changes)
+    assert len(chart.observations) == count
+    assert [refusal.reason for refusal in chart.refusals] == ([reason] if reason else [])
+
+
+# ---- other envelopes
+
+
+def test_parameters_are_opened_like_a_bundle() -> None:
+    """Resources in the parameters of an operation, and in their parts, are read."""
+    held = [{"resource": fhir.patient()}, {"part": [{"resource": fhir.observation()}, {"valueString": "x"}]}]
+    chart = reader.read(raw({"resourceType": "Parameters", "parameter": held}))
+    assert len(chart.observations) == 1
+    inner = {"resourceType": "Parameters", "parameter": held[1:]}
+    assert reader.read(raw(bundle(fhir.patient(), inner))).observations == chart.observations
+
+
+def test_parameters_that_cannot_be_opened_may_have_held_anything() -> None:
+    """Malformed Parameters make every supplied list partial."""
+    chart = _read({"resourceType": "Parameters", "parameter": 7}, fhir.allergy())
+    assert chart.lists["allergies"] == "partial"
+
+
+NUMBER = {"system": "https://fhir.nhs.uk/Id/nhs-number", "value": "9990548609"}
+IDENTIFIED = {"type": "Patient", "identifier": NUMBER}
+
+
+@pytest.mark.parametrize(
+    ("subject", "reason"),
+    [
+        (IDENTIFIED, ""),
+        (IDENTIFIED | {"reference": "urn:uuid:none"}, ""),
+        (IDENTIFIED | {"reference": "Patient/p2"}, "subject-another-patient"),
+        ({"identifier": NUMBER | {"value": "1"}}, "subject-unresolved"),
+        ({"identifier": {"value": "9990548609"}}, "subject-unresolved"),
+    ],
+)
+def test_a_subject_by_identifier(subject: Json, reason: str) -> None:
+    """A subject without an address is this patient when system and value of an identifier are this patient's."""
+    patient = fhir.patient(identifier=[{"value": "9990548609"}, NUMBER])
+    chart = reader.read(raw(bundle(patient, fhir.request(subject=subject))))
+    assert [refusal.reason for refusal in chart.refusals] == ([reason] if reason else [])
+
+
+def test_an_unreadable_identifier_never_costs_the_patient() -> None:
+    """A Patient whose identifier or name cannot be read is read without it."""
+    chart = reader.read(raw(fhir.patient(identifier=[{"value": 7}], name="x")))
+    assert chart.patient is not None
+    assert chart.repairs == {"Patient/p1": ("drop-identifier", "drop-name", "wrap-list")}
+
+
+def test_a_message_about_an_identified_patient() -> None:
+    """A message without a Patient is about the one identifier that its subjects have in common."""
+    message = bundle(fhir.dispense(subject=IDENTIFIED), {"resourceType": "MessageHeader"}, type="message")
+    chart = reader.read(raw(message))
+    assert (len(chart.dispenses), chart.refusals) == (1, ())
+    assert chart.patient is not None
+    assert chart.patient.id is None
 
 
 # ---- what says that more exists
@@ -479,7 +678,11 @@ NOTE = {"resourceType": "OperationOutcome", "issue": [{"severity": "information"
 HELD = {"resourceType": "OperationOutcome", "issue": [{"severity": "information", "code": "suppressed"}]}
 NEXT = [{"relation": "self", "url": "x"}, {"relation": "next", "url": "x"}]
 
+INCLUDED = _searchset(fhir.condition(), fhir.condition("c2"), total=2)
+INCLUDED["entry"][1]["search"] = {"mode": "include"}
+
 MORE = {
+    "total of matches": (INCLUDED, "partial"),
     "next link": (_searchset(fhir.condition(), link=NEXT), "partial"),
     "total": (_searchset(fhir.condition(), total=2), "partial"),
     "total reached": (_searchset(fhir.condition(), total=1), "supplied"),
@@ -529,6 +732,7 @@ def test_prefetch_keys_fill_their_lists() -> None:
         "observations": "supplied",
         "allergies": "not-supplied",
         "consents": "not-supplied",
+        "family_history": "not-supplied",
     }
     assert len(chart.observations) == 2
     assert len(chart.medication_statements) == 1
@@ -543,7 +747,7 @@ def test_prefetch_keys_fill_their_lists() -> None:
         ({"statements": _searchset(fhir.statement())}, "partial"),
         ({"statements": _searchset()}, "not-supplied"),
         ({"medications": FATAL, "statements": _searchset(fhir.statement())}, "partial"),
-        ({"medications": _searchset(fhir.request(context={}))}, "partial"),
+        ({"medications": _searchset(fhir.request(category="x"))}, "partial"),
     ],
 )
 def test_second_keys_of_a_list(values: dict[str, Any], state: str) -> None:

@@ -1,23 +1,38 @@
 """Rating scales in every shape."""
 
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from random import Random
+from typing import Any
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fhir_adapters import terminology
+from fhir_adapters.adapt import adapt
 from fhir_adapters.canonical import Adapted
-from fhir_adapters.scales import summed_items
+from fhir_adapters.profile import Profile, load
 from tests.fixtures.resources import (
+    AS_OF,
     FREQUENCY,
     LOINC,
     PHQ9,
+    SNOMED,
     Resource,
     adapted,
     concept,
     fixture,
     observation,
+    patient,
     quantity,
     response,
 )
 
+ORDINAL = "http://hl7.org/fhir/StructureDefinition/ordinalValue"
+WEIGHT = "http://hl7.org/fhir/StructureDefinition/itemWeight"
 ANSWERS = (2, 3, 2, 2, 1, 2, 2, 1, 1)  # 16
 
 
@@ -108,9 +123,27 @@ def test_components_are_summed() -> None:
 
 
 def test_eight_items_are_no_total() -> None:
-    """One item short, there is no total, and nothing is taken as zero."""
-    found = adapted(*items(*ANSWERS)[:8]).features.features["phq9_total"]
-    assert (found.status, found.reason) == ("missing", "not-recorded")
+    """One item short, there is no total, nothing is taken as zero, and the item that lacks is named."""
+    found = adapted(*items(*ANSWERS)[:8]).features
+    total, item = found.features["phq9_total"], found.features["phq9_item9"]
+    assert (total.status, total.reason) == ("refused", "items-missing")
+    assert total.source is not None
+    assert total.source.path == "without item9_self_harm"
+    assert (item.status, item.reason) == ("refused", "item-missing")
+
+
+def test_one_answer_alone_is_no_form_left_half() -> None:
+    """Item 9 sent by itself is read, and takes no total of another day away."""
+    total = observation("t", "44261-6", "2026-11-01", valueInteger=16)
+    found = adapted(total, *items(*ANSWERS)[8:]).features
+    assert (found.number("phq9_total"), found.number("phq9_item9")) == (16, 1)
+
+
+def test_two_items_are_a_phq2_that_takes_no_phq9_away() -> None:
+    """The first two items by themselves are the PHQ-2's, and an earlier PHQ-9 stands."""
+    total = observation("t", "44261-6", "2026-11-01", valueInteger=16)
+    screen = response("r", {f"/{code}": {"valueInteger": 1} for code in PHQ9[:2]})
+    assert adapted(total, screen).features.number("phq9_total") == 16
 
 
 def test_the_tenth_item_is_not_summed() -> None:
@@ -239,13 +272,496 @@ def test_two_totals_of_one_time_conflict() -> None:
     assert found.features.features["phq9_total"].status == "conflicting"
 
 
-@pytest.mark.parametrize(("scale", "count"), [("phq9", 9), ("gad7", 7), ("audit_c", 3), ("epds", 10)])
-def test_the_summed_items_come_from_the_table(scale: str, count: int) -> None:
-    """The items whose highest scores reach the total's are the instrument's own number of items."""
-    assert len(summed_items(terminology.load().scales[scale])) == count
+INSTRUMENTS = {
+    "phq9": "phq9_total",
+    "phq2": "phq2_total",
+    "gad7": "gad7_total",
+    "audit_c": "audit_c_total",
+    "mdq": "mdq_total",
+    "epds": "epds_total",
+    "isi": "isi_total",
+    "pcl5": "pcl5_total",
+    "ymrs": "ymrs_total",
+    "madrs": "madrs_total",
+    "hamd17": "hamd17_total",
+    "qids_sr16": "qids_total",
+    "qids_c16": "qids_total",
+}
+TABLES = terminology.load().scale_tables
+CODED = sorted({part.scale for part in TABLES.codes.values() if part.part == "total"} & set(INSTRUMENTS))
+NAMED = sorted({part.scale for part in TABLES.names.values() if part.part == "total"} & set(INSTRUMENTS))
 
 
-@pytest.mark.parametrize("scale", ["phq9_mds", "cssrs_screener", "phq2", "mdq"])
-def test_a_scale_without_all_its_items_in_the_table_is_not_summed(scale: str) -> None:
-    """No total is made up for a scale of which the table holds only some items."""
-    assert summed_items(terminology.load().scales[scale]) == ()
+def mapped(links: dict[str, str]) -> Profile:
+    """The base profile with a site's linkIds."""
+    return replace(load("base-r4"), link_ids=links)
+
+
+def adapted_by(profile: Profile, *resources: Resource) -> Adapted:
+    """One patient with these resources, read in a site's dialect."""
+    return adapt(json.dumps([patient(), *resources]).encode(), AS_OF, profile)
+
+
+def form(scale: str, score: Callable[[float], float]) -> tuple[Profile, Resource, float]:
+    """A response to every item of a scale by the site's own linkIds, and the total that it must have."""
+    keys = [key for domain in TABLES.scoring[scale] for one in domain.needed for key in one]
+    scores = {key: score(TABLES.parts[key[0]][key[1]].high or 0) for key in keys}
+    total = sum(max(scores[key] for one in domain.needed for key in one) for domain in TABLES.scoring[scale])
+    profile = mapped({f"q{place}": ".".join(key) for place, key in enumerate(keys)})
+    answers: dict[str, Resource] = {f"q{place}": {"valueInteger": int(scores[key])} for place, key in enumerate(keys)}
+    return profile, response("r", answers), total
+
+
+@pytest.mark.parametrize("scale", CODED)
+def test_every_coded_total_feeds_its_feature(scale: str) -> None:
+    """Each code of a total, LOINC or SNOMED CT, gives the feature of its scale."""
+    for (system, code), part in TABLES.codes.items():
+        if (part.scale, part.part) == (scale, "total"):
+            one = observation("t", code, code=concept(system, code), valueInteger=3)
+            assert adapted(one).features.number(INSTRUMENTS[scale]) == 3
+
+
+@pytest.mark.parametrize("scale", NAMED)
+def test_every_named_total_feeds_its_feature_from_text(scale: str) -> None:
+    """A total as text alone gives the feature and says so, whatever CPT code stands beside it."""
+    cpt = concept("http://www.ama-assn.org/go/cpt", "96127")
+    for name, part in TABLES.names.items():
+        if (part.scale, part.part) == (scale, "total"):
+            found = adapted(observation("t", "", code=cpt, valueString=f"{name} score: 3")).features
+            feature = found.features[INSTRUMENTS[scale]]
+            assert feature.value == 3
+            assert feature.source is not None
+            assert "total-from-text" in feature.source.repairs
+
+
+@pytest.mark.parametrize("scale", sorted(set(INSTRUMENTS) - {"phq2"}))
+def test_every_form_is_summed_as_its_table_says(scale: str) -> None:
+    """All items at their highest make the highest total, all at zero make zero, and ones what the domains give."""
+    for score in (lambda high: high, lambda high: 0, lambda high: 1):
+        profile, answered, total = form(scale, score)
+        assert adapted_by(profile, answered).features.number(INSTRUMENTS[scale]) == total
+    assert form(scale, lambda high: high)[2] == TABLES.parts[scale]["total"].high
+
+
+@pytest.mark.parametrize("scale", sorted(set(INSTRUMENTS) - {"phq2"}))
+def test_a_form_without_its_last_item_has_no_total(scale: str) -> None:
+    """One item short, every scale's total is refused and not a sum of what is there."""
+    profile, answered, _ = form(scale, lambda high: 1)
+    answered["item"].pop()
+    found = adapted_by(profile, answered).features.features[INSTRUMENTS[scale]]
+    assert (found.status, found.reason) == ("refused", "items-missing")
+
+
+def test_qids_asks_for_less_appetite_or_for_more() -> None:
+    """QIDS scores the highest of a domain, and needs one of each pair on appetite and weight."""
+    profile, answered, _ = form("qids_sr16", lambda high: 1)
+    keep = [item for item in answered["item"] if item["linkId"] not in ("q6", "q8")]
+    keep[0]["answer"] = [{"valueInteger": 3}]
+    assert adapted_by(profile, answered | {"item": keep}).features.number("qids_total") == 11
+    less = [item for item in keep if item["linkId"] not in ("q5", "q6")]
+    assert adapted_by(profile, answered | {"item": less}).features.features["qids_total"].reason == "items-missing"
+
+
+@pytest.mark.parametrize(
+    ("text", "reading"),
+    [
+        ("PHQ-9 score: 14", ("present", 14)),
+        ("PHQ-9 = 14/27.", ("present", 14)),
+        ("phq9 total score is 14 out of 27", ("present", 14)),
+        ("PHQ-9 14/24", ("refused", "maximum-disagrees")),
+        ("PHQ-9: 28", ("refused", "implausible")),
+        ("PHQ-9", ("missing", "not-recorded")),
+        ("PHQ 9", ("missing", "not-recorded")),
+        ("PHQ-914", ("missing", "not-recorded")),
+        ("PHQ-9: 10-14", ("missing", "not-recorded")),
+        ("PHQ-9 score: 14 (moderate)", ("missing", "not-recorded")),
+        ("no PHQ-9 score: 14", ("missing", "not-recorded")),
+        ("PHQ-8 score: 14", ("missing", "not-recorded")),
+        ("PHQ-9 item 9: 2", ("missing", "not-recorded")),
+    ],
+)
+@pytest.mark.parametrize("where", ["valueString", "note", "known code"])
+def test_a_text_is_a_total_only_if_it_is_nothing_else(text: str, reading: tuple[str, object], where: str) -> None:
+    """Free text is read by an exact form of words or not at all."""
+    fields: Resource = {"note": [{"text": text}]} if where == "note" else {"valueString": text}
+    code = "44261-6" if where == "known code" else "10164-2"
+    found = adapted(observation("t", code, **fields)).features.features["phq9_total"]
+    expected = ("refused", "value-is-text") if where == "known code" and reading[0] == "missing" else reading
+    if where == "known code" and text == "PHQ-8 score: 14":
+        expected = ("refused", "codes-disagree")
+    assert (found.status, found.value if found.value is not None else found.reason) == expected
+
+
+@pytest.mark.parametrize("status", ["cancelled", "entered-in-error", "preliminary", "unknown", None])
+def test_a_text_of_no_result_is_no_total(status: str | None) -> None:
+    """Notes on results that do not count are not read."""
+    one = observation("t", "10164-2", status=status, note=[{"text": "PHQ-9 score: 14"}])
+    assert adapted(one).patient.scales == ()
+
+
+@pytest.mark.parametrize(
+    ("code", "repair"),
+    [
+        ({"coding": [{"code": "44261-6"}]}, "system-missing"),
+        ({"coding": [{"system": LOINC, "display": "PHQ-9"}]}, "code-from-display"),
+        ({"text": "Patient Health Questionnaire 9 item total score"}, "code-from-text"),
+        ({"text": "PHQ-9"}, "code-from-text"),
+    ],
+)
+def test_a_total_without_a_whole_code_is_known_by_what_is_certain(code: Resource, repair: str) -> None:
+    """A code without its system, a LOINC display without its code and an instrument's name each say what it is."""
+    found = adapted(observation("t", "", code=code, valueInteger=14)).features.features["phq9_total"]
+    assert found.value == 14
+    assert found.source is not None
+    assert found.source.repairs == (repair,)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        {"coding": [{"display": "PHQ-9"}]},
+        {"coding": [{"system": "http://example.org/flowsheet", "display": "PHQ-9"}]},
+        {"coding": [{"system": "http://example.org/flowsheet", "code": "44261-6"}]},
+        {"text": "Trouble relaxing"},
+        {"text": "PHQ"},
+        {},
+    ],
+)
+def test_a_name_that_could_be_anything_is_not_guessed(code: Resource) -> None:
+    """Words of other systems, an item's words alone and half names say nothing."""
+    assert adapted(observation("t", "", code=code, valueInteger=2)).patient.scales == ()
+
+
+GAD7 = (
+    *("Feeling nervous, anxious or on edge", "Not being able to stop or control worrying"),
+    *("Worrying too much about different things", "Trouble relaxing"),
+    *("Being so restless that it is hard to sit still", "Becoming easily annoyed or irritable"),
+    "Feeling afraid as if something awful might happen",
+)
+
+
+def report(*, status: str = "final", score: str = "Several days", **fields: Any) -> Resource:
+    """A GAD-7 as a report with its items inside, known by their displays."""
+    inside: list[Resource] = [
+        {
+            "resourceType": "Observation",
+            "id": f"g{place}",
+            "code": {"coding": [{"system": LOINC, "display": name}]},
+            "valueCodeableConcept": {"coding": [{"system": LOINC, "display": score}]},
+        }
+        for place, name in enumerate(GAD7)
+    ]
+    return {
+        "resourceType": "DiagnosticReport",
+        "id": "d",
+        "status": status,
+        "subject": {"reference": "Patient/p1"},
+        "effectiveDateTime": "2026-11-10",
+        "code": {"coding": [{"system": LOINC, "display": "Generalized anxiety disorder 7 item (GAD-7)"}]},
+        "contained": inside,
+        **fields,
+    }
+
+
+def test_items_inside_a_report_are_read_by_their_displays() -> None:
+    """Seen in OpenEMR: contained items whose LOINC codings hold names only make a total of the report's day."""
+    found = adapted(report())
+    assert found.features.number("gad7_total") == 7
+    assert {one.effective for one in found.patient.scales} == {date(2026, 11, 10)}
+    assert adapted(report(status="entered-in-error")).patient.scales == ()
+
+
+@pytest.mark.parametrize(
+    ("answer", "value"),
+    [
+        ({"extension": [{"url": ORDINAL, "valueDecimal": 2}], "code": "x"}, 2),
+        ({"extension": [{"url": WEIGHT, "valueDecimal": 2}], "code": "x"}, 2),
+        ({"extension": [{"url": ORDINAL, "valueDecimal": 2}], "system": LOINC, "code": "LA6570-1"}, 2),
+        ({"extension": [{"url": ORDINAL, "valueDecimal": 3}], "system": LOINC, "code": "LA6570-1"}, "codes-disagree"),
+        ({"extension": [{"url": ORDINAL, "valueDecimal": 7}], "code": "x"}, "implausible"),
+        ({"extension": [{"url": "http://example.org/rank", "valueDecimal": 2}], "code": "x"}, "answer-unknown"),
+        ({"code": "Nearly-every-day", "display": "Nearly every day"}, 3),
+        ({"system": "http://example.org/a", "code": "3", "display": "3 - Nearly every day"}, 3),
+        ({"system": "http://example.org/a", "code": "3", "display": "2 - Nearly every day"}, "answers-disagree"),
+        ({"system": "http://example.org/a", "code": "3", "display": "Nearly every day (3)"}, 3),
+        ({"system": "http://example.org/a", "code": "3", "display": "Almost every day"}, "answer-unknown"),
+        ({"system": LOINC, "code": "LA9999-9", "display": "Nearly every day"}, "answer-unknown"),
+        ({"system": LOINC, "code": "LA6270-8", "display": "Not at all"}, "answer-unknown"),
+        ({"system": LOINC, "code": "LA30122-8"}, "not-answered"),
+    ],
+)
+def test_a_coded_answer_is_read_by_code_ordinal_or_exact_words(answer: Resource, value: object) -> None:
+    """A code, an ordinal beside it or a site's code with a list's exact words score alike; doubt is refused."""
+    found = adapted(response("r", {"/44260-8": {"valueCoding": answer}})).features.features["phq9_item9"]
+    assert (found.value if found.value is not None else found.reason) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("Several days", 1),
+        ("several  days.", 1),
+        ("1 - Several days", 1),
+        ("often", "value-is-text"),
+        ("no", "value-is-text"),
+    ],
+)
+def test_a_written_answer_is_read_by_exact_words(text: str, value: object) -> None:
+    """valueString answers are a list's own words, or a number, or nothing."""
+    found = adapted(response("r", {"/44260-8": {"valueString": text}})).features.features["phq9_item9"]
+    assert (found.value if found.value is not None else found.reason) == value
+
+
+def test_reversed_answers_score_as_the_table_says() -> None:
+    """EPDS item 10 "Never" is 0, and item 1 "Not at all" is 3: the words of each item score for it alone."""
+    answers = {"/71353-7": {"valueString": "Never"}, "/71344-6": {"valueString": "Not at all"}}
+    found = adapted(response("r", answers)).patient.scales
+    assert {one.part: one.value for one in found} == {"item10_self_harm": 0, "item1": 3}
+
+
+def test_a_site_says_what_its_link_ids_mean() -> None:
+    """A linkId of the profile's map is that part; one that holds another code too is neither."""
+    profile = mapped({"dead": "phq9.item9_self_harm", "/44250-9": "phq9.item9_self_harm"})
+    assert adapted_by(profile, response("r", {"dead": {"valueInteger": 2}})).features.number("phq9_item9") == 2
+    both = adapted_by(profile, response("r", {"/44250-9": {"valueInteger": 2}}))
+    assert both.patient.scales == ()
+    assert both.features.features["phq9_item9"].reason == "codes-disagree"
+
+
+@pytest.mark.parametrize(
+    ("definition", "value"),
+    [
+        ("http://loinc.org/44260-8", 2),
+        ("http://loinc.org/fhir/DataElement/44260-8", 2),
+        ("https://loinc.org/44260-8/", 2),
+        ("http://example.org/44260-8", None),
+    ],
+)
+def test_a_definition_at_loinc_names_the_item(definition: str, value: float | None) -> None:
+    """Item.definition holds the code where it is LOINC's address, and nowhere else."""
+    form = response("r", {})
+    form["item"] = [{"linkId": "9", "definition": definition, "answer": [{"valueInteger": 2}]}]
+    assert adapted(form).features.number("phq9_item9") == value
+
+
+def test_a_panel_says_which_form_it_is() -> None:
+    """Two items under the PHQ-2's panel make a PHQ-2 total; the same two beside seven others do not."""
+    panel: Resource = {
+        "id": "p",
+        "hasMember": [{"reference": f"Observation/i{place}"} for place in range(9)],
+    }
+    two = adapted(*items(*ANSWERS)[:2], observation("p", "55757-9", **panel))
+    assert two.features.number("phq2_total") == 5
+    assert two.features.features["phq9_total"].status == "missing"
+    nine = adapted(*items(*ANSWERS), observation("p", "44249-1", **panel)).features
+    assert (nine.number("phq9_total"), nine.features["phq2_total"].status) == (16, "missing")
+
+
+def test_a_teenagers_form_makes_no_adult_total() -> None:
+    """Items under the adolescent panel are not summed as a PHQ-9; its item 9 still reaches the crisis path."""
+    panel: Resource = {"hasMember": [{"reference": f"Observation/i{place}"} for place in range(9)]}
+    found = adapted(*items(*ANSWERS), observation("p", "89206-7", **panel)).features
+    assert found.features["phq9_total"].status == "missing"
+    assert found.number("phq9_item9") == 1
+
+
+@pytest.mark.parametrize("code", ["94328-2", "89204-2", "70272-0", "54654-9", "54677-0", "76504-0", "96762-0"])
+def test_other_totals_are_no_phq9(code: str) -> None:
+    """PHQ-8, the adolescent form, PHQ-4, the nursing-home forms and codes of other forms are not PHQ-9 totals."""
+    found = adapted(observation("t", code, valueInteger=9)).features
+    assert all(found.features[name].status == "missing" for name in ("phq9_total", "audit_c_total", "pcl5_total"))
+
+
+def test_two_administrations_of_a_day_stand_apart() -> None:
+    """Morning and evening forms keep their own totals, and the evening's is the feature."""
+    morning = items(*ANSWERS, when="2026-11-10T08:00:00Z")
+    evening = items(*(0,) * 9, start="e", when="2026-11-10T20:00:00Z")
+    found = adapted(*morning, *evening)
+    assert totals(found) == [0, 16]
+    assert found.features.number("phq9_total") == 0
+
+
+def test_a_total_of_another_hour_is_not_its_panels() -> None:
+    """A second recorded total of the day, at another moment than the panel, is another administration's."""
+    panel: Resource = {"hasMember": [{"reference": f"Observation/i{place}"} for place in range(9)], "valueInteger": 16}
+    when = "2026-11-10T08:00:00Z"
+    later = observation("t", "44261-6", "2026-11-10T20:00:00Z", valueInteger=5)
+    found = adapted(*items(*ANSWERS, when=when), observation("p", "44249-1", when, **panel), later)
+    assert totals(found) == [5, 16]
+    assert found.features.number("phq9_total") == 5
+
+
+SCREENER = ("93246-7", "93247-5", "93248-3", "93249-1", "93250-9")
+
+
+def screener(*answers: bool | None, **fields: Any) -> Resource:
+    """C-SSRS screener questions 1, 2, …; None is not asked."""
+    given = zip(SCREENER, answers, strict=False)
+    return response("c", {f"/{code}": {"valueBoolean": one} for code, one in given if one is not None}, **fields)
+
+
+@pytest.mark.parametrize(
+    ("answers", "value"),
+    [
+        ((False, False), 0),
+        ((False, False, False, False, False), 0),
+        ((True, False), 1),
+        ((True, True, False, False, False), 2),
+        ((True, True, True, False, False), 3),
+        ((True, True, True, True, False), 4),
+        ((True, True, True, True, True), 5),
+        ((False, True, False, False, True), 5),
+        ((None, None, None, None, True), 5),
+        ((False, False, False, True, False), 4),
+        ((False,), "items-missing"),
+        ((None, False), "items-missing"),
+        ((True, True), "items-missing"),
+        ((True, True, True), "items-missing"),
+        ((True, True, True, True), "items-missing"),
+        ((False, None, False, False, False), "items-missing"),
+    ],
+)
+def test_ideation_is_the_highest_yes_and_zero_only_when_all_that_was_asked_is_no(
+    answers: tuple[bool | None, ...], value: object
+) -> None:
+    """Questions 3 to 5 need no answer where question 2 is no; any other gap above the highest yes is unknown."""
+    found = adapted(screener(*answers)).features.features["cssrs_ideation"]
+    assert (found.value if found.value is not None else found.reason) == value
+
+
+@pytest.mark.parametrize("question", range(5))
+def test_an_unreadable_question_is_never_a_no(question: int) -> None:
+    """Each C-SSRS question that cannot be read leaves ideation unknown, by its reason."""
+    one = screener(*(place > 5 for place in range(5)))
+    one["item"][question]["answer"] = [{"valueString": "declined to say"}]
+    found = adapted(one).features.features["cssrs_ideation"]
+    assert (found.status, found.reason) == ("refused", "value-is-text")
+
+
+def test_the_latest_screener_counts() -> None:
+    """A later screener of no outweighs an earlier yes, and an unfinished one does not."""
+    early, late = screener(True, True, True, True, True), screener(False, False)
+    found = adapted(early | {"id": "e", "authored": "2026-10-01"}, late).features
+    assert found.number("cssrs_ideation") == 0
+    unfinished = adapted(early, late | {"id": "l", "authored": "2026-11-12", "status": "in-progress"}).features
+    assert unfinished.number("cssrs_ideation") == 5
+
+
+def test_the_most_severe_ideation_of_the_full_scale_counts() -> None:
+    """93293-9 by itself gives its level; against the questions of its day it is a conflict."""
+    full = observation("f", "93293-9", valueCodeableConcept=concept(LOINC, "LA30373-7"))
+    assert adapted(full).features.number("cssrs_ideation") == 4
+    assert adapted(full, screener(False, False)).features.features["cssrs_ideation"].status == "conflicting"
+
+
+@pytest.mark.parametrize(
+    ("ever", "recent", "value"),
+    [
+        (False, None, "none"),
+        (False, False, "none"),
+        (True, False, "lifetime"),
+        (True, True, "recent"),
+        (None, True, "recent"),
+        (True, None, "items-missing"),
+        (None, False, "items-missing"),
+        (False, True, "answers-disagree"),
+    ],
+)
+def test_behaviour_is_recent_lifetime_or_none(ever: bool | None, recent: bool | None, value: str) -> None:
+    """Question 6 and its three months tell behaviour; half an answer does not."""
+    answers = {"/93267-3": ever, "/93269-9": recent}
+    form = response("c", {link: {"valueBoolean": one} for link, one in answers.items() if one is not None})
+    found = adapted(form).features.features["cssrs_behaviour"]
+    assert (found.value if found.value is not None else found.reason) == value
+
+
+@pytest.mark.parametrize(("code", "level"), [("LA9194-7", 1), ("LA6751-7", 2), ("LA9193-9", 3)])
+def test_a_recorded_risk_level_is_kept(code: str, level: float) -> None:
+    """The recorded level stays as recorded: nothing here works one out."""
+    found = adapted(observation("c", "93374-7", valueCodeableConcept=concept(LOINC, code))).patient.scales
+    assert [(one.part, one.value) for one in found] == [("risk_level", level)]
+
+
+@pytest.mark.parametrize(
+    ("presence", "frequency", "value"),
+    [
+        ("LA32-8", None, 0),
+        ("LA33719-8", None, 0),
+        ("LA33-6", "LA10998-5", 1),
+        ("LA33-6", "LA11000-9", 3),
+        ("LA33-6", None, "frequency-missing"),
+        ("LA10996-9", None, "not-answered"),
+        ("LA33753-7", None, "not-answered"),
+    ],
+)
+def test_the_nursing_home_form_tells_item_nine(presence: str, frequency: str | None, value: object) -> None:
+    """Presence of no is a frequency of 0; presence of yes without its frequency, and no response, are unknown."""
+    told = [observation("p", "54652-3", valueCodeableConcept=concept(LOINC, presence))]
+    told += [observation("f", "54653-1", valueCodeableConcept=concept(LOINC, frequency))] if frequency else []
+    found = adapted(*told).features.features["phq9_item9"]
+    assert (found.value if found.value is not None else found.reason) == value
+
+
+@pytest.mark.parametrize(
+    ("fields", "scores"),
+    [
+        ({"valueCodeableConcept": concept(SNOMED, "428181000124104")}, [1]),
+        ({"valueCodeableConcept": concept(SNOMED, "428171000124102")}, [0]),
+        ({"valueBoolean": True}, []),
+        ({"valueBoolean": True, "status": "cancelled"}, []),
+    ],
+)
+def test_a_screening_result_is_no_total_and_a_flag_is_no_result(fields: Resource, scores: list[float]) -> None:
+    """73832-8 tells positive or negative by its codes; true may mean done, and cancelled means not done."""
+    found = adapted(observation("s", "73832-8", **fields))
+    assert [one.value for one in found.patient.scales] == scores
+    assert found.features.features["phq9_total"].status == "missing"
+
+
+def test_mdq_keeps_what_makes_it_positive() -> None:
+    """The 13 symptoms make the total; co-occurrence and problem are parts beside it, not points."""
+    profile, answered, _ = form("mdq", lambda high: 1)
+    links = {**profile.link_ids, "same": "mdq.co_occurrence", "trouble": "mdq.problem"}
+    answered["item"] += response("x", {"same": {"valueBoolean": True}, "trouble": {"valueString": "Serious problem"}})[
+        "item"
+    ]
+    found = adapted_by(mapped(links), answered)
+    assert found.features.number("mdq_total") == 13
+    kept = {one.part: one.value for one in found.patient.scales}
+    assert (kept["co_occurrence"], kept["problem"]) == (1, 3)
+
+
+@pytest.mark.parametrize("scale", sorted(TABLES.scoring))
+def test_a_scoring_reaches_its_scales_highest_total(scale: str) -> None:
+    """The domains of each scale at their highest add up to the total's range: none is forgotten or twice there."""
+    tops = [
+        max(TABLES.parts[key[0]][key[1]].high or 0 for one in domain.needed for key in one)
+        for domain in TABLES.scoring[scale]
+    ]
+    assert sum(tops) == TABLES.parts[scale]["total"].high
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    scores=st.lists(st.integers(0, 3), min_size=9, max_size=9),
+    shape=st.sampled_from(["alone", "panel", "components", "response"]),
+    order=st.randoms(use_true_random=False),
+)
+def test_every_shape_and_order_of_a_form_gives_its_sum(scores: list[int], shape: str, order: Random) -> None:
+    """PHQ-9 answers as Observations, panel, components or response, in any order, make the sum and the same item 9."""
+    single = items(*scores)
+    panel: Resource = {"hasMember": [{"reference": f"Observation/i{place}"} for place in range(9)]}
+    parts = [{"code": concept(LOINC, code), "valueInteger": one} for code, one in zip(PHQ9, scores, strict=True)]
+    answered = [(f"/{code}", {"valueInteger": one}) for code, one in zip(PHQ9, scores, strict=True)]
+    order.shuffle(parts)
+    order.shuffle(answered)
+    shapes: dict[str, list[Resource]] = {
+        "alone": single,
+        "panel": [*single, observation("p", "44249-1", **panel)],
+        "components": [observation("p", "44249-1", component=parts)],
+        "response": [response("r", dict(answered))],
+    }
+    resources = shapes[shape]
+    order.shuffle(resources)
+    found = adapted(*resources).features
+    assert (found.number("phq9_total"), found.number("phq9_item9")) == (sum(scores), scores[8])

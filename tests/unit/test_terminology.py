@@ -5,8 +5,10 @@ from importlib.resources import files
 
 import pytest
 
-from fhir_adapters import terminology
+from fhir_adapters import gene_tables, terminology
+from fhir_adapters.code_systems import is_loinc
 from fhir_adapters.coding import ICD10CM, LOINC, RXNORM, SNOMED, key_code
+from fhir_adapters.profile import plain_text
 from fhir_adapters.schema import FEATURES
 
 TERMS = terminology.load()
@@ -35,9 +37,9 @@ TEXTS = {
     # nothing is read that is not understood word for word
     "": (),
     "50 MG tablet": (),
-    "Zoloft": (),
-    "Zoloft (sertraline)": (),
-    "sertralin": (),
+    "Nosuchbrand": (),
+    "Nosuchbrand (sertraline)": (),
+    "sertralinx": (),
     "sertraline2": ("sertraline",),
     "no sertraline": (),
     "stop sertraline": (),
@@ -45,8 +47,7 @@ TEXTS = {
     "sertraline / unknownium 5 MG": (),
     "sertraline (with lithium carbonate)": ("lithium", "sertraline"),
     "sertraline (no lithium)": (),
-    "sertraline and calcium": (),
-    "sodium chloride 0.9%": (),
+    "sertraline and placebo": (),
     "hydrochloride": (),
 }
 
@@ -71,7 +72,7 @@ def test_drug_texts(text: str) -> None:
 )
 def test_rxnorm_codes(code: str, ingredients: tuple[str, ...], kind: str) -> None:
     """An RxNorm code gives all ingredients of what it names."""
-    found = TERMS.drug_codes[code]
+    found = TERMS.drug_codes[RXNORM, code]
     assert (found.ingredients, found.kind) == (ingredients, kind)
     assert TERMS.allergy_codes[RXNORM, code] == ingredients
 
@@ -142,8 +143,10 @@ def test_phq9_and_gad7_are_whole() -> None:
 def test_answers() -> None:
     """An answer code scores as its list says, and every list that a scale names exists."""
     assert TERMS.answer_codes[LOINC, "LA6571-9"].ordinal == 3
-    lists = {answer.answer_list for answer in TERMS.answer_codes.values()}
-    assert {name for part in TERMS.scale_codes.values() for name in part.answer_lists} <= lists
+    lists = set(TERMS.scale_tables.texts)
+    parts = [part for held in TERMS.scales.values() for part in held.values()]
+    assert {name for part in parts for name in part.answer_lists} <= lists
+    assert {answer.answer_list for answer in TERMS.answer_codes.values()} <= lists
 
 
 @pytest.mark.parametrize("code", ["76504-0", "96762-0", "59574-4"])
@@ -193,6 +196,40 @@ def test_bounds_do_not_cut_what_a_feature_may_hold() -> None:
             assert (analyte.high or 0) >= (spec.high or 0), spec.name
 
 
+@pytest.mark.parametrize(
+    ("of", "system", "code", "value"),
+    [
+        # published code lists that were seen to call this one "not breastfeeding"
+        ("breastfeeding_status", SNOMED, "169750002", "breastfeeding"),
+        ("breastfeeding_status", LOINC, "LA29253-4", "not_breastfeeding"),
+        ("pregnancy_status", LOINC, "LA15173-0", "pregnant"),
+        ("tobacco_smoking_status", LOINC, "LA18978-9", "never_smoker"),
+    ],
+)
+def test_coded_results(of: str, system: str, code: str, value: str) -> None:
+    """A coded result means one thing for one analyte, and nothing for another."""
+    tables = TERMS.observation_tables
+    assert tables.values[of, (system, code)] == value
+    assert [held for (held, known) in tables.values if known == (system, code)] == [of]
+    assert (system, code) not in tables.unknown
+
+
+def test_texts_name_analytes_that_are_there() -> None:
+    """A text that stands for an analyte is written as profiles key texts, and no two rows disagree on it."""
+    rows = _rows("observation_texts.csv")
+    assert len({row["text"] for row in rows}) == len(rows)
+    for row in rows:
+        assert row["key"] in TERMS.analytes, row
+        assert plain_text(row["text"]) == row["text"]
+
+
+def test_every_code_of_an_observation_names_an_analyte() -> None:
+    """Each code's analyte has a row, and a code that is refused says why in a short phrase."""
+    for code, known in TERMS.observation_codes.items():
+        assert known.key in TERMS.analytes, code
+        assert known.refused in {None, "race-coefficient"}, code
+
+
 @pytest.mark.parametrize("table", TABLES)
 def test_rows_have_a_source(table: str) -> None:
     """Every row of every table names a known source and whether it was verified."""
@@ -206,3 +243,11 @@ def test_rows_have_a_source(table: str) -> None:
 def _rows(table: str) -> list[dict[str, str]]:
     path = files("fhir_adapters") / "terminology" / table
     return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+
+
+def test_every_loinc_code_has_its_check_digit() -> None:
+    """A LOINC code with a slip in one digit is in no table."""
+    tables = (terminology.load().observation_codes, terminology.load().scale_codes, gene_tables.load().results)
+    codes = {code for table in tables for system, code in table if system == LOINC}
+    assert len(codes) > 200
+    assert all(is_loinc(code) for code in codes)

@@ -108,6 +108,17 @@ def test_what_is_unknown_and_who_is_to_tell_is_named() -> None:
     assert page.to_tell == ["Crisis team (today): An answer needs a person."]
 
 
+def test_what_an_assessment_leaves_to_be_done_is_on_the_page_once() -> None:
+    """The gate's warnings are the page's own; the prescriber who reads them is not told of them again."""
+    told = [
+        {"to": "prescriber", "urgency": "today", "reason": "Ask again."},
+        {"to": "psychiatrist", "urgency": "routine", "reason": "Refer."},
+    ]
+    page = review(draft(warnings=["Ask again."], to_tell=told))
+    assert page.warnings == ["Ask again."]
+    assert page.to_tell == ["Psychiatrist (routine): Refer."]
+
+
 def test_the_scores_carry_their_dates() -> None:
     """PHQ-9, the one before, and item 9 are shown with their dates, and a missing date is said."""
     facts = [

@@ -1,0 +1,184 @@
+"""Every pharmacogenomic row, from the tables themselves: a new row is tested the day it is added."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from fhir_adapters.canonical import Genotype, MedicationCourse, Source
+from recommender import gene_states, knowledge, rules
+from recommender.dosing import dose
+from recommender.findings import Finding
+from recommender.gene_states import GeneState, of_diplotype, states
+from recommender.pgx_rows import INDETERMINATE, NO_RESULT, Guidance, Score
+from tests import factories
+
+K = knowledge.load()
+ROWS = [row for rows in K.pgx.guidance.values() for row in rows]
+TOLD = [row for row in ROWS if K.pgx.action(row).severity != "none" and row.population != "no-alternatives"]
+ORIGIN = Source("Observation/g", "valueCodeableConcept", "genomics.phenotype")
+DAY = date(2026, 5, 4)
+
+
+def fact(gene: str, value: str, attribute: str = "phenotype", allele: str | None = None, **more: bool) -> Genotype:
+    """One result of one gene."""
+    return Genotype(gene, attribute, value, DAY, ORIGIN, allele, **more)  # type: ignore[arg-type]
+
+
+def results(row: Guidance) -> list[Genotype]:
+    """The results for which a row holds: its first phenotypes, its lowest score."""
+    found: list[Genotype] = []
+    for gene, phenotypes in zip(row.genes, row.phenotypes, strict=True):
+        phenotype = sorted(phenotypes)[0]
+        if phenotype.startswith("*"):
+            allele, value = phenotype.split(" ")
+            found.append(fact(gene, value, "allele", allele))
+        elif phenotype != NO_RESULT:
+            found.append(fact(gene, phenotype))
+    return found
+
+
+def findings(
+    drug: str, genotypes: Iterable[Genotype], *courses: MedicationCourse, current: bool = False
+) -> list[Finding]:
+    """What genes say of a drug for an adult with these results and courses."""
+    patient = replace(factories.patient(), genotypes=tuple(genotypes), medications=courses)
+    found = rules.evaluate(drug, patient, factories.adult(), K, current=current)
+    return [one for one in found if one.reason.rule.startswith("PG")]
+
+
+def said(drug: str, genotypes: Iterable[Genotype], *courses: MedicationCourse, current: bool = False) -> set[str]:
+    """The rows that hold."""
+    return {one.reason.rule for one in findings(drug, genotypes, *courses, current=current)}
+
+
+def taken(drug: str, start: date) -> MedicationCourse:
+    """A drug that is taken since a day."""
+    origin = Source("MedicationRequest/m", "medicationCodeableConcept", "medications.drug")
+    return MedicationCourse(drug, (drug,), (), "taking", start, None, None, origin)
+
+
+@pytest.mark.parametrize("row", TOLD, ids=lambda row: f"{row.id} {row.drug}")
+def test_each_row_is_told_to_whom_it_holds(row: Guidance) -> None:
+    """A patient with the row's phenotypes is told, with the row's severity, ceiling and change of dose."""
+    if row.population == "over-3-months":
+        found = findings(row.drug, results(row), taken(row.drug, date(2026, 1, 1)), current=True)
+    else:
+        found = findings(row.drug, results(row))
+    own = [one for one in found if one.reason.rule == row.id]
+    same = [
+        one for one in found if one.reason.severity == ("contraindicated" if row.blocks else K.pgx.action(row).severity)
+    ]
+    assert own or same  # one sentence of one severity stands once
+    assert not row.blocks or any(one.reason.blocks for one in found)
+    assert row.max_mg is None or min(one.cap_mg_per_day or 1e9 for one in found) <= row.max_mg
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in TOLD if row.scores], ids=lambda row: f"{row.id} {row.drug} {row.scores}"
+)
+def test_scores_bound_a_row_on_both_sides(row: Guidance) -> None:
+    """A row limited to a range of activity scores holds at both ends and not beside them."""
+    (low, high), gene = row.scores or (0, 0), "CYP2D6" if "CYP2D6" in row.genes else row.genes[0]
+    others = [one for one in results(row) if one.gene != gene]
+
+    def holds(score: float) -> bool:
+        return row.id in said(row.drug, [*others, fact(gene, f"{score:g}", "activity_score")])
+
+    assert holds(low)
+    assert high == float("inf") or holds(high)
+    assert low == 0 or not holds(low - 0.125)
+    assert high == float("inf") or not holds(high + 0.125) or row.id in _open_ended(row)
+
+
+def _open_ended(row: Guidance) -> set[str]:
+    """Rows whose phenotype ends before their range does are bounded by the phenotype."""
+    return {row.id} if any(INDETERMINATE in names for names in row.phenotypes) else set()
+
+
+@pytest.mark.parametrize(("key", "phenotype"), K.pgx.diplotypes.items(), ids=str)
+def test_each_diplotype_has_its_phenotype(key: tuple[str, str], phenotype: str) -> None:
+    """The tables' diplotypes follow from their alleles."""
+    assert of_diplotype(*key, K.pgx)[0] == phenotype
+
+
+@pytest.mark.parametrize(
+    ("gene", "diplotype", "phenotype", "score"),
+    [
+        ("CYP2D6", "*10/*41", "Intermediate Metabolizer", Score(0.5)),
+        ("CYP2D6", "*1/*41", "Normal Metabolizer", Score(1.25)),
+        ("CYP2D6", "*4/*41", "Intermediate Metabolizer", Score(0.25)),
+        ("CYP2D6", "*1x2/*4", "Normal Metabolizer", Score(2.0)),
+        ("CYP2D6", "*1/*1x2", "Ultrarapid Metabolizer", Score(3.0)),
+        ("CYP2D6", "*1/*999", INDETERMINATE, None),
+        ("CYP2D6", "*1xN/*4", INDETERMINATE, None),
+        ("CYP2D6", "*1/*1/*2", INDETERMINATE, None),
+        ("CYP2C19", "*2/*17", "Intermediate Metabolizer", None),
+        ("CYP2C19", "*17/*17", "Ultrarapid Metabolizer", None),
+        ("CYP2C19", "*1/*43", INDETERMINATE, None),
+        ("CYP2B6", "*6/*6", "Poor Metabolizer", None),
+    ],
+)
+def test_diplotypes_that_matter(gene: str, diplotype: str, phenotype: str, score: Score | None) -> None:
+    """Boundary diplotypes read by the 2022 activity values; an unlisted allele is never normal."""
+    assert of_diplotype(gene, diplotype, K.pgx) == (phenotype, score)
+
+
+def state(gene: str, *genotypes: Genotype) -> GeneState:
+    """The state of one gene."""
+    return states(replace(factories.patient(), genotypes=genotypes), K.pgx)[gene]
+
+
+def test_unknown_indeterminate_and_not_tested_are_three_things() -> None:
+    """An unlisted allele is indeterminate, no result is not tested, and neither is normal."""
+    assert state("CYP2D6").certainty == "not-tested"
+    assert state("CYP2D6", fact("CYP2D6", "*1/*999", "diplotype")).certainty == "indeterminate"
+    assert state("CYP2D6", fact("CYP2D6", "*1/*1", "diplotype")).certainty == "derived"
+
+
+def test_results_that_differ_are_all_judged() -> None:
+    """A reported normal phenotype does not clear what the diplotype says."""
+    mixed = [fact("CYP2C19", "*2/*2", "diplotype"), fact("CYP2C19", "Normal Metabolizer")]
+    assert state("CYP2C19", *mixed).certainty == "conflicting"
+    assert said("citalopram", [mixed[0]]) <= said("citalopram", mixed)
+
+
+def test_text_needs_confirmation_and_still_warns() -> None:
+    """A result read from words is unconfirmed, says so, and its warning stands."""
+    (found,) = [
+        one for one in findings("escitalopram", [fact("CYP2C19", "Poor Metabolizer", from_text=True)]) if one.change
+    ]
+    assert "to be confirmed" in found.reason.message
+
+
+def test_an_inhibitor_is_shown_and_clears_nothing() -> None:
+    """A strong inhibitor adds a low-certainty note and removes no finding of the genotype."""
+    normal = [fact("CYP2D6", "*1/*1", "diplotype")]
+    assert "PGX-INH-CYP2D6" in said("nortriptyline", normal, taken("paroxetine", DAY))
+    fast = [fact("CYP2D6", "Ultrarapid Metabolizer")]
+    alone = said("nortriptyline", fast)
+    assert alone
+    assert alone <= said("nortriptyline", fast, taken("paroxetine", DAY))
+
+
+def test_a_gene_never_raises_a_dose() -> None:
+    """No finding asks for more than the usual dose by itself."""
+    every = [change for row in TOLD for one in findings(row.drug, results(row)) if (change := one.change)]
+    assert every
+    assert all(change.factor < 1 for change in every)
+
+
+def test_the_lowered_dose_can_be_dispensed() -> None:
+    """Nortriptyline for a CYP2D6 intermediate metaboliser starts at the next lower strength, 25 mg."""
+    patient = replace(factories.patient(), genotypes=(fact("CYP2D6", "*1/*4", "diplotype"),))
+    features = factories.adult()
+    found = dose("nortriptyline", rules.evaluate("nortriptyline", patient, features, K), features, K)
+    assert not isinstance(found, type(None))
+    assert getattr(found, "start_mg_per_day", None) == 25
+
+
+def test_no_result_says_nothing() -> None:
+    """Without any genotype there is no pharmacogenomic finding for any drug."""
+    assert not [one for drug in K.drugs for one in findings(drug, ())]
+    assert gene_states.states(factories.patient(), K.pgx)["CYP2D6"].phenotypes == {NO_RESULT: None}
