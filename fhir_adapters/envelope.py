@@ -143,7 +143,9 @@ def _take_bundle(bundle: Bundle, opened: Opened, *, incomplete: bool) -> bool:
 
 
 def _says_more(bundle: Bundle, places: Sequence[Place]) -> bool:
-    """Tell whether there is a next page, or fewer matches than there are in all."""
+    """Tell whether there is a next page, or fewer matches than there are in all; a message tells of one event only."""
+    if bundle.type == "message":
+        return True
     for link in bundle.link:
         if link.relation == "next":
             return True

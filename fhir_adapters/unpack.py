@@ -89,6 +89,7 @@ def _open_bundle(bundle: _Bundle, opened: Opened, quickly: bool, *, incomplete: 
     outcomes = [_says_wrong(one.held.resource, opened) for one in looks if one.kind == "OperationOutcome"]
     incomplete = (
         incomplete
+        or bundle.type == "message"
         or any(link.relation == "next" for link in bundle.link)
         or (bundle.type == "searchset" and (bundle.total or 0) > kinds.total() - kinds["OperationOutcome"])
         or any(outcomes)

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fhir_adapters.canonical import CanonicalPatient, FeatureVector, MedicationCourse
+from fhir_adapters.canonical import CanonicalPatient, FeatureVector, MedicationCourse, Taking
 from recommender import knowledge, rules
 from tests.factories import absent, adult, allergy, course, days_ago, diagnosis, feature, patient
 
@@ -20,6 +20,7 @@ LIMITS = sorted(
     }
 )
 
+TAKING: tuple[Taking, ...] = ("taking", "ordered", "unknown", "stopped", "stopped")
 STOPS = st.none() | st.sampled_from([-1, 1, 7, 14, 21, 35, 400]).map(days_ago)
 DIAGNOSES = st.builds(diagnosis, st.sampled_from(KEYS), active=st.booleans(), certain=st.booleans())
 STATES = st.dictionaries(
@@ -34,7 +35,7 @@ def courses(draw: st.DrawFn) -> MedicationCourse:
     """A course of a drug that a rule looks for, often one of the formulary; sometimes only its class is known."""
     names = draw(st.lists(st.sampled_from(DRUGS) | st.sampled_from(NAMES), max_size=2, unique=True))
     classes = draw(st.lists(st.sampled_from(CLASSES), max_size=1))
-    taking = draw(st.sampled_from(["taking", "ordered", "unknown", "stopped", "stopped"]))
+    taking = draw(st.sampled_from(TAKING))
     dose = draw(st.sampled_from([None, 10.0, 100.0]))
     return course(*names, taking=taking, stop=draw(STOPS), dose=dose, classes=classes)
 

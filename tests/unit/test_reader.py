@@ -10,6 +10,7 @@ from fhir_adapters.errors import InputError
 from fhir_adapters.reader import Chart
 from tests.fixtures import fhir
 from tests.fixtures.fhir import Json, bundle, raw
+from tests.fixtures.resources import SERTRALINE, patient, request
 
 CLINICAL = (
     fhir.observation(),
@@ -820,3 +821,13 @@ def test_a_modifier_in_escaped_letters_is_seen_like_any_other() -> None:
     assert escaped != plain
     assert reader.read(escaped).refusals == reader.read(plain).refusals
     assert len(reader.read(escaped).refusals) == 1
+
+
+@pytest.mark.parametrize("kind", ["message", "collection"])
+def test_a_message_tells_of_one_event_and_no_whole_list(kind: str) -> None:
+    """One prescription in a message Bundle is no medication list: what it does not hold is not absent."""
+    order = request("m1", SERTRALINE)
+    told = {"resourceType": "Bundle", "type": kind, "entry": [{"resource": patient()}, {"resource": order}]}
+    assert reader.read(json.dumps(told).encode()).lists["medications"] == (
+        "partial" if kind == "message" else "supplied"
+    )
