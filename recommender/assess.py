@@ -74,12 +74,8 @@ def assess(
         judged = guideline_ranking.ranked(judged, plan, knowledge)
         named, escalations = offering.named(judged, plan), offering.told(escalations, plan)
     weights = {**DEFAULT_WEIGHTS, **(preferences or {})}
-    if gate.status == "open":
-        judged = judged if plan.by_guideline else _score(judged, plan, adapted.features, model, weights)
-        offered = offering.offered(judged, plan, knowledge, OFFERED)
-    else:
-        judged, offered = tuple(_closed(c, gate.status) for c in judged), ()
-    candidates = tuple(_with_verdict(c, offered) for c in judged)
+    candidates, offered = _decided(judged, gate, plan, adapted.features, knowledge, model, weights)
+    limit = supply.limited(gate, escalations, knowledge)
     return Assessment(
         patient=adapted.patient.reference,
         as_of=adapted.features.as_of,
@@ -91,15 +87,30 @@ def assess(
         current=() if gate.silent else _current(adapted, knowledge),
         offered=offered,
         unknowns=_unknowns(candidates, offered),
-        drafts=_drafts(
-            candidates, offered, plan, adapted, requester, gate, supply.limited(gate, escalations, knowledge)
-        ),
+        drafts=_drafts(candidates, offered, plan, adapted, requester, gate, limit),
         versions=_versions(knowledge, model),
         focus=plan.focus.name if plan.focus else None,
         step_reasons=plan.steps_reason if told else (),
         ranked_by=plan.ranked_by if told else "",
         named=named,
     )
+
+
+def _decided(
+    judged: tuple[Candidate, ...],
+    gate: Gate,
+    plan: Plan,
+    features: FeatureVector,
+    knowledge: Knowledge,
+    model: Model | None,
+    weights: Mapping[str, float],
+) -> tuple[tuple[Candidate, ...], tuple[str, ...]]:
+    """Return the candidates with their verdicts, and the names of those offered: none where the gate is closed."""
+    if gate.status != "open":
+        return tuple(_closed(one, gate.status) for one in judged), ()
+    scored = judged if plan.by_guideline else _score(judged, plan, features, model, weights)
+    offered = offering.offered(scored, plan, knowledge, OFFERED)
+    return tuple(_with_verdict(one, offered) for one in scored), offered
 
 
 def _judge_all(plan: Plan, adapted: Adapted, knowledge: Knowledge) -> tuple[Candidate, ...]:
