@@ -10,7 +10,7 @@ from fhir_adapters.canonical import Genotype, MedicationCourse, Source
 from recommender import gene_states, knowledge, rules
 from recommender.dosing import dose
 from recommender.findings import Finding
-from recommender.gene_states import GeneState, of_diplotype, states
+from recommender.gene_states import GeneState, of_diplotype, of_score, states
 from recommender.pgx_rows import INDETERMINATE, NO_RESULT, Guidance, Score
 from tests import factories
 
@@ -114,6 +114,7 @@ def test_each_diplotype_has_its_phenotype(key: tuple[str, str], phenotype: str) 
         ("CYP2D6", "*1/*999", INDETERMINATE, None),
         ("CYP2D6", "*1xN/*4", INDETERMINATE, None),
         ("CYP2D6", "*1/*1/*2", INDETERMINATE, None),
+        ("CYP2D6", "*1/*999/*2", INDETERMINATE, None),
         ("CYP2C19", "*2/*17", "Intermediate Metabolizer", None),
         ("CYP2C19", "*17/*17", "Ultrarapid Metabolizer", None),
         ("CYP2C19", "*1/*43", INDETERMINATE, None),
@@ -142,6 +143,92 @@ def test_results_that_differ_are_all_judged() -> None:
     mixed = [fact("CYP2C19", "*2/*2", "diplotype"), fact("CYP2C19", "Normal Metabolizer")]
     assert state("CYP2C19", *mixed).certainty == "conflicting"
     assert said("citalopram", [mixed[0]]) <= said("citalopram", mixed)
+
+
+def test_a_result_that_says_more_stands_before_an_indeterminate_one() -> None:
+    """An indeterminate result beside a clear one neither hides it nor makes a conflict of it."""
+    found = state("CYP2C19", fact("CYP2C19", INDETERMINATE), fact("CYP2C19", "Poor Metabolizer"))
+    assert (set(found.phenotypes), found.certainty) == ({"Poor Metabolizer"}, "reported")
+
+
+def test_words_say_nothing_where_the_laboratory_reported_a_code() -> None:
+    """A result read from words is left out where a coded one of the same gene is on file."""
+    found = state("CYP2C19", fact("CYP2C19", "Normal Metabolizer"), fact("CYP2C19", "Poor Metabolizer", from_text=True))
+    assert (set(found.phenotypes), found.certainty) == ({"Normal Metabolizer"}, "reported")
+
+
+def test_a_score_in_two_ranges_is_indeterminate() -> None:
+    """Tables that give one score two phenotypes settle nothing."""
+    twice = replace(K.pgx, ranges={gene: ranges * 2 for gene, ranges in K.pgx.ranges.items()})
+    assert of_score("CYP2D6", Score(1.0), K.pgx) == "Intermediate Metabolizer"
+    assert of_score("CYP2D6", Score(1.0), twice) == INDETERMINATE
+
+
+PLAIN = [
+    (row, phenotype, f"Likely {phenotype}")
+    for row in TOLD
+    if len(row.genes) == 1 and not row.population
+    for phenotype in sorted(row.phenotypes[0])
+    if phenotype.endswith(" Metabolizer") and not phenotype.startswith("Likely ")
+]
+
+
+@pytest.mark.parametrize(("row", "plain", "likely"), PLAIN, ids=lambda one: getattr(one, "id", one))
+def test_a_likely_phenotype_counts_as_the_plain_one_where_its_source_has_no_row_for_it(
+    row: Guidance, plain: str, likely: str
+) -> None:
+    """A "likely" phenotype is told the plain one's row, unless the source has a row of its own for it."""
+    same = [one for one in K.pgx.guidance[row.drug] if one.basis.source == row.basis.source]
+    own = any(likely in names for one in same for names in one.phenotypes)
+    gene = row.genes[0]
+    assert row.id in said(row.drug, [fact(gene, plain)])
+    assert (row.id in said(row.drug, [fact(gene, likely)])) is (not own or likely in row.phenotypes[0])
+
+
+@pytest.mark.parametrize("row", [row for row in TOLD if row.population], ids=lambda row: f"{row.id} {row.population}")
+@pytest.mark.parametrize("days", [None, 89, 90])
+def test_a_drug_taken_for_three_months_is_past_the_time_of_the_reaction(row: Guidance, days: int | None) -> None:
+    """What is told to who never took the drug ends on the day when it was taken for three months."""
+    courses = () if days is None else (taken(row.drug, factories.days_ago(days)),)
+    established = days == K.policies["hla_established_days"]
+    told = row.id in said(row.drug, results(row), *courses, current=bool(courses))
+    assert told is (established == (row.population == "over-3-months"))
+
+
+@pytest.mark.parametrize("row", [row for row in TOLD if row.max_mg is not None], ids=lambda row: f"{row.id} {row.drug}")
+def test_a_ceiling_is_told(row: Guidance) -> None:
+    """A row with a ceiling names it in mg a day."""
+    found = [one for one in findings(row.drug, results(row)) if one.reason.rule == row.id]
+    assert all(f"not above {row.max_mg:g} mg a day" in one.reason.message for one in found)
+    assert found
+
+
+@pytest.mark.parametrize(
+    ("inhibitor", "genotype", "now"),
+    [
+        ("paroxetine", fact("CYP2D6", "*1/*1", "diplotype"), "poor"),
+        ("paroxetine", fact("CYP2D6", "Normal Metabolizer"), "poor"),
+        ("duloxetine", fact("CYP2D6", "*1/*1", "diplotype"), "intermediate"),
+        ("duloxetine", fact("CYP2D6", "Normal Metabolizer"), ""),
+        ("paroxetine", fact("CYP2D6", "Poor Metabolizer"), ""),
+        ("paroxetine", fact("CYP2D6", "*1/*999", "diplotype"), ""),
+        ("sertraline", fact("CYP2D6", "*1/*1", "diplotype"), ""),
+        ("paroxetine", fact("CYP2C19", "*1/*1", "diplotype"), ""),
+    ],
+    ids=["strong", "no score", "half", "half of no score", "poor already", "unknown allele", "weak", "another gene"],
+)
+def test_an_inhibitor_weakens_by_its_strength(inhibitor: str, genotype: Genotype, now: str) -> None:
+    """A note says as what the enzyme may work, and there is none where that is not known or no change."""
+    found = findings("nortriptyline", [genotype], taken(inhibitor, DAY))
+    notes = [one.reason.message for one in found if one.reason.rule == "PGX-INH-CYP2D6"]
+    assert [f"may work as in a {now} metabolizer" in note for note in notes] == ([True] if now else [])
+
+
+def test_a_drug_is_no_inhibitor_of_itself() -> None:
+    """Paroxetine that is taken adds no note to paroxetine, and adds one to venlafaxine."""
+    normal, current = [fact("CYP2D6", "*1/*1", "diplotype")], taken("paroxetine", DAY)
+    assert "PGX-INH-CYP2D6" not in said("paroxetine", normal, current, current=True)
+    assert "PGX-INH-CYP2D6" in said("venlafaxine", normal, current)
 
 
 def test_text_needs_confirmation_and_still_warns() -> None:

@@ -95,6 +95,40 @@ def test_a_current_dose_above_a_ceiling_is_said() -> None:
     assert message == "Age 63: the ceiling for citalopram is 20 mg a day. The dose on record is 40 mg a day."
 
 
+def test_a_current_dose_at_its_ceiling_is_not_above_it() -> None:
+    """Citalopram 20 mg at 63 is told with the ceiling alone."""
+    found = judged("citalopram", course("citalopram", dose=20.0), vector=adult(age=63.0), current=True)
+    message = next(reason.message for reason in found if reason.rule == "SR035")
+    assert message == "Age 63: the ceiling for citalopram is 20 mg a day."
+
+
+def test_only_an_antidepressant_replaces_an_antidepressant() -> None:
+    """Beside mirtazapine and venlafaxine, carbamazepine adds to the risk and replaces neither; sertraline does."""
+    chart = (course("mirtazapine"), course("venlafaxine"))
+    vector = adult(age=70.0)
+    found = {
+        drug: [one.message for one in judged(drug, *chart, vector=vector)] for drug in ("sertraline", "carbamazepine")
+    }
+    assert "Replaces mirtazapine and venlafaxine: taper plan needed, do not combine." in found["sertraline"]
+    assert not any(message.startswith("Replaces") for message in found["carbamazepine"])
+    assert any("check sodium before carbamazepine" in message for message in found["carbamazepine"])
+
+
+def test_a_drug_is_not_washed_out_before_itself() -> None:
+    """Phenelzine stopped last week stands in the way of sertraline and tranylcypromine, not of phenelzine."""
+    chart = patient(course("phenelzine", taking="stopped", stop=days_ago(7)))
+    drugs = ("sertraline", "tranylcypromine", "phenelzine")
+    found = rules.evaluate_all(drugs, chart, adult(), K)
+    told = {drug: any("Phenelzine" in one.reason.message for one in found[drug]) for drug in drugs}
+    assert told == {"sertraline": True, "tranylcypromine": True, "phenelzine": False}
+
+
+def test_an_undated_stop_of_a_wash_out_drug_blocks() -> None:
+    """Phenelzine stopped on an unknown day excludes sertraline by asking for the day."""
+    first = judged("sertraline", course("phenelzine", taking="stopped"))[0]
+    assert (first.missing, first.unknown, first.blocks) == ("stop date of phenelzine", True, True)
+
+
 def test_a_combination_counts_as_its_substances() -> None:
     """Bupropion is excluded while the combination with dextromethorphan is taken."""
     reasons = judged("bupropion", course("bupropion", "dextromethorphan"))
@@ -113,6 +147,13 @@ def test_a_planned_stop_still_counts_as_taken() -> None:
     chart = patient(course("phenelzine", taking="stopped", stop=days_ago(-1)))
     found = rules.evaluate("sertraline", chart, adult(), K)
     assert found[0].reason.rule == "SR001"
+
+
+def test_a_stop_of_today_has_come() -> None:
+    """A drug stopped today is taken no more, whatever wash-out still holds."""
+    today = patient(course("linezolid", taking="stopped", stop=days_ago(0)))
+    assert "SR027" not in {one.reason.rule for one in rules.evaluate("sertraline", today, adult(), K)}
+    assert "SR027" in {reason.rule for reason in judged("sertraline", course("linezolid"))}
 
 
 def test_all_candidates_together_say_what_each_says_alone() -> None:
