@@ -24,7 +24,7 @@ from fhir_adapters.canonical import (
     Source,
 )
 from fhir_adapters.errors import InputError, ProfileError, UndersignError
-from fhir_adapters.schema import FEATURES, SCHEMA_VERSION, FeatureSpec
+from fhir_adapters.vector.schema import FEATURES, SCHEMA_VERSION, FeatureSpec
 
 __all__ = [
     "FEATURES",

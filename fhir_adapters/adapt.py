@@ -4,29 +4,20 @@ from collections.abc import Mapping
 from datetime import date
 from operator import attrgetter, eq
 
-from fhir_adapters import (
-    allergies,
-    conditions,
-    consents,
-    family_history,
-    genomics,
-    medications,
-    observations,
-    patients,
-    reader,
-    scales,
-    terminology,
-    wearables,
-)
-from fhir_adapters import (
-    profile as profiles,
-)
+from fhir_adapters import patients, terminology
 from fhir_adapters.canonical import Adapted, CanonicalPatient, ListState, Refusal
+from fhir_adapters.dialect import profile as profiles
+from fhir_adapters.dialect.profile import Profile
 from fhir_adapters.errors import InputError
 from fhir_adapters.facts import Reading
-from fhir_adapters.features import vector
-from fhir_adapters.profile import Profile
-from fhir_adapters.told import assumed
+from fhir_adapters.gene import genomics
+from fhir_adapters.measuring import observations, wearables
+from fhir_adapters.medication import medications
+from fhir_adapters.problem import allergies, conditions, consents, family_history
+from fhir_adapters.rating import scales
+from fhir_adapters.reading import reader
+from fhir_adapters.reading.told import assumed
+from fhir_adapters.vector.features import vector
 
 DEFAULT_PROFILE = "base-r4"
 _PLACE = attrgetter("reference", "path", "reason")

@@ -13,14 +13,17 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from fhir_adapters import dates, observation_tables, remember, scale_tables, wire
+from fhir_adapters import dates, remember
 from fhir_adapters.canonical import Original, Source
-from fhir_adapters.code_systems import is_loinc
-from fhir_adapters.coding import LOINC, SNOMED, canonical_system, normalise_code
-from fhir_adapters.observation_tables import ObservationCode
-from fhir_adapters.profile import Profile
-from fhir_adapters.reader import Chart
-from fhir_adapters.scale_tables import ScalePart
+from fhir_adapters.dialect.code_systems import is_loinc
+from fhir_adapters.dialect.coding import LOINC, SNOMED, canonical_system, normalise_code
+from fhir_adapters.dialect.profile import Profile
+from fhir_adapters.measuring import observation_tables
+from fhir_adapters.measuring.observation_tables import ObservationCode
+from fhir_adapters.rating import scale_tables
+from fhir_adapters.rating.scale_tables import ScalePart
+from fhir_adapters.reading import wire
+from fhir_adapters.reading.reader import Chart
 from fhir_adapters.terminology import Code, Terminology
 
 Fact = TypeVar("Fact")

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from fhir_adapters import dates, wire
+from fhir_adapters import dates
 from fhir_adapters.canonical import Demographics, Original, Refusal, Source
 from fhir_adapters.facts import Reading, source
-from fhir_adapters.reader import reference_of
+from fhir_adapters.reading import wire
+from fhir_adapters.reading.reader import reference_of
 
 Sex = Literal["female", "male", "other"]
 # US Core (R4; its DSTU2 form has a concept in place of parts) and AU Core.

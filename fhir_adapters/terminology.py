@@ -13,11 +13,14 @@ from functools import cache
 from importlib.resources import files
 from typing import TypeVar
 
-from fhir_adapters import drug_tables, drug_text, observation_tables, remember, scale_tables
-from fhir_adapters.code_systems import key_code
-from fhir_adapters.drug_tables import DrugCode, DrugTables
-from fhir_adapters.observation_tables import Analyte, ObservationCode, ObservationTables
-from fhir_adapters.scale_tables import AnswerCode, ScalePart, ScaleTables
+from fhir_adapters import remember
+from fhir_adapters.dialect.code_systems import key_code
+from fhir_adapters.measuring import observation_tables
+from fhir_adapters.measuring.observation_tables import Analyte, ObservationCode, ObservationTables
+from fhir_adapters.medication import drug_tables, drug_text
+from fhir_adapters.medication.drug_tables import DrugCode, DrugTables
+from fhir_adapters.rating import scale_tables
+from fhir_adapters.rating.scale_tables import AnswerCode, ScalePart, ScaleTables
 
 K = TypeVar("K")
 V = TypeVar("V")

@@ -8,9 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from fhir_adapters.canonical import Adapted, FeatureVector
-from fhir_adapters.schema import SCHEMA_VERSION
-from recommender import drafts, gates, guideline_plan, guideline_ranking, indications, offering, rules, supply, tapers
-from recommender import model as models
+from fhir_adapters.vector.schema import SCHEMA_VERSION
+from recommender import drafts
 from recommender.assessment import (
     SEVERITIES,
     Assessment,
@@ -25,13 +24,18 @@ from recommender.assessment import (
     Reason,
     Severity,
 )
-from recommender.dosing import dose as dose_of
-from recommender.findings import Finding
-from recommender.indications import Plan
-from recommender.knowledge import Knowledge
-from recommender.model import Model
-from recommender.ranking import DEFAULT_WEIGHTS, rank
-from recommender.supply import Supply
+from recommender.dose import supply, tapers
+from recommender.dose.dosing import dose as dose_of
+from recommender.dose.supply import Supply
+from recommender.gate import gates
+from recommender.library.knowledge import Knowledge
+from recommender.ranker import model as models
+from recommender.ranker.model import Model
+from recommender.ranker.ranking import DEFAULT_WEIGHTS, rank
+from recommender.safety import rules
+from recommender.safety.findings import Finding
+from recommender.step import guideline_plan, guideline_ranking, indications, offering
+from recommender.step.indications import Plan
 
 OFFERED = 2  # with "no change" three options: as many as a clinician compares at a glance (issue of card design)
 
@@ -180,7 +184,7 @@ def _scored(
 
 
 def _abstain(candidate: Candidate, message: str) -> Candidate:
-    reason = Reason("MODEL-ABSTAINED", "none", message, "recommender.model", verified=True)
+    reason = Reason("MODEL-ABSTAINED", "none", message, "recommender/ranker/model.py", verified=True)
     return replace(candidate, verdict="abstained", reasons=(*candidate.reasons, reason))
 
 

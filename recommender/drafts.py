@@ -10,9 +10,9 @@ from typing import Any
 
 from fhir_adapters.canonical import CanonicalPatient
 from recommender.assessment import Candidate, Dose
-from recommender.dosing import units_per_dose
-from recommender.focus import DEPRESSION, Focus
-from recommender.supply import Supply
+from recommender.dose.dosing import units_per_dose
+from recommender.dose.supply import Supply
+from recommender.step.focus import DEPRESSION, Focus
 
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 ORAL = {"system": "http://snomed.info/sct", "code": "26643006", "display": "Oral route"}

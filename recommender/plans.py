@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from fhir_adapters.canonical import MedicationCourse
 from recommender.assessment import Escalation, Reason
-from recommender.focus import Focus
-from recommender.treatment_history import History
+from recommender.step.focus import Focus
+from recommender.step.treatment_history import History
 
 BY_MODEL = "the learned ranker for adult depression"
 

@@ -5,7 +5,7 @@ import asyncio
 from fastapi import Request
 from starlette.types import Message, Receive
 
-from fhir_adapters import strict_json
+from fhir_adapters.reading import strict_json
 from service.errors import BadRequest, TooLarge
 
 _JSON_TYPES = frozenset({"application/json", "application/fhir+json"})

@@ -11,14 +11,14 @@ from typing import Any
 
 import msgspec
 
-from fhir_adapters import profile as profiles
 from fhir_adapters.adapt import adapt_prefetch
-from fhir_adapters.profile import Profile
-from recommender import model as models
-from recommender import packs
+from fhir_adapters.dialect import profile as profiles
+from fhir_adapters.dialect.profile import Profile
 from recommender.assess import assess
-from recommender.knowledge import Knowledge
-from recommender.model import Model
+from recommender.library import packs
+from recommender.library.knowledge import Knowledge
+from recommender.ranker import model as models
+from recommender.ranker.model import Model
 from service import jurisdictions, telemetry
 from service.cds import discovery
 from service.cds.client_keys import ClientKeys

@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
-from fhir_adapters.coverage import Coverage, Help
-from fhir_adapters.suggestions import MAPS, Suggestion, heading, meanings
+from fhir_adapters.survey.coverage import Coverage, Help
+from fhir_adapters.survey.suggestions import MAPS, Suggestion, heading, meanings
 
 _SHOWN = 30  # suggested lines; JSON has all
 _ADVICE = {

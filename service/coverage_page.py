@@ -11,10 +11,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from fhir_adapters import feeds
-from fhir_adapters.coverage import Coverage, Outcome
-from fhir_adapters.lists import LISTS
-from fhir_adapters.schema import FEATURES, FeatureSpec
+from fhir_adapters.problem.lists import LISTS
+from fhir_adapters.survey import feeds
+from fhir_adapters.survey.coverage import Coverage, Outcome
+from fhir_adapters.vector.schema import FEATURES, FeatureSpec
 from service.coverage_lines import counted, percent, print_lines
 
 _NAME = max(len(spec.name) for spec in FEATURES)

@@ -12,17 +12,19 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
-from fhir_adapters import feeds, population, terminology
+from fhir_adapters import terminology
 from fhir_adapters.adapt import adapt_chart
 from fhir_adapters.canonical import Adapted
-from fhir_adapters.coverage import OUTCOMES, Coverage, Help
+from fhir_adapters.dialect.profile import Profile
+from fhir_adapters.dialect.profile import load as load_profile
 from fhir_adapters.errors import InputError
 from fhir_adapters.facts import Reading
-from fhir_adapters.profile import Profile
-from fhir_adapters.profile import load as load_profile
-from fhir_adapters.schema import FEATURES, SCHEMA_VERSION
-from fhir_adapters.suggestions import NOTHING, Suggestion, meanings
-from fhir_adapters.told import assumed
+from fhir_adapters.reading import population
+from fhir_adapters.reading.told import assumed
+from fhir_adapters.survey import feeds
+from fhir_adapters.survey.coverage import OUTCOMES, Coverage, Help
+from fhir_adapters.survey.suggestions import NOTHING, Suggestion, meanings
+from fhir_adapters.vector.schema import FEATURES, SCHEMA_VERSION
 from service.coverage_page import print_coverage
 from service.terminal import plain_or_coloured
 

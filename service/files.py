@@ -9,12 +9,12 @@ from typing import Any
 
 from fhir_adapters.adapt import adapt
 from fhir_adapters.canonical import Adapted
+from fhir_adapters.dialect.profile import load as load_profile
 from fhir_adapters.errors import InputError, UndersignError
-from fhir_adapters.profile import load as load_profile
-from recommender import model as models
-from recommender import packs
 from recommender.assess import assess
-from recommender.ranking import DEFAULT_WEIGHTS
+from recommender.library import packs
+from recommender.ranker import model as models
+from recommender.ranker.ranking import DEFAULT_WEIGHTS
 from recommender.serialize import assessment_json, features_json
 from service import jurisdictions
 from service.terminal import print_assessment, print_features

@@ -4,7 +4,7 @@ from datetime import datetime, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from fhir_adapters.profile import Profile
+from fhir_adapters.dialect.profile import Profile
 
 
 def local(at: datetime, profile: Profile) -> datetime:

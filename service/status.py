@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from fastapi import APIRouter, Request, Response
 
-from recommender.model import Model
+from recommender.ranker.model import Model
 from service import telemetry
 from service.drafts.states import UNSIGNED
 from service.errors import Unavailable

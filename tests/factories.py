@@ -17,7 +17,7 @@ from fhir_adapters.canonical import (
     Source,
     Taking,
 )
-from fhir_adapters.schema import BY_NAME, FEATURES, SCHEMA_VERSION
+from fhir_adapters.vector.schema import BY_NAME, FEATURES, SCHEMA_VERSION
 
 TODAY = date(2026, 11, 22)
 REFERENCE = "Patient/test"

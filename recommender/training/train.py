@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fhir_adapters.schema import SCHEMA_VERSION
-from recommender import manifest as manifests
+from fhir_adapters.vector.schema import SCHEMA_VERSION
 from recommender.cohort import evidence as evidences
 from recommender.cohort.evidence import (
     DRUG_TERMS,
@@ -25,8 +24,9 @@ from recommender.cohort.evidence import (
 )
 from recommender.cohort.simulator import Cohort, simulate
 from recommender.errors import ModelError
-from recommender.manifest import Manifest, ModelFile
-from recommender.model import NAME, scores_of
+from recommender.ranker import manifest as manifests
+from recommender.ranker.manifest import Manifest, ModelFile
+from recommender.ranker.model import NAME, scores_of
 from recommender.training.figures import measure
 
 if TYPE_CHECKING:

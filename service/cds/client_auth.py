@@ -11,8 +11,8 @@ import msgspec
 from joserfc import jws
 from joserfc.errors import JoseError
 
-from fhir_adapters import strict_json
 from fhir_adapters.errors import InputError
+from fhir_adapters.reading import strict_json
 from service import telemetry
 from service.errors import Unauthenticated
 from service.settings import Ehr

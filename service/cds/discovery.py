@@ -6,8 +6,9 @@ from functools import cache
 
 import msgspec
 
-from fhir_adapters import gene_tables, terminology
-from fhir_adapters.schema import FEATURES
+from fhir_adapters import terminology
+from fhir_adapters.gene import gene_tables
+from fhir_adapters.vector.schema import FEATURES
 from service.errors import NotFound
 
 SPECIFICATION = "2.0.1"

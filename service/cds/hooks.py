@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import msgspec
 from fastapi import APIRouter, Request, Response
 
-from fhir_adapters import strict_json
 from fhir_adapters.adapt import adapt_prefetch
 from fhir_adapters.canonical import Adapted
 from fhir_adapters.errors import UndersignError
+from fhir_adapters.reading import strict_json
 from recommender.assess import assess
 from recommender.assessment import Assessment
 from service import body, site_time, telemetry

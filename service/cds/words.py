@@ -7,7 +7,7 @@ from datetime import date
 
 from recommender.assessment import Prediction
 
-# What ``fhir_adapters.consents`` says of a Consent that stands against AI suggestions, in words.
+# What ``fhir_adapters.problem.consents`` says of a Consent that stands against AI suggestions, in words.
 DENIALS: Mapping[str, str] = {
     "names-ai-decision-support": "A Consent on record says no to AI decision support for this patient.",
     "denies-care-or-privacy": "A Consent on record says no to the use of this patient's data as a whole.",

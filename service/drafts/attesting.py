@@ -10,8 +10,8 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from recommender.assessment import Assessment, Attestation
-from recommender.knowledge import Knowledge
-from recommender.rows import GateRow
+from recommender.library.knowledge import Knowledge
+from recommender.library.rows import GateRow
 from service import site_time, telemetry
 from service.drafts import orders
 from service.drafts.canonical_json import dumps
@@ -19,7 +19,7 @@ from service.drafts.flags import Attested, NewAttestation, Result
 from service.errors import Unprocessable
 
 if TYPE_CHECKING:
-    from fhir_adapters.profile import Profile
+    from fhir_adapters.dialect.profile import Profile
     from service.bootstrap import Services
     from service.smart.practitioner import Practitioner
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from recommender import gates
-from recommender.knowledge import Knowledge
+from recommender.gate import gates
+from recommender.library.knowledge import Knowledge
 from service import telemetry
 from service.drafts import checks, orders
 from service.drafts.canonical_json import load_object

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from fhir_adapters import strict_json
+from fhir_adapters.dialect.profile_file import FollowUp
 from fhir_adapters.errors import InputError
-from fhir_adapters.profile_file import FollowUp
+from fhir_adapters.reading import strict_json
 from service.ehr.client import EhrClient
 from service.errors import ServiceError
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from fhir_adapters.profile import Profile
+from fhir_adapters.dialect.profile import Profile
 from service.cds.discovery import Template
 from service.ehr import follow_up, searches
 from service.ehr.client import EhrClient

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from fhir_adapters.profile import Profile
-from fhir_adapters.profile_file import Search
+from fhir_adapters.dialect.profile import Profile
+from fhir_adapters.dialect.profile_file import Search
 from service.cds.discovery import Template
 
 _SAFE = ",|:/-._$"  # stand in token searches as they are: http://hl7.org/fhir/R4/search.html#token

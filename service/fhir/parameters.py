@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from fastapi import Request
 
-from fhir_adapters import strict_json
+from fhir_adapters.reading import strict_json
 from service import body
 from service.errors import BadRequest
 

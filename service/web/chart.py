@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fhir_adapters import dates
-from fhir_adapters.wire import HumanName
+from fhir_adapters.reading.wire import HumanName
 from service.cds.words import day
 from service.ehr.transport import EhrRefused
 from service.errors import EhrFailed, Forbidden, Unauthenticated

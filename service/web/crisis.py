@@ -12,7 +12,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from fhir_adapters.profile import Profile
+from fhir_adapters.dialect.profile import Profile
 from service import site_time
 from service.cds.words import capital, day
 from service.drafts import attesting

@@ -10,10 +10,12 @@ from typing import NamedTuple
 
 import orjson
 
-from fhir_adapters import population, profile, reader, terminology
+from fhir_adapters import terminology
 from fhir_adapters.adapt import adapt_chart, adapt_prefetch
+from fhir_adapters.dialect import profile
 from fhir_adapters.facts import Reading
-from fhir_adapters.reader import Chart
+from fhir_adapters.reading import population, reader
+from fhir_adapters.reading.reader import Chart
 from tests.bench.payload import PATIENT, Call, Json
 from tests.bench.rounds import Times, interleaved, median
 

@@ -20,10 +20,13 @@ from typing import Any, cast
 from rich.console import Console
 from rich.table import Table
 
-from fhir_adapters import drug_tables, drugs, profile, reader, terminology, wire
+from fhir_adapters import terminology
+from fhir_adapters.dialect import profile
 from fhir_adapters.errors import InputError
 from fhir_adapters.facts import Reading
-from fhir_adapters.reader import Chart, reference_of
+from fhir_adapters.medication import drug_tables, drugs
+from fhir_adapters.reading import reader, wire
+from fhir_adapters.reading.reader import Chart, reference_of
 from fhir_adapters.terminology import Terminology
 
 Resource = dict[str, Any]

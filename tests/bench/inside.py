@@ -7,10 +7,12 @@ from datetime import date
 
 import msgspec
 
-from fhir_adapters import profile, reader, strict_json
 from fhir_adapters.adapt import adapt_prefetch
-from recommender import knowledge, model
+from fhir_adapters.dialect import profile
+from fhir_adapters.reading import reader, strict_json
 from recommender.assess import assess
+from recommender.library import knowledge
+from recommender.ranker import model
 from service.drafts.facts import facts_digest
 from tests.bench.payload import PATIENT, Call
 from tests.bench.rounds import Times, interleaved

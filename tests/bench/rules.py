@@ -11,10 +11,11 @@ from rich.table import Table
 
 from conformance.reference_ehr import dialects, patients
 from conformance.reference_ehr.dialects import envelopes
-from fhir_adapters import profile
 from fhir_adapters.adapt import adapt, adapt_prefetch
 from fhir_adapters.canonical import CanonicalPatient, FeatureVector, Genotype
-from recommender import knowledge, rules
+from fhir_adapters.dialect import profile
+from recommender.library import knowledge
+from recommender.safety import rules
 from tests import factories as make
 from tests.bench import payload
 from tests.bench.payload import PATIENT, Call

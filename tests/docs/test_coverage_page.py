@@ -5,11 +5,13 @@ import re
 from datetime import date
 from pathlib import Path
 
-from fhir_adapters import profile, reader, terminology
+from fhir_adapters import terminology
 from fhir_adapters.adapt import adapt_chart
-from fhir_adapters.coverage import OUTCOMES, Coverage
+from fhir_adapters.dialect import profile
 from fhir_adapters.facts import Reading
-from fhir_adapters.suggestions import MAPS, heading
+from fhir_adapters.reading import reader
+from fhir_adapters.survey.coverage import OUTCOMES, Coverage
+from fhir_adapters.survey.suggestions import MAPS, heading
 from service.coverage_page import COLUMNS
 from service.coverage_report import as_object
 from tests.fixtures.fhir import observation, patient
@@ -51,7 +53,7 @@ def test_every_key_of_the_json_is_documented() -> None:
 def test_every_table_of_a_line_is_documented() -> None:
     """Each table that a line may stand in says where it goes."""
     named = PAGE.partition("## The lines")[2]
-    sources = "".join(path.read_text("utf-8") for path in (ROOT / "fhir_adapters").glob("unread_*.py"))
+    sources = "".join(path.read_text("utf-8") for path in (ROOT / "fhir_adapters/survey").glob("unread_*.py"))
     tables = {*re.findall(r'Suggestion\(f?"([a-z_.]+)', sources), "systems"}
     assert len(tables) == 7
     assert [table for table in tables if f"`[{table}" not in named] == []

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from fhir_adapters.schema import BY_NAME
-from fhir_adapters.schema_doc import features_page
-from recommender import knowledge
-from recommender.feature_uses import uses
+from fhir_adapters.vector.schema import BY_NAME
+from fhir_adapters.vector.schema_doc import features_page
+from recommender.library import knowledge
+from recommender.library.feature_uses import uses
 
 PAGE = Path(__file__).parents[2] / "docs" / "features.md"
 

@@ -9,10 +9,11 @@ import msgspec
 import pytest
 from msgspec import inspect
 
-from fhir_adapters import profile, repairs
-from fhir_adapters.code_systems import LOINC, RXNORM
-from fhir_adapters.profile_check import RESOLVERS, SEARCHED, VERSIONS
-from fhir_adapters.profile_file import ProfileFile
+from fhir_adapters.dialect import profile
+from fhir_adapters.dialect.code_systems import LOINC, RXNORM
+from fhir_adapters.dialect.profile_check import RESOLVERS, SEARCHED, VERSIONS
+from fhir_adapters.dialect.profile_file import ProfileFile
+from fhir_adapters.reading import repairs
 
 PAGE = (Path(__file__).parents[2] / "docs/profiles.md").read_text("utf-8")
 # Tables whose keys are names of something else.

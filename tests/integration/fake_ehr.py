@@ -16,8 +16,8 @@ from fastapi import FastAPI
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from fhir_adapters import profile
-from recommender import knowledge
+from fhir_adapters.dialect import profile
+from recommender.library import knowledge
 from service.bootstrap import Services
 from service.boundary import HANDLED, Boundary, on_error
 from service.drafts.canonical_json import dumps

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fhir_adapters.profile import shipped
+from fhir_adapters.dialect.profile import shipped
 from service.cli import main
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "fhir"

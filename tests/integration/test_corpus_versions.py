@@ -12,8 +12,9 @@ from typing import Any, NamedTuple, cast, get_args
 import msgspec
 import pytest
 
-from fhir_adapters import versions, wire
-from fhir_adapters.version_elements import Version
+from fhir_adapters.fhir_versions import versions
+from fhir_adapters.fhir_versions.version_elements import Version
+from fhir_adapters.reading import wire
 
 CORPUS = Path(os.environ.get("UNDERSIGN_CORPUS") or Path(__file__).parents[3] / "shared" / "corpus")
 pytestmark = pytest.mark.skipif(not CORPUS.is_dir(), reason="no corpus: set UNDERSIGN_CORPUS to its folder")

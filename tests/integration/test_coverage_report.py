@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from fhir_adapters.coverage import OUTCOMES
 from fhir_adapters.errors import InputError
-from fhir_adapters.schema import FEATURES
+from fhir_adapters.survey.coverage import OUTCOMES
+from fhir_adapters.vector.schema import FEATURES
 from service.cli import main
 from service.coverage_report import coverage_of
 from tests.fixtures.fhir import Json, condition, observation, patient, request

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from fhir_adapters.adapt import adapt, adapt_prefetch
 from fhir_adapters.canonical import Adapted, Feature
 from fhir_adapters.errors import InputError
-from fhir_adapters.schema import BY_NAME
+from fhir_adapters.vector.schema import BY_NAME
 from tests.fixtures.resources import (
     AS_OF,
     FIXTURES,

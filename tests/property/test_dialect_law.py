@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from conformance.reference_ehr import dialects
 from conformance.reference_ehr import patients as people
 from conformance.reference_ehr.dialects import envelopes
-from fhir_adapters import profile
 from fhir_adapters.adapt import adapt
 from fhir_adapters.canonical import Adapted
-from fhir_adapters.schema import BY_NAME
+from fhir_adapters.dialect import profile
+from fhir_adapters.vector.schema import BY_NAME
 from tests.fixtures.dialect_law import Violation, read, rows, violations
 from tests.fixtures.resources import AS_OF, MDD, Resource, observation, patient, quantity
 from tests.fixtures.whole_patients import patients

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from fhir_adapters import terminology
 from fhir_adapters.canonical import Adapted
-from recommender import knowledge, packs, weakening
 from recommender.assess import assess
-from recommender.consistency import key_columns
 from recommender.errors import KnowledgeError
-from recommender.knowledge import Knowledge
+from recommender.library import knowledge, packs, weakening
+from recommender.library.consistency import key_columns
+from recommender.library.knowledge import Knowledge
 from tests import factories as make
 
 TABLES = packs.shipped_tables()

@@ -12,11 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fhir_adapters import dates, quick, reader, strict_json, terminology, units, wire
+from fhir_adapters import dates, terminology
+from fhir_adapters.dialect.profile import load
 from fhir_adapters.errors import InputError
-from fhir_adapters.profile import load
-from fhir_adapters.reader import Chart
-from fhir_adapters.units import UnitRefusal
+from fhir_adapters.measuring import units
+from fhir_adapters.measuring.units import UnitRefusal
+from fhir_adapters.reading import quick, reader, strict_json, wire
+from fhir_adapters.reading.reader import Chart
 from tests.fixtures import fhir
 from tests.fixtures.fhir import Json, bundle, raw
 

@@ -13,10 +13,13 @@ from hypothesis import strategies as st
 from conformance.reference_ehr import dialects
 from fhir_adapters.adapt import adapt_prefetch
 from fhir_adapters.canonical import Adapted
-from recommender import dosing, knowledge, model, rules
 from recommender.assess import assess
 from recommender.assessment import SEVERITIES, Assessment, Dose, Reason
-from recommender.findings import Finding
+from recommender.dose import dosing
+from recommender.library import knowledge
+from recommender.ranker import model
+from recommender.safety import rules
+from recommender.safety.findings import Finding
 from tests.fixtures.dialect_law import read
 from tests.fixtures.resources import AS_OF, Resource
 from tests.vignettes import charts, facts

@@ -17,10 +17,12 @@ from hypothesis import strategies as st
 
 import fhir_adapters
 from conformance.reference_ehr import dialects
-from fhir_adapters import features, terminology, wire
-from fhir_adapters.indexed import index
-from fhir_adapters.problem_codes import problem_of
-from fhir_adapters.profile import load
+from fhir_adapters import terminology
+from fhir_adapters.dialect.profile import load
+from fhir_adapters.problem.problem_codes import problem_of
+from fhir_adapters.reading import wire
+from fhir_adapters.vector import features
+from fhir_adapters.vector.indexed import index
 from tests.fixtures.dialect_law import read
 from tests.fixtures.resources import AS_OF, Resource
 from tests.fixtures.whole_patients import patients
@@ -29,7 +31,11 @@ THOROUGH = settings(max_examples=60, deadline=None, suppress_health_check=[Healt
 BASE = load("base-r4")
 LONG = "depression " * 100
 REMEMBERING = type(lru_cache(len))
-MODULES = [importlib.import_module(f"fhir_adapters.{one.name}") for one in pkgutil.iter_modules(fhir_adapters.__path__)]
+MODULES = [
+    importlib.import_module(one.name)
+    for one in pkgutil.walk_packages(fhir_adapters.__path__, "fhir_adapters.")
+    if not one.ispkg
+]
 
 
 def _held() -> Iterator[Any]:

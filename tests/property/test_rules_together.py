@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fhir_adapters.canonical import CanonicalPatient, FeatureVector, MedicationCourse, Taking
-from recommender import knowledge, rules
+from recommender.library import knowledge
+from recommender.safety import rules
 from tests.factories import absent, adult, allergy, course, days_ago, diagnosis, feature, patient
 
 K = knowledge.load()

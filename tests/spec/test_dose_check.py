@@ -5,9 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fhir_adapters.canonical import CanonicalPatient, FeatureVector
-from recommender import dosing, knowledge, rules
 from recommender.assessment import Dose, Reason
-from recommender.dose_check import judge_dose
+from recommender.dose import dosing
+from recommender.dose.dose_check import judge_dose
+from recommender.library import knowledge
+from recommender.safety import rules
 from tests.factories import adult, course, patient
 
 K = knowledge.load()

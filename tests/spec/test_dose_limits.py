@@ -6,9 +6,11 @@ from dataclasses import replace
 import pytest
 
 from fhir_adapters.canonical import CanonicalPatient, Feature, FeatureVector
-from recommender import dose_words, dosing, knowledge, rules
 from recommender.assessment import Dose, Reason
-from recommender.rows import Rule
+from recommender.dose import dose_words, dosing
+from recommender.library import knowledge
+from recommender.library.rows import Rule
+from recommender.safety import rules
 from tests.factories import absent, adult, course, days_ago, diagnosis, feature, patient
 from tests.spec.test_dosing import dosed, drafted, whole
 from tests.spec.test_rules import given as interacting

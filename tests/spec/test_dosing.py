@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fhir_adapters.canonical import CanonicalPatient, FeatureVector
-from recommender import dispensing, dose_limits, dosing, knowledge, rules
 from recommender.assessment import Dose, Reason
-from recommender.findings import DoseChange, Finding
+from recommender.dose import dispensing, dose_limits, dosing
+from recommender.library import knowledge
+from recommender.safety import rules
+from recommender.safety.findings import DoseChange, Finding
 from tests.factories import absent, adult, course, days_ago, diagnosis, feature, patient
 
 K = knowledge.load()

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from fhir_adapters.canonical import Adapted, CanonicalPatient, ConsentDecision, FeatureVector
-from recommender import gates, knowledge
 from recommender.assess import assess
 from recommender.assessment import Escalation, Gate
-from recommender.rows import GateRow
+from recommender.gate import gates
+from recommender.library import knowledge
+from recommender.library.rows import GateRow
 from tests.factories import LISTS, absent, adult, course, days_ago, diagnosis, feature, patient, score, source
 
 K = knowledge.load()

@@ -7,11 +7,13 @@ from datetime import date
 import pytest
 
 from fhir_adapters.canonical import Genotype, MedicationCourse, Source
-from recommender import gene_states, knowledge, rules
-from recommender.dosing import dose
-from recommender.findings import Finding
-from recommender.gene_states import GeneState, of_diplotype, of_score, states
-from recommender.pgx_rows import INDETERMINATE, NO_RESULT, Guidance, Score
+from recommender.dose.dosing import dose
+from recommender.gene import gene_states
+from recommender.gene.gene_states import GeneState, of_diplotype, of_score, states
+from recommender.gene.pgx_rows import INDETERMINATE, NO_RESULT, Guidance, Score
+from recommender.library import knowledge
+from recommender.safety import rules
+from recommender.safety.findings import Finding
 from tests import factories
 
 K = knowledge.load()

@@ -1,8 +1,9 @@
 """What a whole judgement of one drug reads like: order, wording, one reason for each gap."""
 
 from fhir_adapters.canonical import FeatureVector
-from recommender import knowledge, rules
 from recommender.assessment import Reason
+from recommender.library import knowledge
+from recommender.safety import rules
 from tests.factories import adult, course, days_ago, diagnosis, patient, score
 
 K = knowledge.load()

@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 
 from fhir_adapters.canonical import CanonicalPatient, FeatureVector, ListState, MedicationCourse
-from recommender import knowledge, rules
-from recommender.rows import Rule
+from recommender.library import knowledge
+from recommender.library.rows import Rule
+from recommender.safety import rules
 from tests.factories import (
     absent,
     adult,

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from fhir_adapters import observation_tables
 from fhir_adapters.adapt import adapt_prefetch
 from fhir_adapters.canonical import Adapted
-from fhir_adapters.observation_tables import Analyte
-from fhir_adapters.schema import BY_NAME
-from recommender.rows import Rule
+from fhir_adapters.measuring import observation_tables
+from fhir_adapters.measuring.observation_tables import Analyte
+from fhir_adapters.vector.schema import BY_NAME
+from recommender.library.rows import Rule
 from tests.fixtures.resources import AS_OF, LOINC, Resource, concept, observation, patient, quantity
 from tests.spec.test_rules import JUDGED, K, asked, step
 

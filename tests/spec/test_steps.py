@@ -8,13 +8,15 @@ import pytest
 
 from fhir_adapters import terminology
 from fhir_adapters.canonical import Adapted, CanonicalPatient, FeatureVector, MedicationCourse
-from recommender import focus, guideline_ranking, indications, knowledge, model, tables
 from recommender.assess import assess
 from recommender.assessment import Assessment, Candidate
 from recommender.errors import KnowledgeError
+from recommender.library import knowledge, tables
+from recommender.library.rows import StepRow
 from recommender.plans import BY_MODEL, Plan
-from recommender.rows import StepRow
-from recommender.step_rows import Estimate
+from recommender.ranker import model
+from recommender.step import focus, guideline_ranking, indications
+from recommender.step.step_rows import Estimate
 from tests.factories import absent, adult, course, days_ago, diagnosis, feature, features, patient, score
 
 K = knowledge.load()

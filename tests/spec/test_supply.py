@@ -3,12 +3,13 @@
 import pytest
 
 from fhir_adapters.canonical import Adapted
-from recommender import knowledge, supply
 from recommender.assess import assess
 from recommender.assessment import Assessment, Candidate, Dose, Escalation, Gate
+from recommender.dose import supply
+from recommender.dose.supply import Supply
 from recommender.drafts import build
-from recommender.rows import GateRow
-from recommender.supply import Supply
+from recommender.library import knowledge
+from recommender.library.rows import GateRow
 from tests.factories import adult, days_ago, diagnosis, patient
 
 K = knowledge.load()

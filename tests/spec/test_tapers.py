@@ -6,9 +6,10 @@ from itertools import product
 import pytest
 
 from fhir_adapters.canonical import Adapted
-from recommender import knowledge, tapers
 from recommender.assess import assess
-from recommender.dose_rows import Taper
+from recommender.dose import tapers
+from recommender.dose.dose_rows import Taper
+from recommender.library import knowledge
 from recommender.serialize import assessment_json
 from tests.factories import adult, course, days_ago, diagnosis, patient
 

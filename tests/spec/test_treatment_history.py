@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fhir_adapters.canonical import MedicationCourse
-from recommender import indications, knowledge, treatment_history
+from recommender.library import knowledge
 from recommender.plans import Plan
-from recommender.treatment_history import Trial
+from recommender.step import indications, treatment_history
+from recommender.step.treatment_history import Trial
 from tests.factories import TODAY, adult, course, days_ago, diagnosis, feature, features, patient, score
 
 K = knowledge.load()

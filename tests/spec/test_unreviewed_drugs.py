@@ -2,8 +2,9 @@
 
 import pytest
 
-from recommender import knowledge, rules
 from recommender.assessment import Reason
+from recommender.library import knowledge
+from recommender.safety import rules
 from tests.factories import adult, course, days_ago, patient
 
 K = knowledge.load()

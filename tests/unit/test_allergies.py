@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fhir_adapters import allergen_tables
 from fhir_adapters.canonical import Allergy
+from fhir_adapters.problem import allergen_tables
 from tests.fixtures.resources import RXNORM, SNOMED, Resource, adapted, allergy, concept, fixture
 
 ATC = "http://www.whocc.no/atc"

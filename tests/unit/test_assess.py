@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from fhir_adapters.canonical import Adapted, CanonicalPatient, FeatureVector
-from recommender import knowledge, model
 from recommender.assess import OFFERED, assess
 from recommender.assessment import Assessment, Candidate
+from recommender.library import knowledge
+from recommender.ranker import model
 from recommender.serialize import assessment_json
 from tests import factories as make
 

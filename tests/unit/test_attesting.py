@@ -5,10 +5,10 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from fhir_adapters import profile as profiles
-from recommender import knowledge
+from fhir_adapters.dialect import profile as profiles
 from recommender.assessment import Attestation, Escalation, GateStatus
-from recommender.rows import GateRow
+from recommender.library import knowledge
+from recommender.library.rows import GateRow
 from service.drafts import attesting
 from service.drafts.flags import Attested
 from tests.fixtures import assessments as made

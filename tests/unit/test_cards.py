@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fhir_adapters import consents
+from fhir_adapters.problem import consents
 from recommender.assessment import Assessment, Escalation, Gate, Prediction, Reason
 from service.cds import cards, words
 from service.cds.lint import check_card

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from fhir_adapters import map_files, profile
 from fhir_adapters.adapt import adapt
-from fhir_adapters.code_systems import ICD10CM, LOINC, RXNORM, SNOMED
+from fhir_adapters.dialect import map_files, profile
+from fhir_adapters.dialect.code_systems import ICD10CM, LOINC, RXNORM, SNOMED
 from fhir_adapters.errors import ProfileError
 
 LOCAL = "urn:site:drugs"

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fhir_adapters import problem_tables
 from fhir_adapters.canonical import Diagnosis
+from fhir_adapters.problem import problem_tables
 from tests.fixtures.resources import ICD10CM, SNOMED, Resource, adapted, concept, condition, fixture, patient
 
 MDD_CODE = concept(ICD10CM, "F33.1")

@@ -8,11 +8,14 @@ from datetime import date
 import pytest
 from rich.console import Console
 
-from fhir_adapters import feeds, profile, reader, terminology
+from fhir_adapters import terminology
 from fhir_adapters.adapt import adapt_chart
-from fhir_adapters.coverage import OUTCOMES, Coverage, Outcome
+from fhir_adapters.dialect import profile
 from fhir_adapters.facts import Reading
-from fhir_adapters.schema import FEATURES
+from fhir_adapters.reading import reader
+from fhir_adapters.survey import feeds
+from fhir_adapters.survey.coverage import OUTCOMES, Coverage, Outcome
+from fhir_adapters.vector.schema import FEATURES
 from service.coverage_page import print_coverage
 from service.coverage_report import as_object
 from tests.fixtures.fhir import (

@@ -6,8 +6,8 @@ import re
 import pytest
 
 from fhir_adapters import terminology
-from fhir_adapters.reader import PREFETCH_KEYS
-from recommender import knowledge
+from fhir_adapters.reading.reader import PREFETCH_KEYS
+from recommender.library import knowledge
 from service.cds import discovery
 from service.errors import NotFound
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fhir_adapters import sigs, strengths, timings
 from fhir_adapters.canonical import MedicationCourse
-from fhir_adapters.strengths import Strength
+from fhir_adapters.medication import sigs, strengths, timings
+from fhir_adapters.medication.strengths import Strength
 from tests.fixtures.resources import FLUOXETINE, RXNORM, SERTRALINE, SNOMED, UCUM, Resource, adapted, concept, request
 
 GTS = "http://terminology.hl7.org/CodeSystem/v3-GTSAbbreviation"

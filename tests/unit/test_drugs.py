@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from fhir_adapters import drug_tables, profile, terminology
+from fhir_adapters import terminology
 from fhir_adapters.adapt import adapt
 from fhir_adapters.canonical import MedicationCourse
-from fhir_adapters.drug_tables import key_ndc
+from fhir_adapters.dialect import profile
+from fhir_adapters.medication import drug_tables
+from fhir_adapters.medication.drug_tables import key_ndc
 from tests.fixtures.resources import AS_OF, RXNORM, SERTRALINE, SNOMED, Resource, adapted, concept, patient, request
 
 TERMS = terminology.load()

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fhir_adapters import facts, remember, wire
-from fhir_adapters.coding import LOINC
-from fhir_adapters.profile import load
+from fhir_adapters import facts, remember
+from fhir_adapters.dialect.coding import LOINC
+from fhir_adapters.dialect.profile import load
+from fhir_adapters.reading import wire
 
 BASE = load("base-r4")
 DAYS = st.sampled_from([None, date(2026, 1, 1), date(2026, 2, 1)])

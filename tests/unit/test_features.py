@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from fhir_adapters.canonical import Feature
-from fhir_adapters.schema import FEATURES, SCHEMA_VERSION
+from fhir_adapters.vector.schema import FEATURES, SCHEMA_VERSION
 from tests.fixtures.resources import (
     AS_OF,
     FLUOXETINE,

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from fhir_adapters import star_alleles
 from fhir_adapters.adapt import adapt
 from fhir_adapters.canonical import Adapted
+from fhir_adapters.gene import star_alleles
 from tests.fixtures.resources import AS_OF, LOINC, PATIENT, Resource, concept, patient
 
 PHARMVAR, HGNC, SNOMED = "http://www.pharmvar.org", "http://www.genenames.org/geneId", "http://snomed.info/sct"

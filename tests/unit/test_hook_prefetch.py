@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from fhir_adapters import profile
+from fhir_adapters.dialect import profile
 from fhir_adapters.errors import InputError
 from service.cds import discovery, hooks
 from service.cds.envelope import HookCall

@@ -2,7 +2,8 @@
 
 import pytest
 
-from recommender import indications, knowledge
+from recommender.library import knowledge
+from recommender.step import indications
 from tests.factories import absent, adult, course, days_ago, diagnosis, patient
 
 K = knowledge.load()

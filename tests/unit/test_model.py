@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from fhir_adapters.canonical import Feature, FeatureVector
-from fhir_adapters.schema import FEATURES, SCHEMA_VERSION
-from recommender import manifest as manifests
-from recommender import model as models
+from fhir_adapters.vector.schema import FEATURES, SCHEMA_VERSION
 from recommender.cohort.evidence import OUTCOMES, DrugEffect
 from recommender.errors import ModelError
-from recommender.uncertainty import interval
+from recommender.ranker import manifest as manifests
+from recommender.ranker import model as models
+from recommender.ranker.uncertainty import interval
 
 MODEL = models.load()
 DRUGS = tuple(MODEL.evidence.drugs)
@@ -111,7 +111,7 @@ def test_the_shipped_files_are_small():
 
 def test_assessing_without_a_model_does_not_import_lightgbm():
     """Importing the model's module alone does not import LightGBM."""
-    code = "import sys, recommender.model, recommender.training.train; sys.exit('lightgbm' in sys.modules)"
+    code = "import sys, recommender.ranker.model, recommender.training.train; sys.exit('lightgbm' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from fhir_adapters.adapt import adapt
 from fhir_adapters.canonical import Adapted
-from fhir_adapters.profile import load
+from fhir_adapters.dialect.profile import load
 from tests.fixtures.resources import (
     AS_OF,
     LOINC,

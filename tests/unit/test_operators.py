@@ -4,9 +4,9 @@ import copy
 
 import pytest
 
-from fhir_adapters import code_operators as on_codes
-from fhir_adapters import operators, r5
-from fhir_adapters.operators import Element, Operator
+from fhir_adapters.fhir_versions import code_operators as on_codes
+from fhir_adapters.fhir_versions import operators, r5
+from fhir_adapters.fhir_versions.operators import Element, Operator
 
 
 @pytest.mark.parametrize(

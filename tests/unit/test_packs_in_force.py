@@ -4,12 +4,13 @@ from pathlib import Path
 
 from fhir_adapters import terminology
 from fhir_adapters.canonical import Adapted
-from recommender import knowledge, packs, rules
 from recommender.assess import assess
 from recommender.assessment import Candidate, Dose, Reason
-from recommender.dosing import dose
-from recommender.knowledge import Knowledge
-from recommender.knowledge_diff import changes
+from recommender.dose.dosing import dose
+from recommender.library import knowledge, packs
+from recommender.library.knowledge import Knowledge
+from recommender.library.knowledge_diff import changes
+from recommender.safety import rules
 from tests import factories as make
 from tests.fixtures.packs import APPROVED, read, row, write
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from fhir_adapters import population, reader
-from fhir_adapters.opened import MAX_ENTRIES
-from fhir_adapters.population import Progress
-from fhir_adapters.reader import Chart
+from fhir_adapters.reading import population, reader
+from fhir_adapters.reading.opened import MAX_ENTRIES
+from fhir_adapters.reading.population import Progress
+from fhir_adapters.reading.reader import Chart
 from tests.fixtures import fhir
 from tests.fixtures.fhir import Json, bundle, raw
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fhir_adapters.profile import Profile, load
+from fhir_adapters.dialect.profile import Profile, load
 from service.cds.discovery import Template
 from service.ehr import prefetch
 from service.ehr.transport import EhrRefused

@@ -4,9 +4,21 @@ from pathlib import Path
 
 import pytest
 
-from fhir_adapters import profile
-from fhir_adapters.code_systems import ATC, ICD9CM, ICD10, ICD10CM, ICD10GM, ICPC2, LOINC, NDC, RXNORM, SNOMED, UCUM
-from fhir_adapters.coding import canonical_system, normalise_code
+from fhir_adapters.dialect import profile
+from fhir_adapters.dialect.code_systems import (
+    ATC,
+    ICD9CM,
+    ICD10,
+    ICD10CM,
+    ICD10GM,
+    ICPC2,
+    LOINC,
+    NDC,
+    RXNORM,
+    SNOMED,
+    UCUM,
+)
+from fhir_adapters.dialect.coding import canonical_system, normalise_code
 from fhir_adapters.errors import ProfileError
 
 SHIPPED = (

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from fhir_adapters import envelope
-from fhir_adapters.shapes import TYPES
-from fhir_adapters.version_elements import ROWS, Row
+from fhir_adapters.fhir_versions.version_elements import ROWS, Row
+from fhir_adapters.reading import envelope
+from fhir_adapters.reading.shapes import TYPES
 from tests.fixtures import fhir
 from tests.fixtures.fhir import Json, bundle, raw
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from fhir_adapters.errors import InputError
 from recommender.assessment import Prediction
-from recommender.ranking import BAND_WIDTH, DEFAULT_WEIGHTS, rank
+from recommender.ranker.ranking import BAND_WIDTH, DEFAULT_WEIGHTS, rank
 
 
 def _outcomes(remission, stopping=0.2, adverse=0.1):

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from fhir_adapters import reader
 from fhir_adapters.errors import InputError
-from fhir_adapters.reader import Chart
+from fhir_adapters.reading import reader
+from fhir_adapters.reading.reader import Chart
 from tests.fixtures import fhir
 from tests.fixtures.fhir import Json, bundle, raw
 from tests.fixtures.resources import SERTRALINE, patient, request

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from fhir_adapters import terminology
 from fhir_adapters.adapt import adapt
 from fhir_adapters.canonical import Adapted
-from fhir_adapters.profile import Profile, load
+from fhir_adapters.dialect.profile import Profile, load
 from tests.fixtures.resources import (
     AS_OF,
     FREQUENCY,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fhir_adapters import profile
+from fhir_adapters.dialect import profile
 from service.cds.discovery import Template, templates
 from service.ehr.searches import Request, request
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from fhir_adapters import profile as profiles
-from fhir_adapters.profile import Profile
+from fhir_adapters.dialect import profile as profiles
+from fhir_adapters.dialect.profile import Profile
 from service import site_time
 
 BASE = profiles.load("base-r4")

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from fhir_adapters import strict_json
 from fhir_adapters.errors import InputError
+from fhir_adapters.reading import strict_json
 
 REFUSED = {
     "nothing": (b"", "U-JSON-SYNTAX"),

@@ -8,15 +8,18 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from fhir_adapters import lookalikes, profile, reader, terminology
+from fhir_adapters import terminology
 from fhir_adapters.adapt import adapt_chart
 from fhir_adapters.canonical import Adapted
-from fhir_adapters.code_systems import ICD10CM, ICD10GM
-from fhir_adapters.coverage import Coverage, sightings
+from fhir_adapters.dialect import profile
+from fhir_adapters.dialect.code_systems import ICD10CM, ICD10GM
+from fhir_adapters.dialect.profile import Profile
 from fhir_adapters.facts import Reading
-from fhir_adapters.pasting import pasted
-from fhir_adapters.profile import Profile
-from fhir_adapters.suggestions import MAPS, Suggestion, heading, meanings, without_contradictions
+from fhir_adapters.reading import reader
+from fhir_adapters.survey import lookalikes
+from fhir_adapters.survey.coverage import Coverage, sightings
+from fhir_adapters.survey.pasting import pasted
+from fhir_adapters.survey.suggestions import MAPS, Suggestion, heading, meanings, without_contradictions
 from tests.fixtures.fhir import Json, allergy, condition, observation, patient, request, response
 
 DAY = date(2026, 11, 22)

@@ -5,11 +5,12 @@ from importlib.resources import files
 
 import pytest
 
-from fhir_adapters import gene_tables, terminology
-from fhir_adapters.code_systems import is_loinc
-from fhir_adapters.coding import ICD10CM, LOINC, RXNORM, SNOMED, key_code
-from fhir_adapters.profile import plain_text
-from fhir_adapters.schema import FEATURES
+from fhir_adapters import terminology
+from fhir_adapters.dialect.code_systems import is_loinc
+from fhir_adapters.dialect.coding import ICD10CM, LOINC, RXNORM, SNOMED, key_code
+from fhir_adapters.dialect.profile import plain_text
+from fhir_adapters.gene import gene_tables
+from fhir_adapters.vector.schema import FEATURES
 
 TERMS = terminology.load()
 TABLES = sorted(

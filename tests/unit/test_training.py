@@ -5,11 +5,11 @@ from datetime import date
 import numpy as np
 import pytest
 
-from recommender import manifest as manifests
-from recommender import model as models
 from recommender.cohort import evidence as evidences
 from recommender.cohort.evidence import DRUG_TERMS, MODEL_FEATURES, OUTCOMES
 from recommender.errors import ModelError
+from recommender.ranker import manifest as manifests
+from recommender.ranker import model as models
 from recommender.training import figures
 from recommender.training.train import parameters, train, usable_features
 

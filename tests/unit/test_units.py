@@ -7,11 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fhir_adapters import terminology, units, value_text, wire
-from fhir_adapters.coding import UCUM
-from fhir_adapters.profile import load
-from fhir_adapters.unit_names import plain
-from fhir_adapters.units import UnitRefusal
+from fhir_adapters import terminology
+from fhir_adapters.dialect.coding import UCUM
+from fhir_adapters.dialect.profile import load
+from fhir_adapters.measuring import units, value_text
+from fhir_adapters.measuring.unit_names import plain
+from fhir_adapters.measuring.units import UnitRefusal
+from fhir_adapters.reading import wire
 
 BASE = load("base-r4")
 

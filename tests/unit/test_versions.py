@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fhir_adapters import versions, wire
-from fhir_adapters.version_elements import ROWS, Version
+from fhir_adapters.fhir_versions import versions
+from fhir_adapters.fhir_versions.version_elements import ROWS, Version
+from fhir_adapters.reading import wire
 
 Json = dict[str, Any]
 FOLDER = Path(__file__).parents[1] / "fixtures" / "fhir" / "versions"

@@ -10,10 +10,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from fhir_adapters import profile, reader, terminology, wearables, wire
+from fhir_adapters import terminology
 from fhir_adapters.canonical import DailyValue, Feature
-from fhir_adapters.elements import elements
+from fhir_adapters.dialect import profile
 from fhir_adapters.facts import Reading
+from fhir_adapters.measuring import wearables
+from fhir_adapters.measuring.elements import elements
+from fhir_adapters.reading import reader, wire
 from tests.fixtures.resources import AS_OF, Resource, adapted, observation, quantity
 
 STEPS, STEPS_24H, SLEEP, DEEP, LIGHT, REM, AWAKE, PULSE = (

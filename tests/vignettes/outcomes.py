@@ -11,9 +11,12 @@ from functools import cached_property
 from typing import Any
 
 from fhir_adapters.canonical import Adapted
-from recommender import dosing, knowledge, model, rules
 from recommender.assess import assess
 from recommender.assessment import Assessment, Dose, Reason
+from recommender.dose import dosing
+from recommender.library import knowledge
+from recommender.ranker import model
+from recommender.safety import rules
 from tests.vignettes import charts
 
 K = knowledge.load()

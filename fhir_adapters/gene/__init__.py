@@ -1,0 +1,1 @@
+"""Genotypes and phenotypes, from codes or words."""

@@ -1,0 +1,1 @@
+"""Drugs, strengths, dosages and courses of treatment."""

@@ -1,0 +1,1 @@
+"""Problem, allergy, consent and family lists."""

@@ -1,0 +1,1 @@
+"""What a feed tells, what it lacks, and what to change."""

@@ -1,0 +1,1 @@
+"""The canonical feature vector and its schema."""

@@ -1,0 +1,1 @@
+"""Start, ceiling, supply, tapers, and the judgement of a dose."""

@@ -1,0 +1,24 @@
+"""For how long to dispense: until the next review, and less where a gate asks for small quantities."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from recommender.assessment import Escalation, Gate
+from recommender.dose.dose_tables import ALWAYS
+from recommender.library.knowledge import Knowledge
+
+
+@dataclass(frozen=True, slots=True)
+class Supply:
+    """For how many days, and with how many repeats, a draft lets dispense at most."""
+
+    days: int
+    repeats: int
+
+
+def limited(gate: Gate, escalations: Sequence[Escalation], knowledge: Knowledge) -> Supply:
+    """Return the least of what the rows of supply.csv ask for what was told, and of the gate's own limit."""
+    told = {ALWAYS, *(one.rule for one in escalations)}
+    rows = [row for rule, row in knowledge.doses.supplies.items() if rule in told]
+    limit = () if gate.supply_days is None else (gate.supply_days,)
+    return Supply(min((*(row.days for row in rows), *limit)), min(row.repeats for row in rows))

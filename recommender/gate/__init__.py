@@ -1,0 +1,1 @@
+"""Whether anything may be suggested at all, and whom to call."""

@@ -1,0 +1,1 @@
+"""Pharmacogenomics: alleles to guidance."""

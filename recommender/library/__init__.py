@@ -1,0 +1,1 @@
+"""Knowledge as checked rows: loading, packs, consistency."""

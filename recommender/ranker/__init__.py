@@ -1,0 +1,1 @@
+"""The learned ranker: model, outcomes, uncertainty, utility."""

@@ -1,0 +1,1 @@
+"""Which step of treatment a patient is at, and what is offered there."""
