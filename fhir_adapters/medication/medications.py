@@ -57,11 +57,19 @@ def read(reading: Reading) -> tuple[tuple[MedicationCourse, ...], tuple[Refusal,
     return courses.joined(entries), tuple(one for _, refusals in found for one in refusals)
 
 
+def proposed(reading: Reading, request: wire.MedicationRequest) -> MedicationCourse | None:
+    """Return the drug of an order that is being written, whatever its status; None where it says that there is none."""
+    entry, _ = _requested(reading, request, "ordered")
+    return entry.course if entry else None
+
+
 def _request(reading: Reading, request: wire.MedicationRequest) -> Read:
-    reference = reference_of(request)
     taking, why = _request_taking(reading, request)
-    if taking is None:
-        return _refused(reference, "status", why)
+    return _refused(reference_of(request), "status", why) if taking is None else _requested(reading, request, taking)
+
+
+def _requested(reading: Reading, request: wire.MedicationRequest, taking: Taking) -> Read:
+    reference = reference_of(request)
     validity = request.dispenseRequest.validityPeriod if request.dispenseRequest else None
     bounds = _bounds(request.dosageInstruction)
     start = dates.parse(request.authoredOn) or bounds.start

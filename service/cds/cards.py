@@ -115,18 +115,18 @@ def _options(view: View) -> Card:
         sections.unknown(shown, view.unread),
         sections.people(shown),
     )
-    found = _base(view, "options", summary(shown, view.adapted, len(view.drafts) + 1), detail)
-    base = view.settings.server.public_url
+    found = base(view, "options", summary(shown, view.adapted, len(view.drafts) + 1), detail)
+    public = view.settings.server.public_url
     return found | {
-        "suggestions": [*(_suggestion(draft) for draft in view.drafts), _no_change(found["uuid"])],
+        "suggestions": [*(suggestion(draft) for draft in view.drafts), _no_change(found["uuid"])],
         "selectionBehavior": "at-most-one",
         "links": [
             {
                 "label": "Compare and sign",
-                "url": f"{base}/review/{view.drafts[0].id}",
+                "url": f"{public}/review/{view.drafts[0].id}",
                 "type": "absolute",
             },
-            _worked_out(view),
+            worked_out(view),
         ],
         "overrideReasons": [dict(reason) for reason in OVERRIDE_REASONS],
     }
@@ -138,7 +138,8 @@ def _only(assessment: Assessment, held: set[str]) -> Assessment:
     return replace(assessment, offered=still)
 
 
-def _suggestion(draft: Draft) -> dict[str, Any]:
+def suggestion(draft: Draft) -> dict[str, Any]:
+    """Return the suggestion of one held draft: its id is the draft's."""
     option = msgspec.json.decode(draft.context)["option"]
     action = {
         "type": "create",
@@ -171,7 +172,7 @@ def _no_option(view: View) -> Card | None:
         sections.not_drafted(assessment) if undrafted else "",
         sections.people(assessment),
     )
-    return _base(view, "finding", head, detail) | {"links": [_worked_out(view)]}
+    return base(view, "finding", head, detail) | {"links": [worked_out(view)]}
 
 
 def _crisis(view: View) -> Card:
@@ -187,13 +188,13 @@ def _crisis(view: View) -> Card:
     )
     now = any(escalation.urgency == "now" for escalation in view.assessment.escalations)
     head = f"An answer on record needs a person {'now' if now else 'today'}: no drug suggested"
-    return _base(view, TOPIC_OF["crisis"], head, detail, closing=False) | {"indicator": "critical"}
+    return base(view, TOPIC_OF["crisis"], head, detail, closing=False) | {"indicator": "critical"}
 
 
 def _consent(view: View) -> Card:
     reasons = view.assessment.gate.reasons
     detail = (" ".join(sentence(denial(reason)) for reason in reasons), sections.urgent(view.assessment))
-    return _base(view, TOPIC_OF["consent-withheld"], denial_head(reasons), detail, closing=False)
+    return base(view, TOPIC_OF["consent-withheld"], denial_head(reasons), detail, closing=False)
 
 
 def order_pending(view: View) -> Card:
@@ -204,14 +205,14 @@ def order_pending(view: View) -> Card:
         "A prescription of this patient was signed here and is not yet confirmed in the EHR, so the chart does "
         "not show it. Options worked out without it could double it.",
     )
-    return _base(view, "order-pending", head, detail)
+    return base(view, "order-pending", head, detail)
 
 
 def _too_little(view: View) -> Card:
     missing = [f"- {sentence(reason)}" for reason in view.assessment.gate.reasons]
     head = f"{focus.name(view.assessment)}: too little on record for options, see what is missing"
     detail = ("**Missing.**\n\n" + "\n".join(missing), sections.people(view.assessment))
-    return _base(view, TOPIC_OF["insufficient-data"], head, detail)
+    return base(view, TOPIC_OF["insufficient-data"], head, detail)
 
 
 def _to_tell(view: View) -> Card:
@@ -223,10 +224,11 @@ def _to_tell(view: View) -> Card:
         focus.named(view.assessment),
         sections.people(view.assessment),
     )
-    return _base(view, TOPIC_OF["out-of-scope"], head, detail)
+    return base(view, TOPIC_OF["out-of-scope"], head, detail)
 
 
-def _base(view: View, kind: str, head: str, detail: Sequence[str], *, closing: bool = True) -> Card:
+def base(view: View, kind: str, head: str, detail: Sequence[str], *, closing: bool = True) -> Card:
+    """Return what every card has; ``kind`` is its topic, ``head`` its summary, ``closing`` the line on the model."""
     server = view.settings.server
     parts = [
         sections.development() if server.development else "",
@@ -251,6 +253,7 @@ def _recording(view: View, flag: str) -> dict[str, str]:
     return {"label": "Record that a person has assessed the risk", "url": url, "type": "absolute"}
 
 
-def _worked_out(view: View) -> dict[str, str]:
+def worked_out(view: View) -> dict[str, str]:
+    """Return the link to the model card."""
     url = f"{view.settings.server.public_url}/model-card"
     return {"label": "How this was worked out", "url": url, "type": "absolute"}

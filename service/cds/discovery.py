@@ -1,4 +1,4 @@
-"""Discovery: the one service of this version, and the narrow, portable searches that fill its prefetch."""
+"""Discovery: one service a hook, each with an id of its own, and the narrow searches that fill their prefetch."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from fhir_adapters.vector.schema import FEATURES
 from service.errors import NotFound
 
 SPECIFICATION = "2.0.1"
+PATIENT_VIEW, ORDER_SELECT, ORDER_SIGN = "patient-view", "order-select", "order-sign"
 _PATIENT = "{{context.patientId}}"
 
 
@@ -46,22 +47,48 @@ class Service:
     templates: Sequence[Template]
 
 
+_USAGE = "For practitioners. Works from prefetch alone; what is missing is read from fhirServer."
+
+
 @cache
 def services() -> Mapping[str, Service]:
-    """Return the services by id."""
+    """Return the services by id. They share one prefetch, so that a client's cache fills it once."""
+    shared = templates()
     options = Service(
         id="psychotropic-options",
-        hook="patient-view",
+        hook=PATIENT_VIEW,
         title="Psychotropic options",
         description=(
             "For an adult with major depression whose treatment is to be started or changed: at most one "
             "card with up to two draft prescriptions and no change, what was ruled out and why, and what is "
             "not known. Nothing becomes an order until a practitioner signs it."
         ),
-        usage="For practitioners. Works from prefetch alone; what is missing is read from fhirServer.",
-        templates=templates(),
+        usage=_USAGE,
+        templates=shared,
     )
-    return {options.id: options}
+    select = Service(
+        id="psychotropic-order-select",
+        hook=ORDER_SELECT,
+        title="Psychotropic order: reasons and alternatives",
+        description=(
+            "For a psychotropic drug that was selected: at most one card with what speaks against it in this chart, "
+            "how its dose stands to start and ceiling, what is not known, and drafts that could take its place."
+        ),
+        usage=f"{_USAGE} Orders may be half-written.",
+        templates=shared,
+    )
+    sign = Service(
+        id="psychotropic-order-sign",
+        hook=ORDER_SIGN,
+        title="Psychotropic order: safety before signing",
+        description=(
+            "For the whole order set about to be signed: at most one card with contraindications, warnings and doses "
+            "above the ceiling. No new idea at this step, so no suggestion."
+        ),
+        usage=f"{_USAGE} Orders may be half-written.",
+        templates=shared,
+    )
+    return {found.id: found for found in (options, select, sign)}
 
 
 def service(service_id: str) -> Service:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from service.cds.discovery import Service
+from service.cds.discovery import ORDER_SELECT, ORDER_SIGN, Service
 from service.errors import BadRequest, Forbidden
 
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")  # http://hl7.org/fhir/R4/datatypes.html#id
@@ -32,11 +32,17 @@ class _Envelope(msgspec.Struct):
 class _Context(msgspec.Struct):
     patientId: str  # noqa: N815
     userId: str  # noqa: N815
+    draftOrders: msgspec.Raw = msgspec.Raw()  # noqa: N815
+    selections: list[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class HookCall:
-    """One patient-view call. ``token`` is the EHR's access token: for this call, never kept or logged."""
+    """One hook call. ``token`` is the EHR's access token: for this call, never kept or logged.
+
+    ``draft_orders`` is the Bundle of the orders being written, None for a hook without them; ``selections`` are the
+    references of those that order-select is about.
+    """
 
     hook_instance: str
     patient_id: str
@@ -44,6 +50,8 @@ class HookCall:
     prefetch: Mapping[str, bytes]
     fhir_server: str | None
     token: str | None = field(repr=False)
+    draft_orders: bytes | None = None
+    selections: tuple[str, ...] = ()
 
 
 def parse(raw: bytes, service: Service) -> HookCall:
@@ -60,10 +68,20 @@ def parse(raw: bytes, service: Service) -> HookCall:
         raise BadRequest("U-CDS-HOOK", f"{service.id} answers {service.hook}; call the service of the other hook")
     _check_instance(envelope.hookInstance)
     context = _context(envelope.context)
+    _check_orders(context, service)
     _check_authorization(envelope, context.patientId)
     token = envelope.fhirAuthorization.access_token if envelope.fhirAuthorization else None
     prefetch = {key: bytes(value) for key, value in (envelope.prefetch or {}).items()}
-    return HookCall(envelope.hookInstance, context.patientId, context.userId, prefetch, envelope.fhirServer, token)
+    return HookCall(
+        hook_instance=envelope.hookInstance,
+        patient_id=context.patientId,
+        user=context.userId,
+        prefetch=prefetch,
+        fhir_server=envelope.fhirServer,
+        token=token,
+        draft_orders=bytes(context.draftOrders) or None,
+        selections=tuple(context.selections or ()),
+    )
 
 
 def _check_instance(text: str) -> None:
@@ -77,7 +95,10 @@ def _context(raw: msgspec.Raw) -> _Context:
     try:
         context = msgspec.json.decode(raw, type=_Context)
     except msgspec.ValidationError as error:
-        raise BadRequest("U-CDS-CONTEXT", f"context needs patientId and userId as strings: {error}") from error
+        raise BadRequest(
+            "U-CDS-CONTEXT",
+            f"context needs patientId and userId as strings, selections as their list: {error}",
+        ) from error
     if not _ID.fullmatch(context.patientId):
         raise BadRequest("U-CDS-CONTEXT", "context.patientId must be a FHIR id, without Patient/ before it")
     if not _USER.fullmatch(context.userId):
@@ -85,6 +106,14 @@ def _context(raw: msgspec.Raw) -> _Context:
     if not context.userId.startswith(_PRACTITIONER):
         raise Forbidden("U-CDS-USER", "this service answers practitioners only; do not call it for patients")
     return context
+
+
+def _check_orders(context: _Context, service: Service) -> None:
+    """Orders are what these two hooks are about: a call without them is no empty order set."""
+    if service.hook in (ORDER_SELECT, ORDER_SIGN) and not bytes(context.draftOrders):
+        raise BadRequest("U-CDS-CONTEXT", f"{service.hook} needs context.draftOrders, a Bundle of the orders")
+    if service.hook == ORDER_SELECT and not context.selections:
+        raise BadRequest("U-CDS-CONTEXT", "order-select needs context.selections, the references of what was selected")
 
 
 def _check_authorization(envelope: _Envelope, patient_id: str) -> None:

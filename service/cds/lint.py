@@ -10,7 +10,7 @@ from service.cds.cards import SUMMARY_LIMIT
 from service.errors import ServiceError
 
 _INDICATORS = ("info", "warning", "critical")
-_PUSHING = re.compile(r"\b(should|must|recommend\w*|best|need to|please)\b", re.IGNORECASE)
+PUSHING = re.compile(r"\b(should|must|recommend\w*|best|need to|please)\b", re.IGNORECASE)
 _MARKUP = re.compile(r"(?<!\\)!\[|(?<!\\)\]\(|<[a-zA-Z/!]|https?://|www\.", re.IGNORECASE)
 
 
@@ -37,7 +37,7 @@ def _text_faults(card: Mapping[str, Any]) -> Iterator[str]:
     summary, detail = card.get("summary", ""), card.get("detail", "")
     if not 0 < len(summary) <= SUMMARY_LIMIT:
         yield f"summary has {len(summary)} characters"
-    if _PUSHING.search(summary):
+    if PUSHING.search(summary):
         yield "summary pushes"
     if card.get("indicator") not in _INDICATORS:
         yield "indicator"
@@ -45,7 +45,8 @@ def _text_faults(card: Mapping[str, Any]) -> Iterator[str]:
         yield "uuid is missing"
     if _MARKUP.search(detail) or _MARKUP.search(summary):
         yield "text has an image, a link or HTML"
-    if card.get("indicator") == "critical" and (card.get("suggestions") or re.search(r"\d in 10", detail)):
+    crisis = card.get("source", {}).get("topic", {}).get("code") == "crisis"
+    if crisis and (card.get("suggestions") or re.search(r"\d in 10", detail)):
         yield "a crisis card has suggestions or figures of benefit"
 
 

@@ -244,5 +244,5 @@ def test_an_unforeseen_error_is_500_without_its_text(client: TestClient, monkeyp
     def crash(*_: object, **__: object) -> None:
         raise RuntimeError("Jo Doe")
 
-    monkeypatch.setattr("service.cds.hooks.assess", crash)
+    monkeypatch.setattr("service.cds.patient_view.assess", crash)
     assert "Jo Doe" not in refused(client, GOOD, 500, "U-INTERNAL")

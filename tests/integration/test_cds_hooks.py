@@ -53,11 +53,17 @@ def feedback(client: TestClient, **item: Any) -> int:
     return client.post(f"{PATH}/feedback", json=body).status_code
 
 
-def test_discovery_lists_the_service(module_client: TestClient) -> None:
-    """GET /cds-services answers the one service with its prefetch, also when a token is sent."""
+def test_discovery_lists_the_services(module_client: TestClient) -> None:
+    """GET /cds-services answers one service a hook, each with an id of its own, also when a token is sent."""
     answer = module_client.get("/cds-services", headers={"Authorization": "Bearer x.y.z"})
     assert answer.status_code == 200
-    assert [s["id"] for s in answer.json()["services"]] == ["psychotropic-options"]
+    listed = answer.json()["services"]
+    assert {s["hook"]: s["id"] for s in listed} == {
+        "patient-view": "psychotropic-options",
+        "order-select": "psychotropic-order-select",
+        "order-sign": "psychotropic-order-sign",
+    }
+    assert all(s["prefetch"] for s in listed)
 
 
 def test_a_chart_gives_one_clean_card_with_held_drafts(client: TestClient) -> None:

@@ -17,17 +17,25 @@ SERVICES = json.loads(discovery.document())["services"]
 PORTABLE = re.compile(r"patient|code|date|_count|_sort|category")
 
 
-def test_the_one_service_is_described() -> None:
-    """psychotropic-options answers patient-view, with title, description, usage and a version."""
-    (service,) = SERVICES
-    assert (service["id"], service["hook"], service["version"]) == (
-        "psychotropic-options",
-        "patient-view",
-        "2.0.1",
-    )
-    assert service["title"]
-    assert service["description"]
-    assert service["usageRequirements"]
+@pytest.mark.parametrize(
+    ("service_id", "hook"),
+    [
+        ("psychotropic-options", "patient-view"),
+        ("psychotropic-order-select", "order-select"),
+        ("psychotropic-order-sign", "order-sign"),
+    ],
+)
+def test_each_service_is_described(service_id: str, hook: str) -> None:
+    """Each service answers one hook, with title, description, usage, a version and one shared prefetch."""
+    (service,) = (one for one in SERVICES if one["id"] == service_id)
+    assert (service["hook"], service["version"]) == (hook, "2.0.1")
+    assert all(service[name] for name in ("title", "description", "usageRequirements"))
+    assert service["prefetch"] == SERVICES[0]["prefetch"]
+
+
+def test_no_service_is_listed_twice() -> None:
+    """There are three services, no two with the same id or hook: some clients lose one of them."""
+    assert len({one["id"] for one in SERVICES}) == len({one["hook"] for one in SERVICES}) == len(SERVICES) == 3
 
 
 def test_the_keys_are_those_of_the_reader() -> None:

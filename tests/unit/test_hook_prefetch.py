@@ -8,7 +8,7 @@ import pytest
 
 from fhir_adapters.dialect import profile
 from fhir_adapters.errors import InputError
-from service.cds import discovery, hooks
+from service.cds import charts, discovery
 from service.cds.envelope import HookCall
 from service.settings import Ehr
 
@@ -34,7 +34,7 @@ def _values(answer: bytes) -> Any:
     call = HookCall("h", "p1", "Practitioner/d", {"conditions": SENT}, EHR.fhir_base, None)
     held = SimpleNamespace(clients={EHR.id: _Client(answer)}, profiles={EHR.id: profile.load("us-core-r4")})
     services = cast("Any", held)
-    return asyncio.run(hooks._values(call, service, EHR, services))
+    return asyncio.run(charts.complete(call, service, EHR, services))
 
 
 @pytest.mark.parametrize(

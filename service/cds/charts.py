@@ -1,0 +1,61 @@
+"""One patient as a hook call shows them: the prefetch completed and read, and what practitioners attested."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from fhir_adapters.adapt import adapt_prefetch
+from fhir_adapters.canonical import Adapted
+from fhir_adapters.dialect.profile import Profile
+from fhir_adapters.reading import strict_json
+from recommender.assessment import Attestation
+from service import site_time
+from service.cds.discovery import Service
+from service.cds.envelope import HookCall
+from service.cds.stopwatch import Stopwatch
+from service.drafts import attesting
+from service.ehr import prefetch
+from service.settings import Ehr
+
+if TYPE_CHECKING:
+    from service.bootstrap import Services
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """``now`` is local time; ``unread`` names in plain words what was neither sent nor could be read."""
+
+    adapted: Adapted
+    attested: Sequence[Attestation]
+    profile: Profile
+    now: datetime
+    unread: Sequence[str]
+
+
+async def read(call: HookCall, service: Service, ehr: Ehr, services: "Services", watch: Stopwatch) -> Seen:
+    """Return the chart of a call.
+
+    Raises Precondition U-CDS-PREFETCH, InputError for a prefetch that cannot be read, and what the store raises.
+    """
+    values = await complete(call, service, ehr, services)
+    watch.lap("prefetch")
+    profile = services.profiles[ehr.id]
+    now = site_time.local(services.clock(), profile)
+    adapted = adapt_prefetch(values, call.patient_id, now.date(), profile, checked=True)
+    watch.lap("adapt")
+    recorded = await services.store.attestations(ehr.id, adapted.patient.reference)
+    attested = tuple(attesting.known(one, profile) for one in recorded)
+    unread = [t.holds for t in service.templates if values.get(t.key, prefetch.UNREADABLE) == prefetch.UNREADABLE]
+    return Seen(adapted, attested, profile, now, unread)
+
+
+async def complete(call: HookCall, service: Service, ehr: Ehr, services: "Services") -> Mapping[str, bytes]:
+    """Return the prefetch, completed; all of it has passed strict JSON: what was sent, with the body."""
+    client = services.clients[ehr.id] if call.fhir_server is not None else None
+    profile = services.profiles[ehr.id]
+    values = await prefetch.complete(call.prefetch, service.templates, call.patient_id, client, call.token, profile)
+    for key, value in values.items():
+        if value is not call.prefetch.get(key):
+            strict_json.check(value)
+    return values

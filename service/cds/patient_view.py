@@ -1,0 +1,80 @@
+"""patient-view: from an open chart to the one card with drafts, or to nothing to say."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from recommender.assess import assess
+from recommender.assessment import Assessment
+from recommender.ranker.model import Model
+from service import telemetry
+from service.cds import cards, charts, holding
+from service.cds.charts import Seen
+from service.cds.discovery import Service
+from service.cds.envelope import HookCall
+from service.cds.stopwatch import Stopwatch
+from service.drafts.facts import facts_digest
+from service.drafts.states import UNCONFIRMED
+from service.errors import Unavailable
+from service.settings import Ehr
+
+if TYPE_CHECKING:
+    from service.bootstrap import Services
+
+
+async def evaluate(
+    call: HookCall, service: Service, ehr: Ehr, services: "Services", watch: Stopwatch
+) -> cards.Card | None:
+    """Return the card of one call, its drafts durable in the store, or None when there is nothing to say.
+
+    Raises Unavailable U-MODEL-OFF, Precondition U-CDS-PREFETCH, InputError for a prefetch that cannot be
+    read, and what the store raises.
+    """
+    if services.model is None:
+        raise Unavailable("U-MODEL-OFF", "the model is switched off here, so nothing is evaluated")
+    seen = await charts.read(call, service, ehr, services, watch)
+    assessment = assessed(seen, ehr, services, services.model)
+    watch.lap("assess")
+    # An order that was signed here and is not yet seen in the EHR is in no chart: options beside it would double it.
+    pending = await services.store.find(ehr=ehr.id, patient=assessment.patient, states=UNCONFIRMED, limit=1)
+    if pending:
+        assessment = replace(assessment, offered=(), drafts=())
+    told = holding.shown(call)
+    facts = facts_digest(seen.adapted, assessment, seen.attested)
+    drafts, decided = await holding.hold(facts, seen, assessment, ehr, services, told)
+    log(call, ehr, assessment)
+    if decided:
+        watch.lap("hold")
+        return None
+    flag = await holding.flag(facts, assessment, ehr, services, told)
+    watch.lap("hold")
+    view = cards.View(ehr, services.settings, seen.adapted, assessment, drafts, seen.now, told.uuid, seen.unread, flag)
+    card = cards.order_pending(view) if pending and assessment.gate.status == "open" else cards.card(view)
+    if card is not None:
+        await holding.remember(card, told, ehr, services, recorded=bool(drafts or flag))
+    watch.lap("render")
+    return card
+
+
+def assessed(seen: Seen, ehr: Ehr, services: "Services", model: Model | None) -> Assessment:
+    """Return the assessment of a chart under the tenant's settings; without a model nothing is ranked by it."""
+    return assess(
+        seen.adapted,
+        services.knowledge,
+        model,
+        jurisdiction=ehr.jurisdiction,
+        requester=services.device,
+        consent_default=ehr.consent_default,
+        attestations=seen.attested,
+    )
+
+
+def log(call: HookCall, ehr: Ehr, assessment: Assessment) -> None:
+    """Write the line of an evaluation: no patient's value is in it."""
+    telemetry.log().info(
+        "evaluated",
+        ehr=ehr.id,
+        hook_instance=call.hook_instance,
+        gate=assessment.gate.status,
+        offered=len(assessment.offered),
+        **{name: assessment.versions[name] for name in ("model", "knowledge")},
+    )
