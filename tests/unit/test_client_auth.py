@@ -5,7 +5,7 @@ import base64
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from service.cds import client_auth
+from service.cds.client_auth import LEEWAY_S
 from service.cds.client_keys import ClientKeys, read_keys
 from service.ehr import tenants
 from service.ehr.limits import Bucket
@@ -41,11 +42,17 @@ class Seen:
     """The part of a store that remembers tokens."""
 
     ids: set[tuple[str, str]] = field(default_factory=set)
+    until: list[datetime] = field(default_factory=list)
+
+    async def now(self) -> datetime:
+        """Return a time of the store that is an hour ahead of the service's."""
+        return NOW + timedelta(hours=1)
 
     async def seen(self, issuer: str, jti: str, expires: datetime) -> bool:
         """Remember an id."""
         known = (issuer, jti) in self.ids
         self.ids.add((issuer, jti))
+        self.until.append(expires)
         return known
 
 
@@ -204,6 +211,14 @@ def test_a_token_counts_once(tmp_path: Path) -> None:
     with pytest.raises(Unauthenticated):
         check(stub, token())
     assert check(stub, token(jti="two"))
+
+
+def test_a_token_is_remembered_for_its_life_by_the_stores_clock(tmp_path: Path) -> None:
+    """A store whose clock is an hour ahead keeps the id an hour longer, and so as long as the token can be used."""
+    stub = services(tmp_path)
+    check(stub, token())
+    (until,) = stub.store.until
+    assert until - (NOW + timedelta(hours=1)) == timedelta(seconds=300 + LEEWAY_S)
 
 
 def test_feedback_takes_its_own_audience(tmp_path: Path) -> None:
