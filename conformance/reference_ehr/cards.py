@@ -14,7 +14,7 @@ def problems(answer: Any) -> tuple[str, ...]:
     if not is_object(answer) or not is_list(answer.get("cards")):
         return ("The answer is not an object with a list of cards.",)
     found = [f"cards[{n}]: {text}" for n, card in enumerate(answer["cards"]) for text in _card(card)]
-    found += [f"{path} is empty; leave it out." for path in _empties(answer, "")]
+    found += [f"{path} is empty; leave it out." for path in empties(answer, "")]
     if "systemActions" in answer:
         found.append("systemActions would be applied with no person in between.")
     return tuple(found)
@@ -60,14 +60,14 @@ def _links(links: Any) -> Iterator[str]:
             yield f"links[{number}]: appContext goes with smart links only."
 
 
-def _empties(value: Any, path: str) -> Iterator[str]:
+def empties(value: Any, path: str) -> Iterator[str]:
     """Yield the places of null, "", [] and {}: only ``cards`` itself may be empty (2.0 "Use of JSON")."""
     if value is None or value == "" or value == [] or value == {}:
         if path != ".cards":
             yield path.lstrip(".") or "answer"
     elif is_object(value):
         for key, inner in value.items():
-            yield from _empties(inner, f"{path}.{key}")
+            yield from empties(inner, f"{path}.{key}")
     elif is_list(value):
         for number, inner in enumerate(value):
-            yield from _empties(inner, f"{path}[{number}]")
+            yield from empties(inner, f"{path}[{number}]")

@@ -359,8 +359,8 @@ def test_the_log_is_copied_back_when_nobody_waits(tmp_path: Path, monkeypatch: p
     path = tmp_path / "store.db"
 
     async def story(store: SqliteStore, clock: Clock) -> None:
-        await hold_one(store)
         before = await asyncio.to_thread(path.read_bytes)
+        await hold_one(store)
         assert await asyncio.to_thread(_changes, path, before)
 
     with_store(path, story)

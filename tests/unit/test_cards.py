@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from fhir_adapters.problem import consents
-from recommender.assessment import Assessment, Escalation, Gate, Prediction, Reason
+from recommender.assessment import Assessment, Escalation, Gate, Prediction, Reason, Switch
 from service.cds import cards, words
 from service.cds.lint import check_card
+from service.drafts.canonical_json import dumps, load_object
 from service.settings import Server, Settings
+from tests.contract import samples
 from tests.fixtures import assessments as made
 
 URL = made.SETTINGS.server.public_url
@@ -296,7 +298,10 @@ def test_a_long_summary_is_cut_below_140_characters() -> None:
             "a link leads elsewhere",
         ),
         ({"extension": {}}, "card.extension is empty"),
-        ({"indicator": "critical"}, "a crisis card has suggestions or figures of benefit"),
+        (
+            {"source": {"label": "Undersign", "url": f"{URL}/model-card", "topic": {"system": "s", "code": "crisis"}}},
+            "a crisis card has suggestions or figures of benefit",
+        ),
         ({"overrideReasons": [{"code": "x"}] * 4}, "an override reason is no Coding with display"),
     ],
 )
@@ -334,3 +339,48 @@ def test_a_gates_warnings_are_acknowledged_and_kept_with_the_draft() -> None:
     assert b'"acknowledge":["Ask again.","Bleeding risk with ibuprofen."]' in first.context
     assert b'"acknowledge":["Ask again."]' in second.context
     assert b'"supply_days":7' in first.context
+
+
+PLAN = Switch("citalopram", "TP01", "taper", "Reduce citalopram, then start sertraline.", "T-TAM", verified=False)
+
+
+def test_a_change_over_is_said_in_few_words_with_its_source() -> None:
+    """The card says the way and its source; a change that no row holds is planned with a pharmacist."""
+    found = made.assessment()
+    first, second, *rest = found.candidates
+    none = replace(PLAN, rule="", way="unknown", source="")
+    changing = (replace(first, switch=(PLAN,)), replace(second, switch=(none,)), *rest)
+    detail = card_of(replace(found, candidates=changing))["detail"]
+    assert (
+        "**Change-over.** Citalopram to sertraline: taper first, then start (T-TAM, not verified). "
+        "Citalopram to venlafaxine: plan with a pharmacist." in detail
+    )
+    assert PLAN.plan not in detail
+
+
+def test_what_may_lower_a_dose_is_said_once_for_both() -> None:
+    """A gap that would lower the dose of each option stands once, one of a single option with its drug."""
+    found = made.assessment()
+    first, second, *rest = found.candidates
+    assert first.dose
+    assert second.dose
+    both, own = "Age is not known: the start is 25 mg a day (S-1).", "eGFR is not on file: the ceiling is 75 mg (S-2)."
+    waiting = (
+        replace(first, dose=replace(first.dose, pending=(both,))),
+        replace(second, dose=replace(second.dose, pending=(both, own))),
+        *rest,
+    )
+    detail = card_of(replace(found, candidates=waiting))["detail"]
+    assert f"**May lower the dose.** {both} Venlafaxine: {own}" in detail
+
+
+def test_an_edited_draft_is_suggested_with_the_dose_that_stands() -> None:
+    """A suggestion never says another dose than the resource inside it."""
+    view = made.view(made.assessment())
+    dosage = [samples.dosage(100)]
+    changed = replace(view.drafts[0], version=2, resource=dumps(samples.resource(dosageInstruction=dosage, id="x")))
+    context = {**load_object(changed.context), "drafted": {"dosageInstruction": [samples.dosage(50)]}}
+    card = cards.card(replace(view, drafts=(replace(changed, context=dumps(context)), view.drafts[1])))
+    assert card is not None
+    label = card["suggestions"][0]["label"]
+    assert label == "Switch to sertraline 50 mg a day, edited: 100 mg by mouth once every day"

@@ -1,0 +1,142 @@
+"""One request and its answer, and where answers come from: a server, or a recording of one."""
+
+import hashlib
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol, cast
+
+import httpx
+import msgspec
+
+Headers = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request as it is sent. ``url`` is absolute."""
+
+    method: str
+    url: str
+    headers: Headers = field(default_factory=dict[str, str])
+    body: bytes = b""
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What a recording knows it by: method, address, and the digest of its body."""
+        return self.method, self.url, hashlib.sha256(self.body).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A request with its answer. ``number`` counts from 1 in a run; ``error`` stands where no answer came.
+
+    ``took_ms`` is the time to the last byte; ``started`` an instant in UTC.
+    """
+
+    number: int
+    asked: Asked
+    started: str
+    took_ms: float
+    status: int = 0
+    headers: Headers = field(default_factory=dict[str, str])
+    body: bytes = b""
+    error: str = ""
+
+    def header(self, name: str) -> str:
+        """Return a header of the answer, empty where it has none."""
+        return self.headers.get(name.lower(), "")
+
+    def json(self) -> Any:
+        """Return the body as JSON, None where it is none."""
+        try:
+            return msgspec.json.decode(self.body)
+        except msgspec.DecodeError:
+            return None
+
+    def object(self) -> dict[str, Any]:
+        """Return the body where it is a JSON object, an empty one otherwise."""
+        found = self.json()
+        return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+
+    def list(self, name: str) -> "Sequence[dict[str, Any]] | None":
+        """Return the objects of a list in the body's object, None where there is no such list."""
+        found = self.object().get(name)
+        if not isinstance(found, list):
+            return None
+        return [cast("dict[str, Any]", one) for one in cast("Sequence[Any]", found) if isinstance(one, dict)]
+
+
+class Sender(Protocol):
+    """Where answers come from."""
+
+    async def send(self, asked: Asked, number: int) -> Exchange:
+        """Return the exchange; a failure of the network is an exchange with ``error``, never an exception."""
+        ...
+
+    async def close(self) -> None:
+        """Give back what is held."""
+        ...
+
+
+class Live:
+    """Sends over the network: one connection, no redirect followed, no proxy of the environment, a time limit."""
+
+    def __init__(self, *, timeout_s: float = 10.0, verify: bool = True) -> None:
+        limits = httpx.Limits(max_connections=1, max_keepalive_connections=1)
+        self._client = httpx.AsyncClient(
+            timeout=timeout_s, verify=verify, limits=limits, follow_redirects=False, trust_env=False
+        )
+
+    async def send(self, asked: Asked, number: int) -> Exchange:
+        """Send one request and read its answer whole."""
+        started = datetime.now(UTC).isoformat(timespec="milliseconds")
+        began = time.perf_counter()
+        try:
+            answer = await self._client.request(
+                asked.method, asked.url, headers=dict(asked.headers), content=asked.body or None
+            )
+        except httpx.HTTPError as error:
+            return Exchange(number, asked, started, _since(began), error=_plain(error))
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        return Exchange(number, asked, started, _since(began), answer.status_code, headers, answer.content)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._client.aclose()
+
+
+class Replayed:
+    """Answers from recorded exchanges, in the order in which the same request was made; no network."""
+
+    def __init__(self, recorded: Sequence[Exchange]) -> None:
+        self._left: dict[tuple[str, str, str], list[Exchange]] = {}
+        for one in recorded:
+            self._left.setdefault(one.asked.key, []).append(one)
+
+    async def send(self, asked: Asked, number: int) -> Exchange:
+        """Return the recorded answer, an exchange with an error where this request was never made."""
+        found = self._left.get(asked.key)
+        if not found:
+            return Exchange(number, asked, "", 0.0, error="not in the recording")
+        one = found.pop(0) if len(found) > 1 else found[0]
+        return Exchange(number, asked, one.started, one.took_ms, one.status, one.headers, one.body, one.error)
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+def _plain(error: httpx.HTTPError) -> str:
+    """Return what went wrong without an address: the finding names the request."""
+    words = {
+        httpx.ConnectTimeout: "no connection in time",
+        httpx.ReadTimeout: "no answer in time",
+        httpx.ConnectError: "no connection",
+        httpx.RemoteProtocolError: "the connection ended in the middle",
+    }
+    return next((said for kind, said in words.items() if isinstance(error, kind)), type(error).__name__)
+
+
+def _since(began: float) -> float:
+    return round((time.perf_counter() - began) * 1000, 3)

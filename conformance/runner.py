@@ -1,0 +1,100 @@
+"""A run: which checks, in which order, what each says, and what that means for the exit status."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any, Literal
+
+from conformance.checks import Broken, Check, Result, Suite, Told, Untested, Verdict
+from conformance.waivers import Waiver
+
+Status = Literal["passed", "findings", "not-run", "too-little"]
+# 0 all required checks passed, 1 findings, 2 could not run, 3 ran, but too little was tested to say.
+EXIT: Mapping[Status, int] = {"passed": 0, "findings": 1, "not-run": 2, "too-little": 3}
+_ENOUGH = 0.8  # of the required checks
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The results of one run, in the order of the suite. ``about``: what was run on what, when, by which version."""
+
+    suite: str
+    title: str
+    about: Mapping[str, Any]
+    results: tuple[Result, ...]
+    notes: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    def counts(self) -> dict[Verdict, int]:
+        """Return how many checks ended with each verdict."""
+        found: dict[Verdict, int] = {"pass": 0, "fail": 0, "warn": 0, "not-tested": 0, "broken": 0}
+        for one in self.results:
+            found[one.verdict] += 1
+        return found
+
+    @property
+    def status(self) -> Status:
+        """What the run means as a whole: a mostly untested one is never green."""
+        judged = [one for one in self.results if one.verdict not in ("not-tested", "broken")]
+        if not judged:
+            return "not-run"
+        if any(one.verdict == "fail" and not one.waived for one in self.results):
+            return "findings"
+        if any(one.verdict == "broken" and one.check.required for one in self.results):
+            return "not-run"
+        required = [one for one in self.results if one.check.required]
+        tested = sum(one.verdict != "not-tested" for one in required)
+        return "passed" if tested >= _ENOUGH * len(required) else "too-little"
+
+
+def chosen(
+    suite: Suite[Any], *, only: Sequence[str] = (), write: bool = False, slow: bool = True
+) -> Iterator[Check[Any]]:
+    """Yield the checks of a run: those whose id is, or starts with, one of ``only``; writes only when asked for."""
+    for check in suite.checks:
+        named = not only or any(check.id == one or check.id.startswith(f"{one}.") for one in only)
+        if named and (write or "write" not in check.tags) and (slow or "slow" not in check.tags):
+            yield check
+
+
+async def run(
+    suite: Suite[Any],
+    probe: Any,
+    checks: Sequence[Check[Any]],
+    about: Mapping[str, Any],
+    *,
+    today: date,
+    waivers: Sequence[Waiver] = (),
+    told: Callable[[Result], None] = lambda _: None,
+) -> Run:
+    """Judge the checks one after the other; a check that cannot run is a result, never an exception."""
+    results: list[Result] = []
+    for check in checks:
+        result = _waived(await judge(check, probe), waivers, today)
+        results.append(result)
+        told(result)
+    return Run(suite.name, suite.title, about, tuple(results), suite.notes)
+
+
+async def judge(check: Check[Any], probe: Any) -> Result:
+    """Return what one check says of a probe."""
+    try:
+        said = tuple(await check.run(probe))
+    except Untested as none:
+        said = (Told("not-tested", none.why, exchanges=none.exchanges),)
+    except Broken as broken:
+        said = (Told("broken", broken.why, acts=broken.acts, exchanges=broken.exchanges),)
+    except Exception as error:  # noqa: BLE001 - the boundary of a check: a fault of ours must not end the run
+        said = (Told("broken", f"{type(error).__name__} in this check: a fault of this program", acts="undersign"),)
+    return Result(check, said or (Told("not-tested", "nothing to judge"),))
+
+
+def _waived(result: Result, waivers: Sequence[Waiver], today: date) -> Result:
+    """Mark a finding that the site has accepted; an expired waiver is a finding again, and says so."""
+    found = next((one for one in waivers if one.check == result.check.id), None)
+    if found is None or result.verdict not in ("fail", "warn"):
+        return result
+    if found.until < today:
+        told = Told("warn", f"the waiver of {found.owner} ended on {found.until.isoformat()}: {found.reason}")
+        return replace(result, told=(*result.told, told))
+    return replace(result, waived=f"{found.reason} ({found.owner}, until {found.until.isoformat()})")

@@ -1,0 +1,160 @@
+"""What the service says of itself."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
+from urllib.parse import parse_qsl, urlsplit
+
+from conformance.checks import Check, Told, failed, passed
+from conformance.reference_ehr.cards import empties
+from conformance.suites.service import requirements as must
+from conformance.suites.service.probe import Json, Probe
+
+_GROUP = "discovery"
+_TOKEN = re.compile(r"\{\{([^{}]*)\}\}")
+_TOKENS = re.compile(r"context\.[A-Za-z]+|user(Practitioner|PractitionerRole|Patient|RelatedPerson)Id")
+_COMPARED = re.compile(r"(eq|lt|gt|le|ge)?(\d|\{\{)")
+_SEMVER = re.compile(r"\d+\.\d+(\.\d+)?([-+].*)?")
+# "Prefetch query restrictions": date comparisons, token equality and :in, _count and _sort.
+_PORTABLE = re.compile(r"[A-Za-z_][A-Za-z_\-]*(:in)?")
+
+
+async def _answers(probe: Probe) -> Sequence[Told]:
+    answer = await probe.discovery()
+    services = answer.list("services")
+    if answer.status == 200 and services is not None:
+        return passed(f"discovery lists {len(services)} services", answer.number)
+    return failed(
+        "discovery does not answer 200 with a list of services",
+        answer.number,
+        expected='200 and {"services": […]}',
+        got=f"{answer.status} {answer.header('content-type')}",
+        path="$.services",
+        fix="answer GET {base}/cds-services with 200 and an object that holds services, empty where there is none",
+    )
+
+
+async def _typed(probe: Probe) -> Sequence[Told]:
+    answer = await probe.discovery()
+    if "application/json" in answer.header("content-type"):
+        return passed("discovery is sent as application/json", answer.number)
+    got = answer.header("content-type") or "no Content-Type"
+    return (Told("warn", "discovery is not sent as JSON", "application/json", got, exchanges=(answer.number,)),)
+
+
+async def _named(probe: Probe) -> Sequence[Told]:
+    services = await probe.services()
+    said = [
+        Told("fail", f"services[{n}] lacks {name}", "a text", repr(one.get(name))[:40], f"$.services[{n}].{name}",
+             f"give the service a {name}")
+        for n, one in enumerate(services)
+        for name in ("hook", "id", "description")
+        if not isinstance(one.get(name), str) or not one[name]
+    ]  # fmt: skip
+    return said or passed(f"{len(services)} services name hook, id and description")
+
+
+async def _titled(probe: Probe) -> Sequence[Told]:
+    lacking = [str(one.get("id")) for one in await probe.services() if not one.get("title")]
+    said = [Told("warn", f"{id_} has no title", fix="give the service a title of a few words") for id_ in lacking]
+    return said or passed("every service has a title")
+
+
+async def _unique(probe: Probe) -> Sequence[Told]:
+    ids = [str(one.get("id")) for one in await probe.services()]
+    twice = sorted({one for one in ids if ids.count(one) > 1})
+    said = [
+        Told("warn", f"{one} is listed {ids.count(one)} times", fix="give each hook a service id of its own")
+        for one in twice
+    ]
+    return said or passed("no id is listed twice")
+
+
+async def _relative(probe: Probe) -> Sequence[Told]:
+    said = [
+        Told("fail", f"prefetch {key} of {id_} is no relative query", "Patient/{{context.patientId}}", template[:60],
+             f"$.services[?(@.id=='{id_}')].prefetch.{key}", "write it relative to the FHIR base")
+        for id_, key, template in _templates(await probe.services())
+        if urlsplit(template).scheme or template.startswith("/") or not re.match(r"[A-Z][A-Za-z]+[/?]", template)
+    ]  # fmt: skip
+    return said or passed("every template is a relative read or search")
+
+
+async def _tokens(probe: Probe) -> Sequence[Told]:
+    said = [
+        Told("fail", f"prefetch {key} of {id_} has a token that a 2.0 client cannot fill", "{{context.field}}",
+             "{{" + token + "}}", f"$.services[?(@.id=='{id_}')].prefetch.{key}",
+             "use a context field of the hook's table whose prefetch token is yes, or one of the user ids")
+        for id_, key, template in _templates(await probe.services())
+        for token in _TOKEN.findall(template)
+        if not _TOKENS.fullmatch(token.strip())
+    ]  # fmt: skip
+    return said or passed("every token is a context field or a user id")
+
+
+async def _portable(probe: Probe) -> Sequence[Told]:
+    said: list[Told] = []
+    for id_, key, template in _templates(await probe.services()):
+        for name, value in parse_qsl(template.partition("?")[2], keep_blank_values=True):
+            wrong_date = name.endswith("date") and not _COMPARED.match(value)
+            if not _PORTABLE.fullmatch(name) or wrong_date:
+                path = f"$.services[?(@.id=='{id_}')].prefetch.{key}"
+                said.append(
+                    Told("warn", f"prefetch {key} of {id_} goes beyond the portable subset", got=name, path=path)
+                )
+    return said or passed("every template keeps to the portable subset")
+
+
+async def _versioned(probe: Probe) -> Sequence[Told]:
+    versions = {str(one["version"]) for one in await probe.services() if "version" in one}
+    wrong = [one for one in versions if not _SEMVER.fullmatch(one)]
+    if wrong:
+        return (Told("warn", "version is no version of the standard", "2.0.1", wrong[0], "$.services[*].version"),)
+    return passed(f"says version {', '.join(sorted(versions))}" if versions else "says no version, which 2.0 allows")
+
+
+async def _full(probe: Probe) -> Sequence[Told]:
+    answer = await probe.discovery()
+    found = answer.json()
+    places = [] if found == {"services": []} else list(empties(found, ""))
+    said = [
+        Told("fail", f"{place} is empty", "left out", "null, empty text, list or object", f"$.{place}",
+             "leave the field out", exchanges=(answer.number,))
+        for place in places[:5]
+    ]  # fmt: skip
+    return said or passed("nothing in it is empty", answer.number)
+
+
+async def _secure(probe: Probe) -> Sequence[Told]:
+    scheme, host = urlsplit(probe.url).scheme, urlsplit(probe.url).hostname
+    if scheme == "https":
+        return passed("the service is called over HTTPS")
+    if host in ("127.0.0.1", "::1", "localhost"):
+        return (Told("not-tested", "called on this machine without TLS; try it under its real address"),)
+    fix = "serve it over HTTPS with a certificate that the hospital trusts"
+    return (Told("fail", "the service is called without TLS", "https", scheme, fix=fix),)
+
+
+def _templates(services: Sequence[Json]) -> Iterator[tuple[str, str, str]]:
+    for one in services:
+        held: Any = one.get("prefetch")
+        templates = cast("Json", held) if isinstance(held, dict) else {}
+        for key, template in templates.items():
+            yield str(one.get("id")), key, str(template)
+
+
+CHECKS: tuple[Check[Probe], ...] = (
+    Check("discovery.answers", "Discovery answers", _GROUP, must.D1, "blocks-start", "undersign", _answers),
+    Check("discovery.json", "Discovery is JSON", _GROUP, must.T1, "information", "undersign", _typed),
+    Check(
+        "discovery.fields", "Services name hook, id, description", _GROUP, must.D3, "blocks-start", "undersign", _named
+    ),
+    Check("discovery.title", "Services have titles", _GROUP, must.D4, "information", "undersign", _titled),
+    Check("discovery.unique-ids", "Ids stand once", _GROUP, must.D8, "degrades", "undersign", _unique),
+    Check("discovery.relative", "Templates are relative", _GROUP, must.P1, "blocks-start", "undersign", _relative),
+    Check("discovery.tokens", "Tokens can be filled", _GROUP, must.P2, "blocks-start", "undersign", _tokens),
+    Check("discovery.portable", "Templates are portable", _GROUP, must.P4, "degrades", "undersign", _portable),
+    Check("discovery.version", "Version is one", _GROUP, must.D1, "information", "undersign", _versioned),
+    Check("discovery.no-empties", "Nothing is empty", _GROUP, must.T2, "degrades", "undersign", _full),
+    Check("discovery.tls", "Called over HTTPS", _GROUP, must.T1, "blocks-start", "integration-engineer", _secure),
+)

@@ -1,0 +1,112 @@
+"""Tokens of callers: each kind of bad one is refused, and nobody is told why."""
+
+import base64
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+
+from conformance.checks import Check, Requirement, Told, Untested, failed, passed, warned
+from conformance.exchanges import Exchange
+from conformance.suites.service import requirements as must
+from conformance.suites.service.probe import Json, Probe
+
+_GROUP = "tokens"
+_TELLING = ("signature", "expired", "audience", "issuer", "replay", "kid", "algorithm", " jti")
+
+
+def _judged(answer: Exchange, what: str) -> Sequence[Told]:
+    if answer.status != 401:
+        got = str(answer.status)
+        return failed(f"{what} is not refused", answer.number, expected="401", got=got, fix="refuse it with 401")
+    told = [word for word in _TELLING if word.encode() in answer.body.lower()]
+    if told:
+        fix = "say only that authentication is needed; the reason belongs in the service's log"
+        return warned(f"{what} is refused, and the answer says why", answer.number, got=told[0], fix=fix)
+    return passed(f"{what} is refused with 401", answer.number)
+
+
+async def _path(probe: Probe) -> tuple[Json, bytes, str]:
+    if probe.client is None:
+        raise Untested(probe.without_client())
+    service = await probe.service("patient-view")
+    return service, json.dumps(await probe.request(service)).encode(), f"/cds-services/{service['id']}"
+
+
+def _bad(what: str, token: Callable[[Probe, str], str | None]) -> Callable[[Probe], Awaitable[Sequence[Told]]]:
+    async def check(probe: Probe) -> Sequence[Told]:
+        service, body, path = await _path(probe)
+        return _judged(await probe.call(service, body, token=token(probe, path)), what)
+
+    return check
+
+
+def _now() -> int:
+    return int(datetime.now(UTC).timestamp())
+
+
+def _unsigned(algorithm: str) -> Callable[[Probe, str], str]:
+    """Return a token of good claims whose signature is none, or one made with what everybody knows."""
+
+    def token(probe: Probe, path: str) -> str:
+        good = str(probe.token(path))
+        head = json.loads(_decoded(good.split(".")[0])) | {"alg": algorithm}
+        signature = "" if algorithm == "none" else _encoded(b"x" * 32)
+        return f"{_encoded(json.dumps(head).encode())}.{good.split('.')[1]}.{signature}"
+
+    return token
+
+
+def _altered(probe: Probe, path: str) -> str:
+    head, _, signature = str(probe.token(path)).split(".")
+    other = str(probe.token(path, sub="somebody else")).split(".")[1]
+    return f"{head}.{other}.{signature}"
+
+
+async def _replayed(probe: Probe) -> Sequence[Told]:
+    service, body, path = await _path(probe)
+    token = probe.token(path)
+    first = await probe.call(service, body, token=token)
+    if first.status == 401:
+        raise Untested("the good token was refused, so its second use says nothing", (first.number,))
+    return _judged(await probe.call(service, body, token=token), "a token that was used before")
+
+
+async def _feedback(probe: Probe) -> Sequence[Told]:
+    service, _, _ = await _path(probe)
+    path = f"/cds-services/{service['id']}/feedback"
+    return _judged(await probe.send("POST", path, b'{"feedback": []}', token=None), "feedback without a token")
+
+
+def _decoded(part: str) -> bytes:
+    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+
+
+def _encoded(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _check(
+    name: str, title: str, requirement: Requirement, what: str, token: Callable[[Probe, str], str | None]
+) -> Check[Probe]:
+    return Check(f"tokens.{name}", title, _GROUP, requirement, "blocks-start", "undersign", _bad(what, token))
+
+
+CHECKS: tuple[Check[Probe], ...] = (
+    _check("none", "A token is needed", must.J2, "a call without a token", lambda _, __: None),
+    _check("alg-none", "alg none is refused", must.J4, "a token without a signature", _unsigned("none")),
+    _check("symmetric", "HS256 is refused", must.J4, "a token with a symmetric signature", _unsigned("HS256")),
+    _check("altered", "A changed token is refused", must.J3, "a token with other claims than were signed", _altered),
+    _check("expired", "An expired token is refused", must.J3, "an expired token",
+           lambda p, path: p.token(path, iat=_now() - 7200, exp=_now() - 3600)),
+    _check("no-end", "A token without an end is refused", must.J3, "a token without exp",
+           lambda p, path: p.token(path, exp=None)),
+    _check("audience", "The audience is compared", must.J3, "a token for another address",
+           lambda p, path: p.token(path, aud="https://another.example/cds-services/x")),
+    _check("issuer", "The issuer is known", must.J3, "a token of an unknown issuer",
+           lambda p, path: p.token(path, iss="https://nobody.example")),
+    _check("unknown-key", "The key is known", must.J3, "a token of an unknown key",
+           lambda p, path: p.token(path, header={"kid": "no-such-key"})),
+    _check("no-jti", "A token has an id", must.J7, "a token without jti", lambda p, path: p.token(path, jti=None)),
+    Check("tokens.replay", "A token counts once", _GROUP, must.J7, "blocks-start", "undersign", _replayed),
+    Check("tokens.feedback", "Feedback needs a token too", _GROUP, must.J2, "blocks-start", "undersign", _feedback),
+)  # fmt: skip
