@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from conformance.checks import Check, Told, Untested, failed, passed
@@ -29,8 +28,7 @@ async def _card(probe: Probe, person: str) -> tuple[Json, Json]:
 
 async def _send(probe: Probe, service: Json, *items: Json) -> Exchange:
     stamped: list[dict[str, Any]] = [
-        {"outcomeTimestamp": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"), **item}
-        for item in items
+        {"outcomeTimestamp": probe.now.isoformat(timespec="seconds").replace("+00:00", "Z"), **item} for item in items
     ]
     body = json.dumps({"feedback": stamped}).encode()
     answer = await probe.send("POST", f"/cds-services/{service['id']}/feedback", body)

@@ -3,9 +3,9 @@
 import copy
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, cast
 
@@ -37,11 +37,28 @@ class Client:
 
 
 class Probe:
-    """One CDS service under test. ``client`` is None where calls carry no token."""
+    """One CDS service under test. ``client`` is None where calls carry no token.
 
-    def __init__(self, session: Session, day: date, client: Client | None = None) -> None:
-        self.session, self.day, self.client = session, day, client
-        self._people = {person.id: person for person in patients.load(day)}
+    The requests follow from ``now`` and ``seed`` alone, so that a recorded run asks the same again; ``clock`` dates
+    their tokens.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        now: datetime,
+        seed: str,
+        client: Client | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.session, self.now, self.client, self.clock = session, now, client, clock
+        self._seed, self._made = seed, 0
+        self._people = {person.id: person for person in patients.load(now.date())}
+
+    def uuid(self) -> str:
+        """Return the run's next UUID."""
+        self._made += 1
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{self._seed}/{self._made}"))
 
     @property
     def url(self) -> str:
@@ -73,7 +90,7 @@ class Probe:
         values, _ = prefetch.fill(
             self._store(person), BASE, service.get("prefetch", {}), filled, dialects.of(dialects.PLAIN)
         )
-        body = {"hook": service["hook"], "hookInstance": str(uuid.uuid4()), "context": filled}
+        body = {"hook": service["hook"], "hookInstance": self.uuid(), "context": filled}
         return cast("Json", json.loads(encode({**body, "prefetch": values})))
 
     async def answered(self, hook: str = "patient-view", person: str = CHART) -> Exchange:
@@ -123,7 +140,7 @@ class Probe:
         """Return a good token for a path; ``change`` alters claims (None takes one away), ``header`` the header."""
         if self.client is None:
             return None
-        now = int(datetime.now(UTC).timestamp())
+        now = int(self.clock().timestamp())
         claims: Json = {
             "iss": self.client.issuer,
             "aud": f"{self.url}{path}",
@@ -141,7 +158,7 @@ class Probe:
         return "no client key was given (--issuer and --key), so tokens were not tried"
 
     def _store(self, person: str) -> Store:
-        store = Store(lambda: datetime.now(UTC))
+        store = Store(lambda: self.now)
         for one in self._people[person].resources:
             store.create(copy.deepcopy(dict(one)), one["id"])
         return store

@@ -3,7 +3,6 @@
 import base64
 import json
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
 
 from conformance.checks import Check, Requirement, Told, Untested, failed, passed, warned
 from conformance.exchanges import Exchange
@@ -40,10 +39,6 @@ def _bad(what: str, token: Callable[[Probe, str], str | None]) -> Callable[[Prob
     return check
 
 
-def _now() -> int:
-    return int(datetime.now(UTC).timestamp())
-
-
 def _unsigned(algorithm: str) -> Callable[[Probe, str], str]:
     """Return a token of good claims whose signature is none, or one made with what everybody knows."""
 
@@ -54,6 +49,11 @@ def _unsigned(algorithm: str) -> Callable[[Probe, str], str]:
         return f"{_encoded(json.dumps(head).encode())}.{good.split('.')[1]}.{signature}"
 
     return token
+
+
+def _expired(probe: Probe, path: str) -> str | None:
+    now = int(probe.clock().timestamp())
+    return probe.token(path, iat=now - 7200, exp=now - 3600)
 
 
 def _altered(probe: Probe, path: str) -> str:
@@ -97,7 +97,7 @@ CHECKS: tuple[Check[Probe], ...] = (
     _check("symmetric", "HS256 is refused", must.J4, "a token with a symmetric signature", _unsigned("HS256")),
     _check("altered", "A changed token is refused", must.J3, "a token with other claims than were signed", _altered),
     _check("expired", "An expired token is refused", must.J3, "an expired token",
-           lambda p, path: p.token(path, iat=_now() - 7200, exp=_now() - 3600)),
+           lambda p, path: _expired(p, path)),
     _check("no-end", "A token without an end is refused", must.J3, "a token without exp",
            lambda p, path: p.token(path, exp=None)),
     _check("audience", "The audience is compared", must.J3, "a token for another address",
