@@ -31,18 +31,21 @@ def body(raw: bytes, *, keep_people: bool) -> str:
     try:
         value = msgspec.json.decode(raw)
     except msgspec.DecodeError:
-        return _form(raw)
+        return _other(raw, keep_people)
     return msgspec.json.encode(_masked(value, keep_people)).decode()
 
 
-def _form(raw: bytes) -> str:
+def _other(raw: bytes, keep_people: bool) -> str:
+    """Return what is no JSON value: lines of JSON, a form, or text; broken FHIR is not shown, for it has names too."""
     text = raw.decode("utf-8", "replace")
-    if "\n" in text.strip() and text.lstrip().startswith("{"):  # NDJSON
-        return "\n".join(body(line.encode(), keep_people=False) for line in text.splitlines() if line.strip())
-    if not re.fullmatch(r"[\w.\-]+=[^\n]*", text.strip()):
-        return text
-    pairs = parse_qsl(text, keep_blank_values=True)
-    return urlencode([(name, MASKED if name in _SECRET_FIELDS else value) for name, value in pairs])
+    lines = [line for line in text.splitlines() if line.strip()]
+    if len(lines) > 1 and all(line.lstrip().startswith("{") for line in lines):  # NDJSON
+        return "\n".join(body(line.encode(), keep_people=keep_people) for line in lines)
+    if re.fullmatch(r"[\w.\-]+=[^\n]*", text.strip()):
+        pairs = parse_qsl(text, keep_blank_values=True)
+        return urlencode([(name, MASKED if name in _SECRET_FIELDS else value) for name, value in pairs])
+    hidden = not keep_people and "resourceType" in text
+    return f"[{len(raw)} bytes of FHIR that are no JSON]" if hidden else text
 
 
 def _masked(value: Any, keep_people: bool, kind: str = "") -> Any:
