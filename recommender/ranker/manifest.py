@@ -11,6 +11,8 @@ from recommender.errors import ModelError
 FILE = "manifest.json"
 
 Figures = Mapping[str, Mapping[str, Mapping[str, float]]]
+Calibration = Mapping[str, tuple[float, float]]
+Offsets = Mapping[str, Mapping[str, tuple[float, float]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +24,31 @@ class ModelFile:
 
 
 @dataclass(frozen=True, slots=True)
+class SiteUpdate:
+    """What a site's own records changed in a model, under which plan.
+
+    ``parent`` is the digest of the manifest that was updated, ``plan`` the version of the change plan, ``changes``
+    by outcome ``recalibrate`` or ``fine-tune``, ``gates`` what each gate found, ``rows`` the site's rows.
+    """
+
+    site: str
+    plan: str
+    parent: str
+    changes: Mapping[str, str]
+    gates: Mapping[str, tuple[str, ...]]
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """Everything that must agree before a model is used, and everything to know of it.
 
     ``features`` are the columns in order; ``schema`` the version of the canonical feature vector;
     ``evidence`` the SHA-256 of the evidence rows; ``ranges`` what was drawn for each patient feature that
-    must be in range; ``figures`` by cohort, outcome and measure; ``digest`` the SHA-256 of the rest.
+    must be in range. ``calibration`` holds Platt's intercept and slope by outcome: p = expit(a + b · raw).
+    ``bands`` are what to add to the predicted symptom change, in points of percent, by group and coverage in
+    percent; ``draws`` and ``draw_seed`` make the ensemble over the evidence. ``figures`` by cohort, outcome and
+    measure; ``digest`` is the SHA-256 of the rest.
     """
 
     name: str
@@ -45,7 +66,12 @@ class Manifest:
     parameters: Mapping[str, Mapping[str, str | int | float | bool]]
     lightgbm: str
     files: Mapping[str, ModelFile]
+    calibration: Calibration
+    bands: Offsets
+    draws: int
+    draw_seed: int
     figures: Figures
+    update: SiteUpdate | None = None
     digest: str = ""
 
     @property

@@ -1,10 +1,10 @@
-"""The learned ranker: four LightGBM models, one an outcome, and the manifest that they must agree with.
+"""The learned ranker: one LightGBM model an outcome, and the manifest that they must agree with.
 
 LightGBM is imported only when a model is loaded: rules alone must run without it.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING
@@ -12,37 +12,54 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fhir_adapters.canonical import FeatureVector
-from fhir_adapters.vector.schema import BY_NAME, SCHEMA_VERSION
+from fhir_adapters.vector.schema import SCHEMA_VERSION
 from recommender.assessment import Prediction
 from recommender.cohort import evidence as evidences
-from recommender.cohort.evidence import (
-    MODEL_FEATURES,
-    OUTCOMES,
-    PATIENT_FEATURES,
-    Array,
-    Evidence,
-)
+from recommender.cohort.evidence import MODEL_FEATURES, OUTCOMES, Array, DrugEffect, Evidence
 from recommender.errors import ModelError
+from recommender.ranker import ensemble as ensembles
 from recommender.ranker import manifest as manifests
-from recommender.ranker import policy
+from recommender.ranker.ensemble import Ensemble
 from recommender.ranker.manifest import Manifest
-from recommender.ranker.uncertainty import interval
+from recommender.ranker.record import Phenotypes, patient_row, rows
+from recommender.ranker.scoring import WITHIN, calibrated, raw_scores, scores_of
+from recommender.ranker.support import support
+from recommender.ranker.uncertainty import half_widths, intervals
 
 if TYPE_CHECKING:
     from lightgbm import Booster
 
+__all__ = [
+    "NAME",
+    "SYMPTOM",
+    "Model",
+    "calibrated",
+    "load",
+    "modelled",
+    "outcomes",
+    "patient_row",
+    "predict",
+    "raw_scores",
+    "rows",
+    "scores",
+    "scores_for",
+    "scores_of",
+    "support",
+]
+
 NAME = "depression-1"
-_SEX = {"female": 1.0, "male": 0.0}  # any other or unknown sex is missing to the model
-_OPEN = 1e-9  # keeps probabilities off 0 and 1, where a logit has no value
+SYMPTOM = "symptom-change"  # no outcome: PHQ-9 by week 8, in percent
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Boosters by outcome, checked against their manifest and evidence."""
+    """Boosters by outcome, that of symptom change among them, checked against their manifest and evidence."""
 
     boosters: Mapping[str, "Booster"]
     manifest: Manifest
     evidence: Evidence
+    ensemble: Ensemble = field(repr=False)
+    half_widths: Mapping[str, Array] = field(repr=False)
 
     @property
     def version(self) -> str:
@@ -50,18 +67,26 @@ class Model:
         return self.manifest.version
 
 
+def modelled(evidence: Evidence) -> tuple[str, ...]:
+    """Return the outcomes that have a verified figure for at least one drug, in the order of OUTCOMES."""
+    return tuple(o for o in OUTCOMES if any(o in effects for effects in evidence.drugs.values()))
+
+
 def load(folder: Traversable | None = None) -> Model:
     """Load the shipped model, or that in ``folder``; nothing is used unless everything agrees.
 
     ModelError U-MODEL-MISSING (a file is not there), U-MODEL-HASH (a file or the manifest was changed),
-    U-MODEL-SCHEMA (trained on another feature vector), U-MODEL-EVIDENCE (trained on other evidence rows).
+    U-MODEL-SCHEMA (trained on another feature vector or other columns), U-MODEL-EVIDENCE (trained on other evidence
+    rows), U-MODEL-FILE (a file that is not of this model).
     """
     folder = folder if folder is not None else files("recommender") / "models" / NAME
     manifest = manifests.decode(_read(folder, manifests.FILE))
     evidence = evidences.load()
-    _check(manifest, evidence)
-    texts = {outcome: _checked_text(folder, manifest, outcome) for outcome in OUTCOMES}
-    return Model({outcome: _booster(text) for outcome, text in texts.items()}, manifest, evidence)
+    _check(manifest, evidence, folder)
+    texts = {name: _checked_text(folder, manifest, name) for name in (*modelled(evidence), SYMPTOM)}
+    boosters = {name: _booster(text, name) for name, text in texts.items()}
+    ensemble = ensembles.draw(evidence, manifest.draws, manifest.draw_seed)
+    return Model(boosters, manifest, evidence, ensemble, half_widths(evidence))
 
 
 def _read(folder: Traversable, name: str) -> bytes:
@@ -74,7 +99,7 @@ def _read(folder: Traversable, name: str) -> bytes:
         ) from error
 
 
-def _check(manifest: Manifest, evidence: Evidence) -> None:
+def _check(manifest: Manifest, evidence: Evidence, folder: Traversable) -> None:
     if manifest.schema != SCHEMA_VERSION or manifest.features != MODEL_FEATURES:
         raise ModelError(
             "U-MODEL-SCHEMA",
@@ -86,12 +111,17 @@ def _check(manifest: Manifest, evidence: Evidence) -> None:
             "U-MODEL-EVIDENCE",
             "The model was trained on other evidence rows than those at hand: run “undersign train”.",
         )
+    if set(manifest.calibration) != set(modelled(evidence)):
+        raise ModelError("U-MODEL-SCHEMA", "The manifest calibrates other outcomes than are predicted: train again.")
+    named = {entry.path for entry in manifest.files.values()}
+    if foreign := sorted(one.name for one in folder.iterdir() if one.name.endswith(".txt") and one.name not in named):
+        raise ModelError("U-MODEL-FILE", f"{foreign[0]} is no file of this model: take it out of the folder.")
 
 
-def _checked_text(folder: Traversable, manifest: Manifest, outcome: str) -> str:
-    entry = manifest.files.get(outcome)
+def _checked_text(folder: Traversable, manifest: Manifest, name: str) -> str:
+    entry = manifest.files.get(name)
     if entry is None:
-        raise ModelError("U-MODEL-MISSING", f"The manifest names no model of {outcome}: run “undersign train”.")
+        raise ModelError("U-MODEL-MISSING", f"The manifest names no model of {name}: run “undersign train”.")
     raw = _read(folder, entry.path)
     if manifests.sha256(raw) != entry.sha256:
         raise ModelError(
@@ -101,89 +131,59 @@ def _checked_text(folder: Traversable, manifest: Manifest, outcome: str) -> str:
     return raw.decode()
 
 
-def _booster(text: str) -> "Booster":
+def _booster(text: str, name: str) -> "Booster":
     from lightgbm import Booster
+    from lightgbm.basic import LightGBMError
 
-    booster = Booster(model_str=text)
+    try:
+        booster = Booster(model_str=text)
+    except LightGBMError as error:
+        raise ModelError("U-MODEL-FILE", f"The model of {name} is no LightGBM text: train again.") from error
     if tuple(booster.feature_name()) != MODEL_FEATURES:
-        raise ModelError("U-MODEL-SCHEMA", "The model's columns are not those of its manifest: train again.")
+        raise ModelError("U-MODEL-SCHEMA", f"The columns of the model of {name} are not the manifest's: train again.")
     return booster
 
 
 def predict(
-    model: Model, features: FeatureVector, ingredients: Sequence[str]
+    model: Model, features: FeatureVector, ingredients: Sequence[str], phenotypes: Phenotypes | None = None
 ) -> Mapping[str, Mapping[str, Prediction]]:
     """Return the outcomes of starting each ingredient, by ingredient and outcome, in the order given.
 
-    An ingredient without evidence rows is left out. The rates are those of a *new* trial: they say nothing
-    of staying on a drug that was already given an adequate time, so do not ask for that one.
+    An ingredient without evidence rows is left out, and so is an outcome that no row tells for it. The rates are
+    those of a *new* trial: they say nothing of staying on a drug that was already given an adequate time, so do not
+    ask for that one. ``phenotypes`` as ``record.rows`` takes them.
     """
     known = [name for name in dict.fromkeys(ingredients) if name in model.evidence.drugs]
     if not known:
         return {}
-    rows = _matrix(patient_row(features), known, model.evidence)
-    scores = {o: scores_of(model.boosters[o], rows) for o in OUTCOMES}
-    # Every PHQ-9 total that the model has seen is 10 or more; remission, below 5, at least halves it.
-    scores["response"] = np.maximum(scores["response"], scores["remission"])
-    columns = {o: column.tolist() for o, column in scores.items()}
-    return {name: _outcomes(name, i, columns, model.evidence) for i, name in enumerate(known)}
+    return outcomes(model, known, rows(features, known, model.evidence, phenotypes))
 
 
-def scores_of(booster: "Booster", rows: Array) -> Array:
-    """Return the probability of each row (n, MODEL_FEATURES), strictly between 0 and 1, on one thread."""
-    found = booster.predict(rows, num_threads=1)  # pyright: ignore[reportUnknownMemberType]  (pandas in its type)
-    return np.clip(np.asarray(found, np.float64), _OPEN, 1 - _OPEN)
+def outcomes(model: Model, ingredients: Sequence[str], table: Array) -> dict[str, dict[str, Prediction]]:
+    """Return what ``predict`` returns, of the ingredients' own rows (len(ingredients), MODEL_FEATURES)."""
+    p = scores(model, table)
+    low, high = intervals(p, np.array([model.half_widths[name] for name in ingredients]))
+    found = zip(ingredients, p.tolist(), low.tolist(), high.tolist(), strict=True)
+    return {name: _outcomes(model.evidence.drugs[name], *row) for name, *row in found}
 
 
 def _outcomes(
-    ingredient: str, row: int, columns: Mapping[str, Sequence[float]], evidence: Evidence
+    effects: Mapping[str, DrugEffect], p: Sequence[float], low: Sequence[float], high: Sequence[float]
 ) -> dict[str, Prediction]:
-    effects = evidence.drugs[ingredient]
-    return {o: interval(columns[o][row], effects[o], evidence.spread[o]) for o in OUTCOMES}
+    return {o: Prediction(*row) for o, *row in zip(OUTCOMES, p, low, high, strict=True) if o in effects}
 
 
-def _matrix(patient: Array, ingredients: Sequence[str], evidence: Evidence) -> Array:
-    rows = np.empty((len(ingredients), len(MODEL_FEATURES)), np.float64)
-    rows[:, : len(PATIENT_FEATURES)] = patient
-    rows[:, len(PATIENT_FEATURES) :] = [[evidence.drugs[i][o].log_or for o in OUTCOMES] for i in ingredients]
-    return rows
+def scores(model: Model, table: Array) -> Array:
+    """Return the calibrated probabilities (n, OUTCOMES) of rows (n, MODEL_FEATURES), on one thread.
 
-
-def patient_row(features: FeatureVector) -> Array:
-    """Return the patient's columns, in the order of PATIENT_FEATURES, NaN where a feature is absent."""
-    return np.array([_column(name, features) for name in PATIENT_FEATURES], np.float64)
-
-
-def _column(name: str, features: FeatureVector) -> float:
-    if name == "sex":
-        return _SEX.get(features.text(name) or "", np.nan)
-    value = features.number(name)
-    if value is None:
-        return np.nan
-    return value + _present_trial(features) if name == "antidepressant_trials" else value
-
-
-def _present_trial(features: FeatureVector) -> float:
-    """Count the present antidepressant as one more failed trial once it had an adequate time.
-
-    The feature counts courses that ended; the STAR*D steps count treatments that did not bring remission,
-    and whoever still scores in the trained range has not remitted.
+    NaN where the row's own log-odds ratio is NaN: what no evidence tells of a drug is not predicted.
     """
-    days = features.number("antidepressant_days")
-    return 1.0 if days is not None and days >= policy.load()["trial.adequate_days"] else 0.0
+    return calibrated(model.boosters, model.manifest.calibration, table)
 
 
-def support(model: Model, features: FeatureVector) -> tuple[str, ...]:
-    """Return why the record is outside what the model was trained on; empty means that it is inside."""
-    reasons: list[str] = []
-    for name, (low, high) in model.manifest.ranges.items():
-        spec, value = BY_NAME[name], features.number(name)
-        if value is None:
-            if name in REQUIRED:
-                reasons.append(f"The {spec.meaning} is not known ({features.features[name].status}).")
-        elif not low <= value <= high:
-            reasons.append(f"The {spec.meaning} is outside {low:g} to {high:g}, which is all that the model has seen.")
-    return tuple(reasons)
-
-
-REQUIRED = ("age", "phq9_total")
+def scores_for(model: Model, weighed: Collection[str], table: Array) -> Array:
+    """Return what ``scores`` returns, NaN for outcomes that are not weighed: fewer models are asked."""
+    needed = {*weighed, *(inner for inner, outer in WITHIN if outer in weighed)}
+    found = calibrated(model.boosters, {o: p for o, p in model.manifest.calibration.items() if o in needed}, table)
+    found[:, [o not in weighed for o in OUTCOMES]] = np.nan
+    return found

@@ -13,20 +13,30 @@ not make two drugs equal; bands say which drugs are as good as tied.
 """
 
 import math
+from collections.abc import Mapping
 
-from recommender.assessment import Prediction
-from recommender.cohort.evidence import DrugEffect, logit
+import numpy as np
+
+from recommender.cohort.evidence import OUTCOMES, Array, DrugEffect, Evidence
 
 COVERAGE = 0.80
 Z = 1.2816  # standard normal quantile of (1 + COVERAGE) / 2
 
 
-def interval(p: float, effect: DrugEffect, base: float) -> Prediction:
-    """Return ``p`` (strictly between 0 and 1) with its 80 % interval; ``base`` is an SD on the logit."""
-    half = Z * math.sqrt(effect.se**2 + effect.tau**2 + base**2)
-    centre = logit(p)
-    return Prediction(p, _expit(centre - half), _expit(centre + half))
+def half_width(effect: DrugEffect, base: float) -> float:
+    """Return half the width of the 80 % interval on the logit; ``base`` is an SD on the logit."""
+    return Z * math.sqrt(effect.se**2 + effect.tau**2 + base**2)
 
 
-def _expit(log_odds: float) -> float:
-    return 1 / (1 + math.exp(-log_odds))
+def half_widths(evidence: Evidence) -> Mapping[str, Array]:
+    """Return by drug half the width of each outcome's interval (OUTCOMES), NaN where the drug has no figure."""
+    return {
+        name: np.array([half_width(found[o], evidence.spread[o]) if o in found else np.nan for o in OUTCOMES])
+        for name, found in evidence.drugs.items()
+    }
+
+
+def intervals(p: Array, half: Array) -> tuple[Array, Array]:
+    """Return both ends of the 80 % intervals around ``p``, strictly between 0 and 1, of one shape with ``half``."""
+    centre = np.log(p / (1 - p))
+    return 1 / (1 + np.exp(half - centre)), 1 / (1 + np.exp(-half - centre))

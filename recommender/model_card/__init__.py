@@ -1,0 +1,1 @@
+"""The model card: source attributes of a decision support intervention, filled from manifest and evaluation."""
