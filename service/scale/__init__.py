@@ -1,0 +1,1 @@
+"""Past one machine: training and reading on a Dask cluster, an optional extra. Dask is imported only when asked for."""
