@@ -13,8 +13,8 @@ from fhir_adapters.facts import Reading
 from fhir_adapters.gene import genomics
 from fhir_adapters.measuring import observations, wearables
 from fhir_adapters.medication import medications
-from fhir_adapters.problem import allergies, conditions, consents, family_history
-from fhir_adapters.rating import scales
+from fhir_adapters.problem import allergies, assessments, conditions, consents, family_history
+from fhir_adapters.rating import preferences, scales
 from fhir_adapters.reading import reader
 from fhir_adapters.reading.told import assumed
 from fhir_adapters.vector.features import vector
@@ -72,6 +72,7 @@ def canonical(reading: Reading, as_of: date) -> CanonicalPatient:
     person = patients.read(reading, chart.patient, as_of)
     coded = observations.elements(reading)
     measured, unmeasured = observations.read(reading, coded)
+    assessed, unassessed = assessments.read(reading)
     scored, unscored = scales.read(reading, coded)
     daily, no_daily = wearables.read(reading, coded)
     genes, no_genes = genomics.read(reading)
@@ -80,17 +81,18 @@ def canonical(reading: Reading, as_of: date) -> CanonicalPatient:
     allergic, no_allergies = allergies.read(reading)
     decisions, no_decisions = consents.read(reading)
     family, no_family = family_history.read(reading)
+    wanted, unwanted = preferences.read(reading, as_of)
     holes = {"medications": no_courses, "conditions": no_diagnoses, "allergies": no_allergies}
     holes |= {"family_history": no_family}
-    seen = (*unmeasured, *unscored, *no_daily, *no_genes)
-    refused = (*seen, *no_courses, *no_diagnoses, *no_allergies, *no_family, *no_decisions)
+    seen = (*unmeasured, *unassessed, *unscored, *no_daily, *no_genes)
+    refused = (*seen, *no_courses, *no_diagnoses, *no_allergies, *no_family, *no_decisions, *unwanted)
     return CanonicalPatient(
         reference=person.reference,
         fhir_version=chart.fhir_version,
         birth_date=person.birth_date,
         deceased=person.deceased,
         sex=person.sex,
-        measurements=measured,
+        measurements=(*measured, *assessed),
         scales=scored,
         medications=courses,
         diagnoses=diagnoses,
@@ -103,6 +105,7 @@ def canonical(reading: Reading, as_of: date) -> CanonicalPatient:
         genotypes=genes,
         daily=daily,
         family_history=family,
+        preferences=wanted,
     )
 
 

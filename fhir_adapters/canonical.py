@@ -180,6 +180,18 @@ class FamilyHistory(Fact, frozen=True):
     source: Source
 
 
+class Preference(Fact, frozen=True):
+    """How much one outcome of a drug matters to the patient: 0 not at all, 10 as much as anything can.
+
+    ``outcome`` is the ranker's name of it: ``remission``, ``stopping``, ``weight-gain``, …
+    """
+
+    outcome: str
+    importance: float
+    effective: date | None
+    source: Source
+
+
 class Demographics(Fact, frozen=True):
     """What fairness audits group by; no rule and no model reads it.
 
@@ -229,6 +241,7 @@ class CanonicalPatient:
     genotypes: tuple[Genotype, ...] = ()
     daily: tuple[DailyValue, ...] = ()
     family_history: tuple[FamilyHistory, ...] = ()
+    preferences: tuple[Preference, ...] = ()
 
 
 class Feature(Fact, frozen=True):

@@ -6,6 +6,9 @@ UndersignError
 ├── KnowledgeError        knowledge rows that contradict each other (recommender)
 │   └── PackError         a site's knowledge pack that cannot be used (recommender)
 ├── ModelError            a model that does not fit its manifest or the feature schema (recommender)
+├── TableError            a site's table of predictions and outcomes that cannot be judged (recommender)
+├── SimulationError       a simulation that cannot be run as asked, or not be written (recommender)
+├── CheckError            a run of checks that cannot be done as asked (conformance)
 └── ServiceError          everything that happens over HTTP, in the store or in the settings (service.errors)
 
 Codes are upper case, start with ``U-`` and never change their meaning; ``docs/errors.md`` lists them.

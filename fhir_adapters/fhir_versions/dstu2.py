@@ -139,6 +139,10 @@ TABLE: Table = {
     ),
     "QuestionnaireResponse": (reference_to_canonical("questionnaire"), group_to_items("group")),
     "FamilyMemberHistory": (drop("gender"),),
+    "Procedure": (
+        status_where("notPerformed", {False: {}, True: NOT_DONE}, otherwise=UNKNOWN),
+        drop("reasonNotPerformed"),
+    ),
     "DiagnosticReport": (
         rename("codedDiagnosis", "conclusionCode"),
         wrap_list("category", "performer"),

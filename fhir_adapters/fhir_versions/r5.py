@@ -125,6 +125,10 @@ TABLE: Table = {
         drop("totalVolume", "marketingAuthorizationHolder", "definition"),
     ),
     "AllergyIntolerance": (code_from_concept("type", frozenset({"allergy", "intolerance"})),),
+    "Procedure": (
+        rename("occurrenceDateTime", "performedDateTime"),
+        rename("occurrencePeriod", "performedPeriod"),
+    ),
     # http://hl7.org/fhir/R5/codesystem-diagnostic-report-status.html: modified "prior to being final".
     "DiagnosticReport": (code_map("status", {"modified": "preliminary"}),),
     "Consent": (

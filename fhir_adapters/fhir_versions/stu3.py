@@ -148,6 +148,12 @@ TABLE: Table = {
         rename("notDoneReason", "dataAbsentReason"),
         drop("gender", "definition"),
     ),
+    "Procedure": (
+        status_where("notDone", {False: {}, True: NOT_DONE}, otherwise=UNKNOWN),
+        rename("notDoneReason", "statusReason"),
+        rename("context", "encounter"),
+        drop("definition"),
+    ),
     "DiagnosticReport": (
         rename("codedDiagnosis", "conclusionCode"),
         rename("context", "encounter"),

@@ -204,6 +204,15 @@ ROWS: Mapping[str, tuple[Row, ...]] = {
         *_rows(_S | _R | _5, "basedOn"),
         Row("category", _R | _5, _LIST),
     ),
+    "Procedure": (
+        *_rows(_D, "notPerformed", "reasonNotPerformed"),
+        *_rows(_S, "notDone", "notDoneReason", "context", "definition"),
+        *_rows(_5, "occurrenceDateTime", "occurrencePeriod", "recorded", "reason"),
+        *_rows(_R | _5, "statusReason", "recorder", "instantiatesCanonical", "instantiatesUri"),
+        *_codes("status", _R | _5, "not-done", "on-hold", "stopped"),
+        *_rows(_D | _S | _R, "performedDateTime", "performedPeriod"),
+        *_rows(_S | _R, "reasonCode"),
+    ),
     "Consent": (
         *_rows(_5, "decision", "subject", "grantor", "grantee", "date", "controller", "manager"),
         *_rows(_5, "regulatoryBasis", "policyBasis", "policyText"),

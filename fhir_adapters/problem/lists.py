@@ -13,6 +13,7 @@ LIST_OF = {
     "QuestionnaireResponse": "observations",
     "DiagnosticReport": "observations",
     "FamilyMemberHistory": "family_history",
+    "Procedure": "observations",
     "Consent": "consents",
 }
 LISTS = ("conditions", "medications", "allergies", "observations", "consents", "family_history")

@@ -81,7 +81,7 @@ def _problem_of(profile: Profile, concept: wire.CodeableConcept) -> Problem:
 
 def _past(tables: ProblemTables, telling: tuple[Code, ...]) -> Past | None:
     """Return what all telling codes say of a problem that is no more; None where they differ, or one says nothing."""
-    said: set[Past | None] = {tables.past.get(code) for code in telling}
+    said: set[Past | None] = {tables.said_of_past(code) for code in telling}
     return said.pop() if len(said) == 1 else None
 
 

@@ -28,6 +28,7 @@ _TAG = re.compile(r"\s*\((?:disorder|finding|situation|event|diagnosis|substance
 # Epic marks diagnoses that count for risk adjustment in the problem's own name: "… (HCC)", "… (CMS/HCC)".
 _MARK = re.compile(r"\s*\((?:cms[/-])?(?:hcc|cmd)\)$")
 _NOISE = re.compile(r"[,;.]+(?=\s|$)")
+_INJURIES = "STVWXY"  # the chapters of ICD-10-CM whose codes end with the encounter: A, D or S
 _CATEGORY, _LONGEST = 3, 7  # characters of an ICD category, and of an ICD code without its dot
 
 
@@ -62,6 +63,19 @@ class ProblemTables:
     relatives: Mapping[Code, Relative]
     relative_words: Mapping[str, Relative]
     stems: tuple[tuple[str, frozenset[str]], ...]
+
+    @property
+    def grouped_keys(self) -> frozenset[str]:
+        """The keys that ICD categories give."""
+        return frozenset(key for held in self.groups.values() for rows in held.values() for key, _ in rows)
+
+    def said_of_past(self, code: Code) -> Past | None:
+        """Return what a code says of a problem that is no more.
+
+        ICD-10-CM ends the code of an injury with S for what it left behind: a sequela (guidelines I.C.19.a).
+        """
+        sequela = code[0] == ICD10CM and len(code[1]) == _LONGEST and code[1][0] in _INJURIES and code[1][-1] == "S"
+        return self.past.get(code) or ("history" if sequela else None)
 
     def keys(self, code: Code) -> frozenset[str]:
         """Return the keys of one code, those of the categories above it among them."""

@@ -64,9 +64,9 @@ def charts(
     U-FILE, U-JSON-…, U-FHIR-TYPE, U-FHIR-ENTRIES (more than one patient can have), U-FHIR-NO-PATIENT (resources that
     name nobody), U-PATIENT-MISMATCH (two Patients of one id).
     """
-    folders = list(_folders(list(paths)))
-    way, opened, given, of = _Way(repairs, assumed, checked, notices), 0, 0, sum(len(files) for _, files in folders)
-    for folder, files in folders:
+    in_folders = list(folders(list(paths)))
+    way, opened, given, of = _Way(repairs, assumed, checked, notices), 0, 0, sum(len(files) for _, files in in_folders)
+    for folder, files in in_folders:
         pool: list[tuple[Path, Opened]] = []
         for path in files:
             found = _opened(path, way)
@@ -83,15 +83,31 @@ def charts(
             progress(Progress(opened, of, given))
 
 
-def _folders(paths: Sequence[Path]) -> Iterator[tuple[str, list[Path]]]:
-    """Yield the files that belong together, with the name of their folder."""
+class Look(NamedTuple):
+    """What a file is: the ``whole`` record of one patient, ``not_r4`` in part, or what keeps it from being read."""
+
+    whole: bool = False
+    not_r4: bool = False
+    error: InputError | None = None
+
+
+def look(path: Path, *, assumed: Version = "R4", notices: frozenset[str] = frozenset()) -> Look:
+    """Return what a file is to ``charts``: whoever reads a folder in parts must know it of every file first."""
+    found = _opened(path, _Way(REPAIRS, assumed, False, notices))
+    if isinstance(found, InputError):
+        return Look(error=found)
+    return Look(_is_whole(found), bool(found.entries) and not_r4(found.entries))
+
+
+def folders(paths: Sequence[Path]) -> Iterator[tuple[str, list[Path]]]:
+    """Yield the files that belong together, with the name of their folder, as ``charts`` reads them."""
     if files := sorted(path for path in paths if not path.is_dir()):
         yield "", files
     for folder in sorted(path for path in paths if path.is_dir()):
         inside = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
         if files := [path for path in inside if path.suffix in _SUFFIXES and path.is_file()]:
             yield str(folder), files
-        yield from _folders([path for path in inside if path.is_dir()])
+        yield from folders([path for path in inside if path.is_dir()])
 
 
 def _opened(path: Path, way: _Way, *, carefully: bool = False) -> Opened | InputError:

@@ -46,6 +46,7 @@ PREFETCH_KEYS: Mapping[str, tuple[frozenset[str], str | None]] = {
     "allergies": (frozenset({"AllergyIntolerance"}), "allergies"),
     "responses": (frozenset({"QuestionnaireResponse"}), "observations"),
     "consents": (frozenset({"Consent"}), "consents"),
+    "procedures": (frozenset({"Procedure"}), None),
     "family_history": (frozenset({"FamilyMemberHistory"}), "family_history"),
 }
 
@@ -73,6 +74,7 @@ class Chart:
     consents: tuple[wire.Consent, ...]
     family_histories: tuple[wire.FamilyMemberHistory, ...]
     diagnostic_reports: tuple[wire.DiagnosticReport, ...]
+    procedures: tuple[wire.Procedure, ...]
     medications: Mapping[str, wire.Medication]
     refusals: tuple[Refusal, ...]
     lists: Mapping[str, ListState]
@@ -237,6 +239,7 @@ def _chart(gathered: Gathered, lists: Mapping[str, ListState]) -> Chart:
         consents=gathered.of(wire.Consent),
         family_histories=gathered.of(wire.FamilyMemberHistory),
         diagnostic_reports=gathered.of(wire.DiagnosticReport),
+        procedures=gathered.of(wire.Procedure),
         medications=gathered.held_medications(),
         refusals=tuple(sorted({*gathered.refusals, *mixed}, key=lambda one: (one.reference, one.path, one.reason))),
         lists=lists,

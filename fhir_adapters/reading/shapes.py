@@ -23,7 +23,7 @@ ClaimResponse ClinicalImpression Communication CommunicationRequest Composition 
 DeviceMetric DeviceRequest DeviceUseStatement DocumentReference Encounter Endpoint EpisodeOfCare
 ExplanationOfBenefit Flag GenomicStudy Goal Group GuidanceResponse HealthcareService ImagingStudy Immunization
 ImmunizationRecommendation Library List Location Media MedicationKnowledge MessageHeader MolecularSequence
-NutritionOrder Organization Person Practitioner PractitionerRole Procedure Provenance Questionnaire RelatedPerson
+NutritionOrder Organization Person Practitioner PractitionerRole Provenance Questionnaire RelatedPerson
 RequestGroup ResearchStudy ResearchSubject RiskAssessment Schedule ServiceRequest Slot Specimen Substance
 SupplyDelivery SupplyRequest Task VisionPrescription
 """
@@ -40,6 +40,7 @@ _TOUCHED: tuple[type[wire.AnyResource], ...] = (
     wire.QuestionnaireResponse,
     wire.FamilyMemberHistory,
     wire.DiagnosticReport,
+    wire.Procedure,
     wire.Consent,
 )
 

@@ -47,7 +47,7 @@ __all__ = [
     "Condition", "Consent", "DiagnosticReport", "DispenseRequest", "Dosage", "DoseAndRate", "Element",
     "Extension", "FamilyCondition", "FamilyMemberHistory", "Foreign", "HumanName", "Identifier", "Ingredient",
     "Item", "Medication", "MedicationAdministration", "MedicationDispense", "MedicationRequest",
-    "MedicationStatement", "Observation", "Patient", "Performer", "Period", "Provision", "Quantity",
+    "MedicationStatement", "Observation", "Patient", "Performer", "Period", "Procedure", "Provision", "Quantity",
     "QuestionnaireResponse", "Range", "Ratio", "Reaction", "Reference", "Repeat", "Requester", "Resource",
     "SubjectReference", "Timing",
 ]
@@ -222,6 +222,17 @@ class DiagnosticReport(Resource, tag="DiagnosticReport", frozen=True):
     contained: tuple[msgspec.Raw, ...] = ()
 
 
+class Procedure(Resource, tag="Procedure", frozen=True):
+    """http://hl7.org/fhir/R4/procedure.html."""
+
+    status: str | None = None
+    code: CodeableConcept = CodeableConcept()
+    subject: SubjectReference | None = None
+    performedDateTime: str | None = None  # noqa: N815
+    performedPeriod: Period | None = None  # noqa: N815
+    outcome: CodeableConcept = CodeableConcept()
+
+
 class ProvisionActor(Backbone, frozen=True):
     """Consent.provision.actor."""
 
@@ -279,5 +290,6 @@ AnyResource = (
     | QuestionnaireResponse
     | FamilyMemberHistory
     | DiagnosticReport
+    | Procedure
     | Consent
 )

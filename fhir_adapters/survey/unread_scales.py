@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from fhir_adapters.canonical import Adapted, Refusal
 from fhir_adapters.dialect.code_systems import LOINC
 from fhir_adapters.facts import Reading
+from fhir_adapters.rating import preferences
 from fhir_adapters.rating.scale_tables import ScalePart, plain
 from fhir_adapters.reading import wire
 from fhir_adapters.reading.reader import reference_of
@@ -23,7 +24,7 @@ _OVER = frozenset({"in-progress", "entered-in-error", "stopped"})
 def sightings(reading: Reading, adapted: Adapted) -> Iterator[Sighting]:
     """Yield the lines that the chart's forms, and refused answers, suggest."""
     for response in reading.chart.questionnaire_responses:
-        if response.status not in _OVER:
+        if response.status not in _OVER and not preferences.is_form(response):
             yield from _form(reading, response)
     held = {reference_of(one): one for one in (*reading.chart.observations, *reading.chart.questionnaire_responses)}
     for refusal in adapted.patient.refusals:

@@ -1,15 +1,32 @@
-"""Any daily dose judged by the same limits as a draft: an edited draft, an order of another system, what is taken."""
+"""Any dose judged by the same limits as a draft: an edited draft, an order of another system, what is taken."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import isfinite
 
 from fhir_adapters.canonical import FeatureVector
-from recommender.assessment import Reason, Severity
+from recommender.assessment import Bound, Bounds, Reason
 from recommender.dose import dispensing, dose_limits
 from recommender.dose.dose_limits import Usual
 from recommender.library.knowledge import Knowledge
-from recommender.library.rows import Drug
+from recommender.library.rows import Drug, Orderable
 from recommender.safety.findings import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """What an order asks for, in mg: on its highest day, on its first days, and in each single dose.
+
+    ``each_mg`` is empty where only the day is known: the usual number of single doses is then meant. ``per_day`` are
+    the single doses a day; ``product`` is the RxNorm code of what is ordered, None where none is named.
+    """
+
+    mg_per_day: float
+    first_mg_per_day: float
+    each_mg: tuple[float, ...] = ()
+    per_day: tuple[float, ...] = ()
+    as_needed: bool = False
+    product: str | None = None
 
 
 def judge_dose(
@@ -31,67 +48,134 @@ def judge_dose(
     DOSE-UNKNOWN.
     """
     drug = dose_limits.row_of(ingredient, indication, knowledge)
-    name = (drug.ingredient if drug else ingredient).replace("_", " ")
-    if not isfinite(mg_per_day) or mg_per_day <= 0:
-        return (_reason("DOSE-VALUE", "warning", f"The daily dose of {name} is no amount.", drug, blocks=True),)
+    if not _amount(mg_per_day):
+        return (_no_amount(ingredient, drug),)
     doses = dose_limits.usual(drug) if drug else None
     if drug is None or doses is None:
-        return (_unknown(f"The highest dose of {name} is not known here.", name, drug),)
+        return (_unknown(f"The highest dose of {_spoken(ingredient)} is not known here.", _spoken(ingredient), drug),)
+    bounds = _bounds(drug, doses, findings, features, knowledge)
+    return judge(Ordered(mg_per_day, mg_per_day, product=product), bounds, knowledge, starting=starting)
+
+
+def judge(ordered: Ordered, bounds: Bounds, knowledge: Knowledge, *, starting: bool = True) -> tuple[Reason, ...]:
+    """Return what speaks against an order by the bounds that were worked out for its patient, blocking first.
+
+    Rules: as ``judge_dose``, and DOSE-TIMES, DOSE-AS-NEEDED (to be acknowledged) where the order says how often.
+    """
+    drug = knowledge.drugs.get(bounds.drug)
+    if not all(map(_amount, (ordered.mg_per_day, ordered.first_mg_per_day, *ordered.each_mg))):
+        return (_no_amount(bounds.drug, drug),)
     found = (
-        _ceiling(drug, doses, mg_per_day, findings, features, knowledge),
-        _units(drug, mg_per_day, product, knowledge) if product is not None else None,
-        _start(drug, doses, mg_per_day, findings, features) if starting else None,
+        _above(ordered.mg_per_day, bounds, bounds.ceiling),
+        _units(ordered, bounds, drug, knowledge) if ordered.product is not None else None,
+        _start(ordered.first_mg_per_day, bounds) if starting else None,
+        _times(ordered, bounds),
+        _as_needed(ordered, bounds),
     )
     return tuple(one for one in found if one is not None)
 
 
-def _ceiling(
-    drug: Drug,
-    doses: Usual,
-    mg: float,
+def taken_above(
+    ingredient: str,
+    doses_mg: Sequence[float],
     findings: Sequence[Finding],
     features: FeatureVector,
     knowledge: Knowledge,
 ) -> Reason | None:
+    """Return that a dose which is taken already is above the ceiling; None where it is not, or a rule has said so.
+
+    ``doses_mg`` are those on record, mg a day: the highest counts. A drug without a known ceiling is not judged.
+    """
+    drug = knowledge.drug(ingredient)
+    doses = dose_limits.usual(drug) if drug else None
+    mg = max(doses_mg, default=None)
+    if drug is None or doses is None or mg is None or not _amount(mg):
+        return None
+    bounds = _bounds(drug, doses, findings, features, knowledge)
+    known = {one.reason.rule for one in findings if not one.reason.unknown}
+    caps = [rule.cap_mg for rule in knowledge.rules_of[drug.ingredient] if rule.id in known and rule.cap_mg is not None]
+    # The words of a rule with a ceiling say the dose on record themselves.
+    return None if any(cap <= bounds.ceiling.mg for cap in caps) else _above(mg, bounds, bounds.ceiling)
+
+
+def _bounds(
+    drug: Drug, doses: Usual, findings: Sequence[Finding], features: FeatureVector, knowledge: Knowledge
+) -> Bounds:
     limits = dose_limits.ceilings(drug, doses, findings, features, knowledge)
-    ceiling = min((one.mg for one in limits), default=doses.most)
-    if mg <= ceiling + dispensing.EXACT_MG:
+    return dose_limits.bounds(drug, doses, limits, dose_limits.starts(drug, doses, findings, features))
+
+
+def _amount(mg: float) -> bool:
+    return isfinite(mg) and mg > 0
+
+
+def _above(mg: float, bounds: Bounds, ceiling: Bound) -> Reason | None:
+    if mg <= ceiling.mg + dispensing.EXACT_MG:
         return None
-    why = f" ({limits[0].words.rstrip('.')})" if limits else ""
-    text = f"{_named(drug)} {mg:g} mg a day is above {ceiling:g} mg, the highest for this patient{why}."
-    source, verified = (limits[0].source, limits[0].verified) if limits else (drug.basis.source, drug.basis.verified)
-    return Reason("DOSE-CEILING", "warning", text, source, verified, blocks=True)
+    text = f"{_named(bounds)} {mg:g} mg a day is above {ceiling.mg:g} mg, the highest for this patient{_why(ceiling)}."
+    return Reason("DOSE-CEILING", "warning", text, ceiling.source, ceiling.verified, blocks=True)
 
 
-def _start(drug: Drug, doses: Usual, mg: float, findings: Sequence[Finding], features: FeatureVector) -> Reason | None:
-    lowered = dose_limits.starts(drug, doses, findings, features)
-    start = min((one.mg for one in lowered), default=doses.start)
-    if mg <= start + dispensing.EXACT_MG:
+def _start(mg: float, bounds: Bounds) -> Reason | None:
+    start = bounds.start
+    if mg <= start.mg + dispensing.EXACT_MG:
         return None
-    why = f" ({lowered[0].words.rstrip('.')})" if lowered else ""
-    text = f"{_named(drug)} {mg:g} mg a day is above the {start:g} mg that it is begun with{why}."
-    return _reason("DOSE-START", "caution", text, drug)
+    text = f"{_named(bounds)} {mg:g} mg a day is above the {start.mg:g} mg that it is begun with{_why(start)}."
+    return Reason("DOSE-START", "caution", text, start.source, start.verified)
 
 
-def _units(drug: Drug, mg: float, product: str, knowledge: Knowledge) -> Reason | None:
+def _why(bound: Bound) -> str:
+    return f" ({bound.rule}: {bound.words})" if bound.words else ""
+
+
+def _units(ordered: Ordered, bounds: Bounds, drug: Drug | None, knowledge: Knowledge) -> Reason | None:
     """Return why the dose cannot be counted out in the product that is ordered, or that the product is not known."""
-    one = next((held for held in knowledge.orderables[drug.ingredient] if held.rxnorm == product), None)
-    if one is None or drug.doses_per_day is None:
-        return _unknown(f"The product that is ordered for {_named(drug).lower()} is not known here.", "product", drug)
-    if dispensing.in_units(one, mg / drug.doses_per_day):
+    one = product_of(bounds.drug, ordered.product, knowledge)
+    each = ordered.each_mg or ((ordered.mg_per_day / bounds.doses_per_day,) if bounds.doses_per_day else ())
+    if one is None or not each:
+        return _unknown(f"The product that is ordered for {_spoken(bounds.drug)} is not known here.", "product", drug)
+    if all(dispensing.in_units(one, mg) for mg in each):
         return None
-    text = f"{mg:g} mg a day is no number of units of {one.name}."
+    text = f"{', '.join(f'{mg:g} mg' for mg in dict.fromkeys(each))} at a time is no number of units of {one.name}."
     return Reason("DOSE-UNITS", "warning", text, one.basis.source, one.basis.verified, blocks=True)
 
 
-def _named(drug: Drug) -> str:
-    name = drug.ingredient.replace("_", " ")
+def product_of(drug: str, rxnorm: str | None, knowledge: Knowledge) -> Orderable | None:
+    """Return the orderable of a formulary drug with this code, None where it has none."""
+    return next((held for held in knowledge.orderables.get(drug, ()) if held.rxnorm == rxnorm), None)
+
+
+def _times(ordered: Ordered, bounds: Bounds) -> Reason | None:
+    usual = bounds.doses_per_day
+    if usual is None or all(abs(times - usual) < dispensing.EXACT_MG for times in ordered.per_day):
+        return None
+    text = f"{_named(bounds)} is usually given {_often(usual)}; this order says otherwise."
+    return Reason("DOSE-TIMES", "caution", text, bounds.ceiling.source, bounds.ceiling.verified)
+
+
+def _often(times: int) -> str:
+    return "once a day" if times == 1 else f"{times} times a day"
+
+
+def _as_needed(ordered: Ordered, bounds: Bounds) -> Reason | None:
+    if not ordered.as_needed:
+        return None
+    text = f"{_named(bounds)} was drafted for every day; this order says as needed."
+    return Reason("DOSE-AS-NEEDED", "caution", text, bounds.start.source, bounds.start.verified)
+
+
+def _named(bounds: Bounds) -> str:
+    name = _spoken(bounds.drug)
     return name[:1].upper() + name[1:]
 
 
-def _reason(rule: str, severity: Severity, text: str, drug: Drug | None, *, blocks: bool = False) -> Reason:
+def _spoken(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _no_amount(name: str, drug: Drug | None) -> Reason:
     source, verified = (drug.basis.source, drug.basis.verified) if drug else ("", False)
-    return Reason(rule, severity, text, source, verified, blocks=blocks)
+    return Reason("DOSE-VALUE", "warning", f"The dose of {_spoken(name)} is no amount.", source, verified, blocks=True)
 
 
 def _unknown(text: str, missing: str, drug: Drug | None) -> Reason:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from fhir_adapters.canonical import FeatureVector
+from recommender.assessment import Bound, Bounds
 from recommender.dose import dose_words
 from recommender.library.knowledge import Knowledge
 from recommender.library.rows import Drug
@@ -65,6 +66,29 @@ def usual(drug: Drug) -> Usual | None:
     if drug.start_mg is None or drug.max_mg is None:
         return None
     return Usual(min(drug.start_mg, drug.max_mg), drug.usual_min_mg, drug.usual_max_mg, drug.max_mg)
+
+
+def bounds(drug: Drug, doses: Usual, limits: Sequence[Limit], lowered: Sequence[Limit]) -> Bounds:
+    """Return what any dose of the drug is judged by; ``limits`` are its ``ceilings``, ``lowered`` its ``starts``."""
+    return Bounds(
+        drug=drug.ingredient,
+        start=_bound(next(iter(lowered), None), doses.start, drug),
+        ceiling=_bound(next(iter(limits), None), doses.most, drug),
+        doses_per_day=drug.doses_per_day,
+    )
+
+
+def _bound(limit: Limit | None, usual: float, drug: Drug) -> Bound:
+    if limit is None:
+        return Bound(usual, "FORMULARY", "", _of_dose(drug.basis.source), drug.basis.verified)
+    rule, _, words = limit.words.partition(": ")
+    return Bound(limit.mg, rule, words.rstrip("."), limit.source, limit.verified)
+
+
+def _of_dose(sources: str) -> str:
+    """Return the sources of a formulary row without those of its codes (``R-…``), where others are left."""
+    keys = sources.split("+")
+    return "+".join([key for key in keys if not key.startswith("R-")] or keys)
 
 
 def ceilings(

@@ -20,11 +20,21 @@ def careful(one: Pending) -> str:
 
 
 def pending(findings: Sequence[Finding]) -> tuple[str, ...]:
-    """Return what is not known and would lower the dose, each gap once: ``Creatinine clearance is not on file: …``."""
-    gaps: dict[str, list[str]] = {}
+    """Return what is not known and would lower the dose, each gap once, with the sources of the rules.
+
+    ``Creatinine clearance is not on file: at 70 mL/min or below the dose is 75 % of the usual (T-VEN3).``
+    """
+    gaps: dict[str, list[Pending]] = {}
     for one in (one for held in findings for one in held.pending if not one.careful):
-        gaps.setdefault(one.gap, []).append(case(one))
-    return tuple(_sentence(f"{gap}: {'; '.join(dict.fromkeys(cases))}.") for gap, cases in gaps.items())
+        gaps.setdefault(one.gap, []).append(one)
+    return tuple(_pending(gap, waiting) for gap, waiting in gaps.items())
+
+
+def _pending(gap: str, waiting: Sequence[Pending]) -> str:
+    cases = "; ".join(dict.fromkeys(map(case, waiting)))
+    sources = "+".join(dict.fromkeys(key for one in waiting for key in one.rule.basis.source.split("+")))
+    doubt = "" if all(one.rule.basis.verified for one in waiting) else ", not verified"
+    return _sentence(f"{gap}: {cases} ({sources}{doubt}).")
 
 
 def _when(rule: Rule) -> str:

@@ -56,6 +56,7 @@ def dose(
         strength_mg=chosen.strength_mg,
         pending=dose_words.pending(findings),
         form=chosen.form,
+        bounds=dose_limits.bounds(drug, doses, limits, lowered),
     )
 
 
@@ -81,7 +82,8 @@ def _undraftable(drug: Drug) -> Reason | None:
 
 
 def _interval(drug: Drug, found: Finding) -> Reason:
-    text = f"{found.reason.message} That is {found.interval}, no daily dose: plan {drug.ingredient} with a pharmacist."
+    plan = f"plan {drug.ingredient} with a pharmacist."
+    text = f"{found.reason.message} That is {found.interval}, not one daily dose: {plan}"
     return _refusal("DRAFT-INTERVAL", text.replace("_", " "), found.reason.source, found.reason.verified)
 
 

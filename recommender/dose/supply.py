@@ -1,19 +1,10 @@
 """For how long to dispense: until the next review, and less where a gate asks for small quantities."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from recommender.assessment import Escalation, Gate
+from recommender.assessment import Escalation, Gate, Supply
 from recommender.dose.dose_tables import ALWAYS
 from recommender.library.knowledge import Knowledge
-
-
-@dataclass(frozen=True, slots=True)
-class Supply:
-    """For how many days, and with how many repeats, a draft lets dispense at most."""
-
-    days: int
-    repeats: int
 
 
 def limited(gate: Gate, escalations: Sequence[Escalation], knowledge: Knowledge) -> Supply:
@@ -21,4 +12,7 @@ def limited(gate: Gate, escalations: Sequence[Escalation], knowledge: Knowledge)
     told = {ALWAYS, *(one.rule for one in escalations)}
     rows = [row for rule, row in knowledge.doses.supplies.items() if rule in told]
     limit = () if gate.supply_days is None else (gate.supply_days,)
-    return Supply(min((*(row.days for row in rows), *limit)), min(row.repeats for row in rows))
+    days, repeats = min((*(row.days for row in rows), *limit)), min(row.repeats for row in rows)
+    strictest = [row for row in rows if row.days == days]
+    sources = dict.fromkeys(key for row in strictest for key in row.basis.source.split("+"))
+    return Supply(days, repeats, tuple(row.id for row in strictest), "+".join(sources))

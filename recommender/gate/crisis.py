@@ -115,7 +115,7 @@ def _answer(row: GateRow, name: str, chart: GateChart) -> Iterator[Assessed]:
 
 def _recorded(row: GateRow, name: str, chart: GateChart) -> Iterator[Assessed]:
     for one in chart.patient.measurements:
-        if one.key == name and one.effective:
+        if (one.key, one.value) == (name, row.value) and one.effective:
             yield Assessed(one.effective, one.moment, row.message)
 
 

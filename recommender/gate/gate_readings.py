@@ -20,8 +20,10 @@ from fhir_adapters.canonical import (
 )
 from fhir_adapters.vector.latest import is_reading
 from recommender.assessment import Attestation, ConsentDefault
+from recommender.dose import liver
 from recommender.library.knowledge import Knowledge
 from recommender.library.rows import GateRow
+from recommender.safety import chart as indexed
 from recommender.safety.chart import is_active
 from recommender.safety.triggers.measured import COMPARE, gap
 from recommender.step import indications
@@ -117,6 +119,9 @@ def in_force(consent: ConsentDecision, day: date) -> bool:
 
 
 def _takes(name: str, chart: GateChart) -> bool:
+    """Say whether a drug or a class is taken; ``-name`` asks that it is not."""
+    if name.startswith("-"):
+        return not _takes(name[1:], chart)
     members = chart.knowledge.classes.get(name, frozenset({name}))
     return any(
         is_active(course, chart.day) and not members.isdisjoint(course.ingredients)
@@ -184,7 +189,7 @@ def _unread(row: GateRow, name: str, chart: GateChart) -> tuple[Hit, ...]:
     for one in chart.refused[name]:
         lost = is_reading(one) and one.reason != _NEVER_ANSWERED and within(one.effective, chart, row.window_days)
         if lost and (one.effective or date.max) >= last:
-            return (_told(row, day=one.effective, reason=f"could not be used ({one.reason})"),)
+            return (_told(row, day=one.effective, reason=f"could not be used ({one.reason.replace('-', ' ')})"),)
     return ()
 
 
@@ -238,6 +243,21 @@ def _trials(row: GateRow, name: str, chart: GateChart) -> tuple[Hit, ...]:
     return (_told(row, str(number)),) if number is not None and number >= float(row.value) else ()
 
 
+def _child_pugh(row: GateRow, name: str, chart: GateChart) -> tuple[Hit, ...]:
+    """Hold where the class can be no other than the row's; one that cannot be graded is asked for by the rules."""
+    triggers, table = chart.knowledge.triggers, chart.knowledge.doses.child_pugh
+    keys = {key for one in table.triggers for key in triggers["diagnosis", one].row.possible}
+    disease = next((one for one in chart.patient.diagnoses if one.active and not keys.isdisjoint(one.keys)), None)
+    if disease is None:
+        return ()
+    points = liver.score(indexed.chart(chart.patient, chart.features, chart.knowledge))
+    low, high = table.classes[row.value]
+    if not low <= points.low <= points.high <= high:
+        return ()
+    found = ", ".join(points.found)
+    return (_told(row, f"Child-Pugh class {row.value} ({found} with “{disease.text}”)", disease.onset),)
+
+
 def _told(row: GateRow, value: str = "", day: date | None = None, reason: str = "", *, certain: bool = True) -> Hit:
     when = (str(day) if day else "a day not recorded") + ("" if certain else ", not certain")
     return Hit(row, row.message.format(value=value, date=when, reason=reason), day)
@@ -252,6 +272,7 @@ _READINGS: Mapping[str, Callable[[GateRow, str, GateChart], tuple[Hit, ...]]] = 
     "deceased": _deceased,
     "depression": _depression,
     "trials": _trials,
+    "child_pugh": _child_pugh,
 }
 
 

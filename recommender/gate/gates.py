@@ -46,7 +46,9 @@ def evaluate(
     if dead:
         return Gate("out-of-scope", _messages(dead)), ()
     gate = _gate(hits, chart, jurisdiction)
-    return gate, _escalations(hit for hit in hits if _is_told(hit, gate))
+    calling = {(hit.row.reads, hit.day) for hit in with_effect(hits, "crisis")}
+    told = (hit for hit in hits if hit.row.effect != "escalate" or (hit.row.reads, hit.day) not in calling)
+    return gate, _escalations(hit for hit in told if _is_told(hit, gate))
 
 
 def routes(ingredient: str, knowledge: Knowledge) -> tuple[Escalation, ...]:
@@ -115,7 +117,7 @@ def _refusing(consents: tuple[ConsentDecision, ...], day: date) -> tuple[str, ..
     if not decided:
         return unreadable
     newest = max(one.start or date.max for one in decided)
-    latest = [one for one in decided if (one.start or date.max) == newest or one.start is None]
+    latest = [one for one in decided if (one.start or date.max) == newest]
     return tuple(one.reason for one in latest if one.decision == "deny") + unreadable
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from fhir_adapters.problem import problem_tables
 from fhir_adapters.terminology import Terminology
 from fhir_adapters.vector.schema import BY_NAME
 from recommender.errors import KnowledgeError
@@ -42,6 +43,7 @@ GATE_OPERATORS: Mapping[str, frozenset[str]] = {
     "deceased": frozenset({"is"}),
     "depression": frozenset({"absent", "unknown", "doubted"}),
     "trials": frozenset({">="}),
+    "child_pugh": frozenset({"="}),
 }
 # What is no reading of its own: assessments, what they leave to be done, and drugs that somebody is about to begin.
 OTHER_GATES: Mapping[str, Mapping[str, frozenset[str]]] = {
@@ -56,6 +58,7 @@ STEP_READINGS: Mapping[str, tuple[str, ...]] = {
     "trials": ("antidepressant_trials",),
     "phase": (),
     "course_days": (),
+    "clozapine_break_days": (),
     "phq9_fall": ("phq9_total", "phq9_previous"),
     "gad7_fall": ("gad7_total",),
 }
@@ -155,10 +158,12 @@ def _check_rule(rule: Rule, trigger: TriggerRow | None) -> None:
 
 
 def _check_trigger(row: TriggerRow, known: set[str], terms: Terminology) -> None:
-    keys = {key for held in terms.condition_codes.values() for key in held}
+    keys = _condition_keys(terms)
     diagnoses = row.conditions + (row.possible if row.kind in ("diagnosis", "setting") else ())
     coded = row.kind in CODED
+    asked = [one.partition(":") for one in row.asked_with]
     faults = (
+        *(name for kind, _, name in asked if name not in {"condition": keys, "drug": known}.get(kind, ())),
         *((row.feature or "no feature",) if coded and not _is_code(row.feature) else ()),
         *(key for key in diagnoses if key not in keys and not coded),
         *(name for name in row.drugs if name not in known),
@@ -167,6 +172,11 @@ def _check_trigger(row: TriggerRow, known: set[str], terms: Terminology) -> None
     )
     if faults:
         raise KnowledgeError("U-KNOWLEDGE-TRIGGER", f"trigger {row.key}: {', '.join(faults)} cannot be read")
+
+
+def _condition_keys(terms: Terminology) -> frozenset[str]:
+    """Return the keys that a problem can have, by its code or by the ICD category above it."""
+    return problem_tables.load().grouped_keys.union(*terms.condition_codes.values())
 
 
 def _is_code(feature: str) -> bool:
@@ -204,7 +214,7 @@ def _check_gate(gate: GateRow, drugs: set[str], terms: Terminology) -> None:
     allowed = OTHER_GATES.get(gate.effect, GATE_OPERATORS).get(kind, frozenset())
     if gate.operator not in allowed or not _is_read(kind, name, drugs, terms):
         raise KnowledgeError("U-KNOWLEDGE-TRIGGER", f"{gate.id}: {gate.reads} {gate.operator} cannot be read")
-    if gate.taking and gate.taking not in drugs:
+    if gate.taking and gate.taking.removeprefix("-") not in drugs:
         raise KnowledgeError("U-KNOWLEDGE-DRUG", f"{gate.id}: {gate.taking!r} is in no class and no formulary row")
 
 
@@ -215,7 +225,7 @@ def _is_read(kind: str, name: str, drugs: set[str], terms: Terminology) -> bool:
         case "scale":
             return _has_part(name, terms)
         case "condition":
-            return any(name in held for held in terms.condition_codes.values())
+            return name in _condition_keys(terms)
         case "start":
             return name in drugs
         case "recorded":

@@ -9,6 +9,8 @@ from recommender.library.knowledge import Knowledge
 from recommender.library.rows import Rule
 
 MODEL = "model depression-1"
+# What becomes another column of the model: the present trial, and the exposure that a gene changes.
+_READ_BESIDE = ("antidepressant_days", "cyp2c19_phenotype")
 _BY_KIND = {"age": ("age",), "sex": ("sex",), "pregnancy": ("pregnancy_status", "sex", "age")}
 
 
@@ -27,7 +29,7 @@ def uses(knowledge: Knowledge) -> Mapping[str, tuple[str, ...]]:
         for one in step.reads.split("&"):
             for name in STEP_READINGS.get(one, (one,)):
                 found[name].add(step.id)
-    model = dict.fromkeys(map(str, PATIENT_FEATURES), (MODEL,))
+    model = dict.fromkeys((*map(str, PATIENT_FEATURES), *_READ_BESIDE), (MODEL,))
     names = sorted({*found, *model})
     return {name: (*sorted(found[name]), *model.get(name, ())) for name in names}
 

@@ -204,7 +204,9 @@ def _trigger(row: TriggerRow, classes: Members, within: Members) -> Trigger:
         part, _, low = row.scale.partition(">=")
         name, _, item = part.partition("/")
         scale = (name, item, float(low))
-    return Trigger(row, drugs, names, frozenset(row.possible) | overlapping, scale)
+    asked = frozenset(one.partition(":")[2] for one in row.asked_with)
+    risks = asked.union(*(classes.get(one, frozenset()) for one in asked), *(within.get(one, ()) for one in asked))
+    return Trigger(row, drugs, names, frozenset(row.possible) | overlapping, scale, risks)
 
 
 def _cross_rules(crosses: tuple[CrossReaction, ...]) -> tuple[Rule, ...]:
@@ -221,7 +223,7 @@ def _cross_rules(crosses: tuple[CrossReaction, ...]) -> tuple[Rule, ...]:
 
 def _allergens(crosses: tuple[CrossReaction, ...]) -> tuple[TriggerRow, ...]:
     return tuple(
-        TriggerRow("allergy", one.allergen, (), (one.allergen,), "", "", (), True, one.basis) for one in crosses
+        TriggerRow("allergy", one.allergen, (), (one.allergen,), "", "", (), (), True, one.basis) for one in crosses
     )
 
 

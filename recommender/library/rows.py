@@ -127,7 +127,8 @@ class TriggerRow:
     """What a rule's trigger key reads in a chart: condition keys, drugs or classes, a feature, a scale part.
 
     ``possible`` keys make the trigger unknown, not true; of a coded feature (genetics, substance) both are its codes.
-    Where ``complete`` is false, finding nothing proves nothing. ``scale`` reads ``scale/part>=number``.
+    Where ``complete`` is false, finding nothing proves nothing. ``scale`` reads ``scale/part>=number``. A value that
+    sources want only of those at risk has ``asked_with``: ``condition:key`` or ``drug:class``, one of which is enough.
     """
 
     kind: Kind
@@ -137,6 +138,7 @@ class TriggerRow:
     feature: str
     scale: str
     possible: tuple[str, ...]
+    asked_with: tuple[str, ...]
     complete: bool
     basis: Basis
 
@@ -146,7 +148,8 @@ class Trigger:
     """A trigger with its drugs spelled out.
 
     ``drugs`` are ingredient names, ``classes`` the class names behind them; ``possible`` are class names (for
-    a drug of which only the class is known) or condition keys that make it unknown.
+    a drug of which only the class is known) or condition keys that make it unknown. ``risks`` are the condition keys,
+    drugs and classes with which its value is wanted, empty where it always is.
     """
 
     row: TriggerRow
@@ -154,6 +157,7 @@ class Trigger:
     classes: frozenset[str]
     possible: frozenset[str]
     scale: tuple[str, str, float] | None
+    risks: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,6 +198,7 @@ def trigger(row: Mapping[str, str]) -> TriggerRow:
         feature=cell(row, "feature"),
         scale=cell(row, "scale"),
         possible=several(row, "possible"),
+        asked_with=several(row, "asked_with"),
         complete=_one_of(row, "complete", ("yes", "no")) == "yes",
         basis=basis(row),
     )

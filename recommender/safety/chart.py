@@ -1,5 +1,6 @@
 """What the rules ask of one patient, indexed once: drugs by name, problems by key, and the gaps."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -16,6 +17,8 @@ from fhir_adapters.canonical import (
 from recommender.gene.gene_states import GeneState, states
 from recommender.library.knowledge import Knowledge
 from recommender.ranker.outcomes import Unlisted, unlisted
+
+_RELEASE = re.compile(r" (er|xr)$")  # a release is written ER as on the label
 
 
 class Taken(msgspec.Struct, frozen=True, gc=False):
@@ -122,7 +125,7 @@ def subject(ingredient: str, chart: Chart) -> Subject:
     names = frozenset({ingredient, name}) if row is None else row.substances
     if name not in names or ingredient not in names:
         names |= {ingredient, name}
-    spoken = name.replace("_", " ")
+    spoken = _RELEASE.sub(lambda found: found[0].upper(), name.replace("_", " "))
     if names.isdisjoint(chart.names):
         return Subject(name, names, spoken, taken=False)
     own = [one for one in chart.active if one.names and one.names <= names]

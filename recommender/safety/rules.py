@@ -78,9 +78,10 @@ def _hearing(patient: CanonicalPatient, features: FeatureVector, knowledge: Know
 def _judge(ingredient: str, hearing: _Hearing) -> tuple[Finding, ...]:
     drug = subject(ingredient, hearing.chart)
     found: list[Said | _Told] = [_of_gene(one) for one in pgx.findings(drug, hearing.genes, hearing.chart)]
+    alone, shared = bool(drug.own) or drug.stopped, hearing.shared
     for rule in hearing.chart.knowledge.rules_of.get(drug.name, ()):
-        said: Said | Literal[False] | None = hearing.shared.get(rule.id, False)  # False: not asked yet
-        if said is False or drug.own or drug.stopped:
+        said: Said | Literal[False] | None = shared.get(rule.id, False)  # False: not asked yet
+        if said is False or alone:
             said = _said(rule, hearing, drug)
         if said is not None:
             found.append(said)
@@ -105,10 +106,29 @@ def _skipped(rule: Rule, current: bool) -> bool:
 
 def _answered(rule: Rule, hearing: _Hearing, drug: Subject) -> Said | None:
     outcome = answer(rule, hearing.chart, drug)
-    if outcome.holds is False:
+    if outcome.holds is False or (outcome.holds is None and _needs_no_level(rule, hearing, drug)):
         return None
     outcome = _narrowed(rule, hearing.chart, outcome)
-    return rule_words.said(rule, outcome, hearing.chart, drug, current=hearing.current)
+    said = rule_words.said(rule, outcome, hearing.chart, drug, current=hearing.current)
+    normal = rule.trigger == "crcl" and said is not None and said.unknown and _normal_egfr(hearing.chart)
+    return rule_words.noted(said, normal) if said and normal else said
+
+
+def _normal_egfr(chart: Chart) -> str:
+    """Return a normal eGFR and what Cockcroft–Gault lacks, in words; empty where the eGFR is low or not known."""
+    egfr, clearance = chart.features.number("egfr"), chart.features.features["crcl"]
+    if egfr is None or egfr < chart.knowledge.policies["normal_egfr"]:
+        return ""
+    why = (clearance.reason or "").replace("-", " ")
+    return f"eGFR {egfr:g} is normal; creatinine clearance was not worked out{f' ({why})' if why else ''}"
+
+
+def _needs_no_level(rule: Rule, hearing: _Hearing, drug: Subject) -> bool:
+    """The level of a drug in blood is wanted only of those who take it; a list that is not whole may hold it."""
+    name = hearing.chart.knowledge.triggers[rule.kind, rule.trigger].row.feature
+    if not name.endswith("_level") or hearing.chart.features.features[name].status != "missing":
+        return False
+    return not hearing.current and not drug.own and hearing.chart.unlisted.drugs.holds is False
 
 
 def _narrowed(rule: Rule, chart: Chart, outcome: Outcome) -> Outcome:
@@ -151,10 +171,11 @@ def _most_serious(found: Iterable[Said | _Told], hearing: _Hearing, drug: Subjec
 
 def _finding(one: Said, hearing: _Hearing, drug: Subject) -> Finding:
     rule, outcome = one.rule, one.outcome
+    replaces = rule_words.replaces(one, drug, hearing.chart) if one.replacing else False
     reason = Reason(
         rule.id,
         one.severity,
-        rule_words.message(one, drug, hearing.chart, current=hearing.current),
+        rule_words.message(one, drug, hearing.chart, replaces=replaces, current=hearing.current),
         rule.basis.source,
         rule.basis.verified,
         one.unknown,
@@ -162,5 +183,7 @@ def _finding(one: Said, hearing: _Hearing, drug: Subject) -> Finding:
         outcome.why if one.unknown else None,
         one.blocks,
         outcome.facts,
+        one.ceiling or replaces,
+        one.at_risk,
     )
     return dose_findings.finding(rule, reason, hearing.chart.knowledge) if one.limits else Finding(reason, None)

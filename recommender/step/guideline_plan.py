@@ -216,7 +216,7 @@ def _refused(name: str, line: Line | None, focus: Focus, knowledge: Knowledge) -
     if drug.schedule != UNSCHEDULED:
         return None
     if line is not None and not any(one.verified for one in line.reasons):
-        message = f"No guideline row that was seen names {spoken} for {focus.words}."
+        message = f"The guideline rows that name {spoken} for {focus.words} were not checked against their source."
         return Reason("DRAFT-GUIDELINE", "none", message, line.reasons[0].source, line.reasons[0].verified)
     own = knowledge.doses.indications.get((name, focus.indication))
     if own is None or own.start_mg is None or not own.basis.verified:
@@ -228,8 +228,11 @@ def _refused(name: str, line: Line | None, focus: Focus, knowledge: Knowledge) -
 def _said(
     chart: StepChart, serves: Mapping[str, tuple[str, ...]], history: History, lines: Mapping[str, Line]
 ) -> Mapping[str, tuple[Reason, ...]]:
-    """Return what is said of single drugs: who advises against one, and that one serves a further condition."""
+    """Return what is said of single drugs: notes on one, who advises against it, that it serves a further condition."""
     found = dict(comorbidity.said(serves, history, chart.knowledge))
+    for row, reason in holding(chart, "note"):
+        for name in _drugs((row,), chart.knowledge):
+            found[name] = (*found.get(name, ()), reason)
     for row, reason in holding(chart, "not-initial"):
         for name in _drugs((row,), chart.knowledge) - lines.keys():
             found[name] = (*found.get(name, ()), reason)

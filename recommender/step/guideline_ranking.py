@@ -94,7 +94,8 @@ def _told(
     if name not in bands or line is None:
         return replace(candidate, reasons=(*candidate.reasons, *others))
     place = f"line {line.number} of treatment" if line.number else "the step that is reached now"
-    where = f"Ranked by guideline, not by the learned model: {place}."
+    seen = "" if any(one.verified for one in line.reasons) else ", by a row not checked against its source"
+    where = f"Ranked by guideline, not by the learned model: {place}{seen}."
     compared = f" {_estimate(one).message}" if one else " No published comparison with its interval is at hand."
     first = line.reasons[0]
     reason = Reason(RULE, "none", where + compared, _sources(first.source, one), first.verified)

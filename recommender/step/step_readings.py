@@ -9,6 +9,7 @@ from fhir_adapters.vector.schema import BY_NAME
 from recommender.assessment import Reason
 from recommender.library.knowledge import Knowledge
 from recommender.library.rows import StepRow
+from recommender.safety.chart import is_active
 from recommender.safety.triggers.measured import COMPARE
 from recommender.step.focus import Focus
 from recommender.step.step_tables import ANY
@@ -148,6 +149,16 @@ def _course_days(chart: StepChart) -> Reading | None:
     return Reading(days, f"{days} days")
 
 
+def _clozapine_break(chart: StepChart) -> Reading | None:
+    """Return the days since clozapine was stopped, None while it is taken or where no stop is on record."""
+    courses = [one for one in chart.patient.medications if "clozapine" in one.ingredients]
+    stops = [one.stop for one in courses if one.stop is not None]
+    if not stops or any(is_active(one, chart.features.as_of) for one in courses):
+        return None
+    days = (chart.features.as_of - max(stops)).days
+    return Reading(days, f"{days} days", max(stops), tuple(one.source.reference for one in courses))
+
+
 def _fall(scale: str) -> Callable[[StepChart], Reading | None]:
     """Return a reading of how far a total fell, in per cent of what it was before the present treatment."""
 
@@ -185,6 +196,7 @@ _NAMED: Mapping[str, Callable[[StepChart], Reading | None]] = {
     "trials": _trials,
     "phase": _phase,
     "course_days": _course_days,
+    "clozapine_break_days": _clozapine_break,
     "phq9_fall": _fall("phq9"),
     "gad7_fall": _fall("gad7"),
 }

@@ -1,12 +1,13 @@
-"""Random lives of drafts on the SQLite store, with what must always hold checked after each step."""
+"""Random lives of drafts on each kind of store, with what must always hold checked after each step."""
 
 import asyncio
 import tempfile
 from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
+import pytest
 from hypothesis import HealthCheck, event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -19,16 +20,21 @@ from hypothesis.stateful import (
 
 from service.drafts import states
 from service.drafts.canonical_json import dumps, load_object
+from service.drafts.redis_store import RedisStore
 from service.drafts.sqlite import SqliteStore
 from service.drafts.store import Draft, OutboxEntry, Prepared, State
 from service.errors import Conflict
+from tests.contract.redis_process import RedisProcess
 from tests.contract.samples import Clock, new_draft, prepared_bytes, signature_of
+from tests.contract.stores import redis_process
+
+__all__ = ["redis_process"]
 
 T = TypeVar("T")
 LIFE_S = 100
 PICK = st.integers(0, 5)  # which of the newest to act on
 PATIENTS = ("Patient/a", "Patient/b")
-ORDERED = {state: place for place, state in enumerate(("held", "presented", "accepted"))}
+ORDERED = {state: place for place, state in enumerate(("held", "presented", "accepted", "modified"))}
 
 
 @dataclass
@@ -53,8 +59,17 @@ class Lives(RuleBasedStateMachine):
         self.known: dict[str, Known] = {}
         self.shown: list[Prepared] = []
         self.claims: list[OutboxEntry] = []
-        self.store = SqliteStore(Path(self.folder.name) / "store.db", self.clock)
+        self.store = self.made()
         self.run(self.store.open())
+
+    def made(self) -> Any:
+        """Return a store on what was there before; at first that is nothing."""
+        return SqliteStore(Path(self.folder.name) / "store.db", self.clock)
+
+    def queued(self) -> set[str]:
+        """Return the drafts with a row in the outbox, as the store has them."""
+        with self.store._reading() as connection:
+            return {row[0] for row in connection.execute("SELECT draft FROM outbox")}
 
     def run(self, step: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(step)
@@ -165,7 +180,7 @@ class Lives(RuleBasedStateMachine):
     @rule()
     def reopen(self):
         self.run(self.store.close())
-        self.store = SqliteStore(Path(self.folder.name) / "store.db", self.clock)
+        self.store = self.made()
         self.run(self.store.open())
 
     # --- what always holds
@@ -205,9 +220,7 @@ class Lives(RuleBasedStateMachine):
 
     @invariant()
     def every_signature_to_be_written_has_its_outbox_row(self):
-        with self.store._reading() as connection:
-            queued = {row[0] for row in connection.execute("SELECT draft FROM outbox")}
-        assert queued == {draft for draft, known in self.known.items() if known.signed and known.write_back}
+        assert self.queued() == {draft for draft, known in self.known.items() if known.signed and known.write_back}
 
     def _draft(self, pick: int) -> str:
         return list(self.known)[-1 - pick % len(self.known)]
@@ -228,4 +241,34 @@ Lives.TestCase.settings = settings(
 
 
 class TestLives(Lives.TestCase):
-    """No order of steps breaks an invariant of the hold."""
+    """No order of steps breaks an invariant of the hold on SQLite."""
+
+
+class LivesOnRedis(Lives):
+    """The same lives on a Redis, emptied for each; its signatures have receipts too."""
+
+    server: ClassVar[RedisProcess]
+
+    def __init__(self) -> None:
+        self.server.flush()
+        super().__init__()
+
+    def made(self) -> Any:
+        return RedisStore(self.server.url, Path(self.folder.name) / "receipts.db", clock=self.clock)
+
+    def queued(self) -> set[str]:
+        return {key.decode().rpartition(":")[2] for key in self.server.ask("KEYS", "undersign:*:o:*")}
+
+
+@pytest.fixture(scope="module")
+def on_redis(redis_process: RedisProcess) -> None:
+    """Give the lives a server."""
+    LivesOnRedis.server = redis_process
+
+
+LivesOnRedis.TestCase.settings = settings(Lives.TestCase.settings, max_examples=8)
+
+
+@pytest.mark.usefixtures("on_redis")
+class TestLivesOnRedis(LivesOnRedis.TestCase):
+    """No order of steps breaks an invariant of the hold on Redis."""

@@ -14,7 +14,7 @@ from recommender.gate import gates
 from recommender.library.rows import GateRow
 from recommender.ranker import model
 from tests.factories import TODAY, absent, adult, days_ago, diagnosis, feature, patient, score, source
-from tests.fixtures.resources import AS_OF, LOINC, adapted, concept, observation, response
+from tests.fixtures.resources import AS_OF, LOINC, SNOMED, adapted, concept, observation, response
 from tests.spec.test_gates import MDD, SETTLING, K, name, sides
 
 SCALES = [row for row in K.gates if row.reads.startswith("scale:") and row not in SETTLING]
@@ -153,6 +153,21 @@ def test_an_assessment_afterwards_opens_again_or_keeps_closed(row: GateRow, how:
         else:
             assert (gate.status, gate.supply_days) == ("out-of-scope", None)
             assert [(one.to, one.urgency, one.rule) for one in told] == [("psychiatrist", "routine", "GF02")]
+
+
+@pytest.mark.parametrize(
+    ("performed", "outcome", "status"),
+    [("2026-11-21", None, "open"), ("2026-11-19", None, "crisis"), ("2026-11-21", "stays-closed", "crisis")],
+)
+def test_an_assessment_in_the_chart_opens_again_from_fhir(performed: str, outcome: str | None, status: str) -> None:
+    """A later Procedure of a suicide risk assessment opens drafting, an earlier or a closing one does not."""
+    decided = concept("https://undersign.dev/fhir/CodeSystem/attestation-result", outcome) if outcome else {}
+    person = {"subject": {"reference": "Patient/p1"}, "status": "completed", "id": "done"}
+    done = {"resourceType": "Procedure", "code": concept(SNOMED, "225337009"), **person, "outcome": decided}
+    item = observation("item", "44260-8", "2026-11-20", valueQuantity={"value": 1, "code": "{score}"})
+    found = adapted(item, {**done, "performedDateTime": performed}).patient
+    row = next(row for row in K.gates if row.id == "GC02")
+    assert judged(row, *found.scales, measurements=found.measurements)[0].status == status
 
 
 MORNING, EVENING = f"{TODAY}T08:00:00+00:00", f"{TODAY}T18:00:00+00:00"

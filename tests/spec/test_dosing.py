@@ -153,7 +153,7 @@ def test_a_controlled_or_unverified_drug_is_never_drafted(drug: str) -> None:
         ("venlafaxine", adult(egfr=30.0), None, 75, 225, ()),
         ("venlafaxine", adult(crcl=70.0), None, 37.5, 168.75, ("DR001", "STRENGTHS")),
         ("venlafaxine", adult(), patient(diagnosis("cirrhosis")), 37.5, 112.5, ("SR092",)),
-        ("nortriptyline", adult(age=65.0), None, 50, 50, ("FORMULARY",)),
+        ("nortriptyline", adult(age=65.0), None, 10, 50, ("FORMULARY", "FORMULARY")),
         ("nefazodone", adult(age=65.0), None, 100, 600, ("FORMULARY",)),
         ("trazodone", adult(age=66.0), None, 50, 200, ("DR009", "STRENGTHS")),
         ("risperidone", adult(crcl=29.9), None, 1, 16, ("SR239",)),
@@ -230,6 +230,24 @@ def test_what_is_not_given_daily_is_left_to_the_pharmacist(drug: str, chart: Can
     assert "pharmacist" in found.message
 
 
+@pytest.mark.parametrize(
+    ("drug", "rule", "words"),
+    [
+        ("amitriptyline", "DRAFT-INTERVAL", "10 mg three times a day and 20 mg at bedtime"),
+        ("clomipramine", "DRAFT-ORDERABLE", "10 mg a day to begin with"),
+    ],
+)
+def test_a_tricyclic_whose_start_in_old_age_is_no_single_capsule_is_not_drafted(
+    drug: str, rule: str, words: str
+) -> None:
+    """From 65 amitriptyline and clomipramine give no draft and name the start of the source; at 64 both do."""
+    old = dosed(drug, patient(), adult(age=65.0))
+    assert isinstance(old, Reason)
+    assert old.rule == rule
+    assert words in old.message
+    assert isinstance(dosed(drug, patient(), adult(age=64.0)), Dose)
+
+
 @pytest.mark.parametrize("key", sorted(K.doses.indications), ids="-".join)
 def test_a_dose_of_an_indication_never_raises_the_ceiling(key: tuple[str, str]) -> None:
     """Doses of an indication keep the formulary's ceiling or a lower one, and start where their row says."""
@@ -297,3 +315,10 @@ def test_the_next_lower_amount_is_never_above_what_was_asked(drug: str) -> None:
     for wanted in (3.0, 17.0, 37.5, 99.0):
         lower = dispensing.highest(K.orderables[drug], wanted)
         assert lower is None or (lower <= wanted and dispensing.choose(K.orderables[drug], lower) is not None)
+
+
+def test_the_doxepins_are_never_interchanged() -> None:
+    """The tablets for insomnia are no orderable of the antidepressant, nor its capsules of the sleep drug."""
+    low, usual = ({one.rxnorm for one in K.orderables[name]} for name in ("doxepin_low_dose", "doxepin"))
+    assert low == {"966787", "966793"}
+    assert low.isdisjoint(usual)

@@ -56,7 +56,7 @@ def hits(row: GateRow, chart: CanonicalPatient, vector: FeatureVector | None = N
 
 def treated(row: GateRow) -> CanonicalPatient:
     """Return a depressed patient who takes what this row asks for."""
-    return patient(MDD, course("sertraline"), *([course(row.taking)] if row.taking else []))
+    return patient(MDD, course("sertraline"), *([course(row.taking)] if row.taking and row.taking[0] != "-" else []))
 
 
 def sides(row: GateRow, step: float = 0.1) -> list[tuple[float, bool]]:
@@ -86,7 +86,7 @@ def test_each_measured_gate_holds_on_its_own_side_only(row: GateRow, value: floa
     assert hits(row, treated(row), vector) is expected
 
 
-@pytest.mark.parametrize("row", [row for row in MEASURED if row.taking], ids=name)
+@pytest.mark.parametrize("row", [row for row in MEASURED if row.taking and row.taking[0] != "-"], ids=name)
 def test_a_gate_on_a_drug_needs_the_drug(row: GateRow) -> None:
     """A gate on a value under a drug holds with the drug, and neither without it nor after its stop."""
     low = float(row.value.split(";")[0])
@@ -95,6 +95,15 @@ def test_a_gate_on_a_drug_needs_the_drug(row: GateRow) -> None:
     assert hits(row, treated(row), vector)
     assert not hits(row, patient(MDD), vector)
     assert not hits(row, patient(MDD, stopped), vector)
+
+
+@pytest.mark.parametrize("row", [row for row in MEASURED if row.taking.startswith("-")], ids=name)
+def test_a_gate_without_a_drug_is_silent_while_it_is_taken(row: GateRow) -> None:
+    """A gate of those who do not take a drug holds after its stop and not beside it."""
+    vector = adult(feature(row.reads.partition(":")[2], float(row.value.split(";")[0])))
+    drug = row.taking[1:]
+    assert hits(row, patient(MDD, course(drug, taking="stopped", stop=days_ago(1))), vector)
+    assert not hits(row, patient(MDD, course(drug)), vector)
 
 
 @pytest.mark.parametrize("row", CODED, ids=name)
@@ -157,10 +166,45 @@ def test_each_condition_closes_as_its_operator_says(row: GateRow) -> None:
     named: dict[str, Any] = (
         {"code": f"http://hl7.org/fhir/sid/icd-10-cm|{min(row.only_codes)}"} if row.only_codes else {}
     )
+    beside, vector = ((), adult(depression=False)) if row.focus == frozenset({"none"}) else ((MDD,), adult())
     for given, expected in cases:
         given = {**named, **given}
-        assert hits(row, patient(MDD, diagnosis(key, **given))) is expected
+        assert hits(row, patient(*beside, diagnosis(key, **given)), vector) is expected
     assert not hits(row, patient(MDD))
+
+
+ASCITES = diagnosis(code="http://hl7.org/fhir/sid/icd-10-cm|R18.8")
+CIRRHOSIS = diagnosis("cirrhosis")
+
+
+@pytest.mark.parametrize("row", [row for row in K.gates if row.reads == "child_pugh"], ids=name)
+@pytest.mark.parametrize(
+    ("problems", "labs", "expected"),
+    [
+        ((CIRRHOSIS,), (3.1, 2.7, 2.4), True),  # 9 points, and 2 to 6 for what nobody recorded
+        ((CIRRHOSIS,), (3.1, 2.7, 2.3), True),
+        ((CIRRHOSIS,), (3.1, 2.7, 1.7), True),
+        ((CIRRHOSIS,), (3.1, 2.7, 1.6), False),  # 9 to 13 points may still be class B
+        ((CIRRHOSIS, ASCITES), (3.1, 2.7, 1.6), True),
+        ((CIRRHOSIS, ASCITES), (3.0, 2.7, 1.6), False),
+        ((CIRRHOSIS, ASCITES), (3.1, 2.8, 1.6), False),
+        ((CIRRHOSIS,), (), False),
+        ((diagnosis("cirrhosis", active=False),), (3.1, 2.7, 2.4), False),
+        ((), (3.1, 2.7, 2.4), False),
+    ],
+)
+def test_a_liver_that_fails_is_told_where_the_class_can_be_no_other(
+    row: GateRow, problems: tuple[Any, ...], labs: tuple[float, ...], expected: bool
+) -> None:
+    """Class C is told, and closes drafting, where every gap leaves it class C; never without a liver disease."""
+    vector = adult(**dict(zip(("bilirubin_total", "albumin", "inr"), labs, strict=False)))
+    gate, told = closed_by(row, patient(MDD, *problems), vector)
+    if row.effect == "out-of-scope":
+        assert gate.status == ("out-of-scope" if expected else "open")
+        assert not expected or all(f"{value:g}" in gate.reasons[0] for value in labs)
+        return
+    assert (gate.status, bool(told)) == ("open", expected)
+    assert not told or all(f"{value:g}" in told[0].reason for value in labs)
 
 
 def test_every_gate_row_is_of_a_tested_kind() -> None:
@@ -169,6 +213,7 @@ def test_every_gate_row_is_of_a_tested_kind() -> None:
     tested += [row for row in K.gates if row.reads.startswith("scale:") or row.effect == "route"]
     rest = {row.reads + " " + row.operator for row in K.gates if row not in tested}
     assert rest == {
+        "child_pugh =",
         "consent opt-in",
         "depression absent",
         "depression doubted",
@@ -307,6 +352,16 @@ def test_gates_close_in_their_order() -> None:
     assert opened(agreed, adult(), "US-NV").status == "jurisdiction"
     assert opened(agreed, adult()).status == "out-of-scope"
     assert opened(replace(agreed, diagnoses=(MDD,))).status == "insufficient-data"
+
+
+@pytest.mark.parametrize("key", ["suicide_attempt", "self_harm", "nonsuicidal_self_harm"])
+@pytest.mark.parametrize(("days", "told"), [(3, {"now", "today"}), (400, {"routine"})])
+def test_one_event_is_told_once(key: str, days: int, told: set[str]) -> None:
+    """What calls the crisis team is not told to the prescriber beside it as an earlier one."""
+    chart = patient(MDD, diagnosis(key, onset=days_ago(days), active=days < 90))
+    escalations = gates.evaluate(chart, adult(), K, jurisdiction="US-MA")[1]
+    assert len(escalations) == 1
+    assert escalations[0].urgency in told
 
 
 def test_the_most_urgent_comes_first() -> None:

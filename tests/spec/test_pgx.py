@@ -94,6 +94,38 @@ def test_scores_bound_a_row_on_both_sides(row: Guidance) -> None:
     assert high == float("inf") or not holds(high + 0.125) or row.id in _open_ended(row)
 
 
+KINDS = ("Poor", "Intermediate", "Normal", "Rapid", "Ultrarapid")
+OTHERS = [
+    (row, other)
+    for row in TOLD
+    if len(row.genes) == 1 and not row.population and not any(one.startswith("*") for one in row.phenotypes[0])
+    for other in (*(f"{kind} Metabolizer" for kind in KINDS), INDETERMINATE)
+    if other not in row.phenotypes[0]
+]
+
+
+@pytest.mark.parametrize(("row", "other"), OTHERS, ids=lambda one: getattr(one, "id", one))
+def test_another_phenotype_is_not_told_the_row(row: Guidance, other: str) -> None:
+    """A row is told for its own phenotypes only: neither for another one, an indeterminate one nor another gene's."""
+    assert row.id not in said(row.drug, [fact(row.genes[0], other)])
+    elsewhere = "CYP2B6" if row.genes[0] != "CYP2B6" else "CYP2D6"
+    assert row.id not in said(row.drug, [fact(elsewhere, sorted(row.phenotypes[0])[0])])
+
+
+JOINT = [row for row in TOLD if len(row.genes) == 2 and not row.population]
+
+
+@pytest.mark.parametrize("row", JOINT, ids=lambda row: f"{row.id} {row.drug}")
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_joint_row_needs_both_its_genes(row: Guidance, side: int) -> None:
+    """A row of two genes is not told where one of them has a phenotype of another row."""
+    names = {name for one in JOINT if one.genes == row.genes for name in one.phenotypes[side]} - row.phenotypes[side]
+    plain = {one for one in names if not one.startswith("Likely ")} - {NO_RESULT, INDETERMINATE}
+    held = [one for one in results(row) if one.gene != row.genes[side]]
+    for other in sorted(plain):
+        assert row.id not in said(row.drug, [*held, fact(row.genes[side], other)])
+
+
 def _open_ended(row: Guidance) -> set[str]:
     """Rows whose phenotype ends before their range does are bounded by the phenotype."""
     return {row.id} if any(INDETERMINATE in names for names in row.phenotypes) else set()
@@ -259,12 +291,12 @@ def test_a_gene_never_raises_a_dose() -> None:
 
 
 def test_the_lowered_dose_can_be_dispensed() -> None:
-    """Nortriptyline for a CYP2D6 intermediate metaboliser starts at the next lower strength, 25 mg."""
+    """Nortriptyline for a CYP2D6 intermediate metaboliser starts at the next lower strength, 10 mg and not 18.75."""
     patient = replace(factories.patient(), genotypes=(fact("CYP2D6", "*1/*4", "diplotype"),))
     features = factories.adult()
     found = dose("nortriptyline", rules.evaluate("nortriptyline", patient, features, K), features, K)
     assert not isinstance(found, type(None))
-    assert getattr(found, "start_mg_per_day", None) == 25
+    assert getattr(found, "start_mg_per_day", None) == 10
 
 
 def test_no_result_says_nothing() -> None:

@@ -1,9 +1,12 @@
 """What a whole judgement of one drug reads like: order, wording, one reason for each gap."""
 
+import pytest
+
 from fhir_adapters.canonical import FeatureVector
 from recommender.assessment import Reason
 from recommender.library import knowledge
 from recommender.safety import rules
+from recommender.safety.findings import Finding, stricter
 from tests.factories import adult, course, days_ago, diagnosis, patient, score
 
 K = knowledge.load()
@@ -138,7 +141,7 @@ def test_a_combination_counts_as_its_substances() -> None:
 
 def test_a_healthy_record_leaves_sertraline_without_any_known_reason() -> None:
     """A record with nothing wrong gives no known finding against sertraline."""
-    measured = {"sodium": 140.0, "potassium": 4.2, "systolic_bp": 120.0}
+    measured = {"sodium": 140.0, "potassium": 4.2, "systolic_bp": 120.0, "qtc": 410.0}
     chart = (diagnosis("mdd"), score("mdq", "total", 0), course("lisinopril"))
     assert judged("sertraline", *chart, vector=adult(**measured)) == []
 
@@ -163,3 +166,13 @@ def test_all_candidates_together_say_what_each_says_alone() -> None:
     together = rules.evaluate_all(list(K.drugs), chart, adult(sex="female"), K)
     for name, found in together.items():
         assert found == rules.evaluate(name, chart, adult(sex="female"), K)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "least"), [(20.0, 40.0, 20.0), (40.0, 20.0, 20.0), (None, 20.0, 20.0), (20.0, None, 20.0)]
+)
+def test_of_two_limits_the_lower_one_stays(one: float | None, other: float | None, least: float) -> None:
+    """Two findings in one sentence keep the lower ceiling and the lower start, whichever comes first."""
+    said = Reason("R", "warning", "one sentence", "POLICY", verified=True)
+    found = stricter(Finding(said, one, start_mg_per_day=one), Finding(said, other, start_mg_per_day=other))
+    assert (found.cap_mg_per_day, found.start_mg_per_day) == (least, least)

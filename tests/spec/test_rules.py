@@ -1,6 +1,6 @@
 """Every row of safety_rules.csv on both sides of what it asks; a new row is tested the day it is added."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
@@ -87,7 +87,17 @@ def test_each_threshold_holds_on_its_own_side_only(rule: Rule, side: int) -> Non
 def test_a_measurement_that_is_not_there_is_unknown_never_safe(rule: Rule, status: str) -> None:
     """A measured rule is unknown when its value is missing, stale, conflicting or refused."""
     name = K.triggers[rule.kind, rule.trigger].row.feature
-    assert asked(rule, patient(), fitting(rule, absent(name, status, days_ago(900)))) is None
+    taken = [course(subject(rule))] if name.endswith("_level") else []
+    assert asked(rule, patient(*taken), fitting(rule, absent(name, status, days_ago(900)))) is None
+
+
+@pytest.mark.parametrize("rule", [one for one in JUDGED if one.trigger.endswith("_level")], ids=by_id)
+def test_a_level_is_not_asked_for_before_the_first_dose(rule: Rule) -> None:
+    """A missing level says nothing of a drug that a whole list does not hold; without the list it is asked."""
+    name = K.triggers[rule.kind, rule.trigger].row.feature
+    vector = fitting(rule, absent(name, "missing", None))
+    assert asked(rule, patient(), vector) is False
+    assert asked(rule, patient(lists={"medications": "not-supplied"}), vector) is None
 
 
 @pytest.mark.parametrize("rule", of_kind("diagnosis"), ids=by_id)
@@ -251,6 +261,9 @@ def test_each_allergy_is_read_three_ways(rule: Rule) -> None:
     own = rule.trigger == "same_ingredient"
     name = subject(rule) if own else sorted(K.triggers[rule.kind, rule.trigger].drugs)[0]
     assert asked(rule, patient(allergy(name))) is True
+    for kind in ("ssri",) if own and subject(rule) == "sertraline" else ():
+        assert asked(rule, patient(allergy(classes=[kind], text="an SSRI"))) is True
+        assert asked(rule, patient(allergy(classes=["tca"], text="a tricyclic"))) is False
     assert asked(rule, patient(allergy("lisinopril"))) is False
     assert asked(rule, patient()) is False
     assert asked(rule, patient(allergy())) is None
@@ -283,6 +296,40 @@ def test_pregnancy_is_asked_for_only_where_it_can_be(rule: Rule, vector: Feature
     assert asked(rule, patient(), vector) is expected
 
 
+WOMAN = {"sex": "female"}
+OF_PREGNANCY: Mapping[str, Sequence[tuple[FeatureVector, bool | None]]] = {
+    "childbearing_potential": (
+        (adult(**WOMAN, age=12.0), True),
+        (adult(**WOMAN, age=55.0), True),
+        (adult(**WOMAN, age=11.0), False),
+        (adult(**WOMAN, age=56.0), False),
+        (adult(absent("age"), **WOMAN), None),
+        (adult(absent("sex"), age=30.0), None),
+        (adult(absent("sex"), age=56.0), False),
+        (adult(age=30.0), False),
+    ),
+    "unknown_and_childbearing_age": (
+        (adult(**WOMAN, age=30.0), None),
+        (adult(**WOMAN, age=56.0), False),
+        (adult(**WOMAN, age=30.0, pregnancy_status="not_pregnant"), False),
+        (adult(**WOMAN, age=30.0, pregnancy_status="pregnant"), False),
+    ),
+    "first_trimester": (
+        (adult(**WOMAN, age=30.0, pregnancy_status="pregnant"), None),
+        (adult(**WOMAN, age=30.0, pregnancy_status="not_pregnant"), False),
+        (adult(**WOMAN, age=30.0), None),
+        (adult(**WOMAN, age=56.0), False),
+    ),
+}
+
+
+@pytest.mark.parametrize("rule", [one for one in of_kind("pregnancy") if one.trigger in OF_PREGNANCY], ids=by_id)
+def test_what_may_become_a_pregnancy_is_read_three_ways(rule: Rule) -> None:
+    """Sex and age answer who may become pregnant; one of them unknown leaves it open, never safe."""
+    for vector, expected in OF_PREGNANCY[rule.trigger]:
+        assert asked(rule, patient(), vector) is expected
+
+
 @pytest.mark.parametrize("rule", of_kind("data"), ids=by_id)
 def test_a_laboratory_value_ages_by_the_day(rule: Rule) -> None:
     """A rule on the age of a value holds one day after its limit and is unknown without any value."""
@@ -291,7 +338,8 @@ def test_a_laboratory_value_ages_by_the_day(rule: Rule) -> None:
         assert asked(rule, patient(), fitting(rule, feature(name, 1.0, days_ago(days)))) is expected
     stale = absent(name, "stale", days_ago(limit + 1))
     assert asked(rule, patient(), fitting(rule, stale)) is True
-    assert asked(rule, patient(), fitting(rule, absent(name))) is None
+    taken = [course(subject(rule))] if name.endswith("_level") else []
+    assert asked(rule, patient(*taken), fitting(rule, absent(name))) is None
 
 
 @pytest.mark.parametrize("rule", of_kind("dose"), ids=by_id)

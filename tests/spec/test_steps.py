@@ -15,7 +15,7 @@ from recommender.library import knowledge, tables
 from recommender.library.rows import StepRow
 from recommender.plans import BY_MODEL, Plan
 from recommender.ranker import model
-from recommender.step import focus, guideline_ranking, indications
+from recommender.step import comorbidity, focus, guideline_ranking, indications
 from recommender.step.step_rows import Estimate
 from tests.factories import absent, adult, course, days_ago, diagnosis, feature, features, patient, score
 
@@ -458,3 +458,25 @@ def test_the_plan_of_a_patient_without_any_problem_is_as_before() -> None:
     chart: CanonicalPatient = patient()
     plan = indications.plan(chart, vector(), K)
     assert (plan.focus, plan.conditions, plan.by_guideline) == (None, (), False)
+
+
+def test_a_label_that_names_a_condition_in_part_serves_it_not() -> None:
+    """A drug serves a further condition that its label names whole, not one that it names for children only."""
+    partly = {name: key for name, drug in K.drugs.items() for key, how in drug.indications.items() if how[:4] == "yes_"}
+    assert partly["dextroamphetamine"] == "adhd"
+    served = comorbidity.serves(["dextroamphetamine", "atomoxetine"], [BY_KEY["adhd"]], K)
+    assert served == {"atomoxetine": (BY_KEY["adhd"],)}
+
+
+@pytest.mark.parametrize(
+    ("problem", "rule"), [(diagnosis("schizophrenia"), "GO05"), (DEPRESSED, "GO03")], ids=["GO05", "GO03"]
+)
+def test_a_condition_that_closes_is_told_once(problem: Any, rule: str) -> None:
+    """Where the condition itself closes the gate, its guideline's word to the same person is not said again."""
+    assert [one.rule for one in judged(problem).escalations if one.to == "psychiatrist"] == [rule]
+
+
+def test_a_guidelines_word_is_told_beside_another_finding() -> None:
+    """Where drafting is open, what the guideline says to a psychiatrist stands beside what a screen says."""
+    told = judged(diagnosis("adhd"), known=vector(mdq_total=9.0)).escalations
+    assert {"GE12", "GS269"} <= {one.rule for one in told if one.to == "psychiatrist"}

@@ -4,9 +4,8 @@ import pytest
 
 from fhir_adapters.canonical import Adapted
 from recommender.assess import assess
-from recommender.assessment import Assessment, Candidate, Dose, Escalation, Gate
+from recommender.assessment import Assessment, Candidate, Dose, Escalation, Gate, Supply
 from recommender.dose import supply
-from recommender.dose.supply import Supply
 from recommender.drafts import build
 from recommender.library import knowledge
 from recommender.library.rows import GateRow
@@ -23,7 +22,7 @@ def told(row: GateRow) -> Escalation:
 
 def test_a_first_supply_lasts_to_the_review_without_repeats() -> None:
     """With nothing against it, a draft is dispensed for four weeks and not repeated."""
-    assert supply.limited(Gate("open"), (), K) == Supply(28, 0)
+    assert supply.limited(Gate("open"), (), K) == Supply(28, 0, ("SU01",), "POLICY")
 
 
 @pytest.mark.parametrize("row", LIMITED, ids=lambda row: row.id)

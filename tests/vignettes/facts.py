@@ -44,6 +44,10 @@ GRAVE_PROBLEMS = (
     _problem("alcohol", "F10.20 Alcohol dependence, uncomplicated", "66590003 Alcohol dependence"),
     _problem("retention", "R33.9 Retention of urine, unspecified", "R33.9 urinary retention"),
     _problem("narcolepsy", "G47.419 Narcolepsy without cataplexy", "60380001 Narcolepsy"),
+    _problem("tachycardia", "I47.20 Ventricular tachycardia, unspecified", "25569003 Ventricular tachycardia"),
+    _problem("kidney", "N17.9 Acute kidney failure, unspecified", "14669001 Acute renal failure syndrome"),
+    _problem("thyroid", "E05.90 Thyrotoxicosis, unspecified", "34486009 Hyperthyroidism", "90739004 Thyrotoxicosis"),
+    _problem("falls", "Z91.81 History of falling", "161898004 Falls"),
 )
 GRAVE_DRUGS = (
     _drug("phenelzine", "RXNORM:312347 phenelzine 15 MG Oral Tablet", "RXNORM:8123 phenelzine", "Nardil 15 mg tablet"),

@@ -34,6 +34,8 @@ THEMES = {
     "sedation": ("sedat", "cns", "respirat"),
     "duplicate": ("class", "taper", "replaces", "two "),
     "overdose": ("overdose",),
+    "thyroid": ("thyroid", "tsh"),
+    "liver": ("child-pugh",),
 }
 # What an adult without a reason against it may be begun on for depression (VA/DoD 2022, NICE NG222).
 FIRST_LINE = (
@@ -207,6 +209,26 @@ def _told(outcome: Outcome, told: Iterable[str]) -> Iterator[str]:
     yield from (f"{one} is not told, only {sorted(said)}" for one in told if one not in said)
 
 
+def _told_of(outcome: Outcome, told: Iterable[str]) -> Iterator[str]:
+    """Each is a theme that somebody is told of."""
+    said = " | ".join(one.reason for one in outcome.found.escalations).lower()
+    yield from (f"nobody is told of {theme}: {said}" for theme in told if not _on(theme, said))
+
+
+def _not_told_of(outcome: Outcome, told: Iterable[str]) -> Iterator[str]:
+    said = " | ".join(one.reason for one in outcome.found.escalations).lower()
+    yield from (f"somebody is told of {theme}: {said}" for theme in told if _on(theme, said))
+
+
+def _on(theme: str, said: str) -> bool:
+    return any(stem in said for stem in THEMES[theme])
+
+
+def _gate_says(outcome: Outcome, told: Iterable[str]) -> Iterator[str]:
+    said = " | ".join(outcome.found.gate.reasons).lower()
+    yield from (f"the gate does not say {stem}: {said}" for stem in told if stem.lower() not in said)
+
+
 def _offered(outcome: Outcome, told: str | list[str]) -> Iterator[str]:
     found = outcome.found.offered
     if told == "none" and found:
@@ -288,6 +310,9 @@ CHECKS: Mapping[str, Callable[[Outcome, Any], Iterator[str]]] = {
     "started": _started,
     "uncapped": _uncapped,
     "told": _told,
+    "told_of": _told_of,
+    "not_told_of": _not_told_of,
+    "gate_says": _gate_says,
     "offered": _offered,
     "not_offered": _not_offered,
     "unknown": _unknown,

@@ -21,9 +21,11 @@ def shared_as(rule: Rule, chart: Chart, subject: Subject) -> str:
     """
     if rule.kind == "dose" or rule.trigger == "same_ingredient":
         return ""
+    by_class = rule.trigger == "same_class"
+    if not by_class and not subject.own and not subject.stopped:  # as most are
+        return rule.id
     if subject.stopped and rule.operator == "active_or_within_days":
         return ""
-    by_class = rule.trigger == "same_class"
     if not by_class and not (subject.own and (rule.kind == "drug" or rule.message_replacing)):
         return rule.id
     trigger = chart.knowledge.triggers[rule.kind, rule.trigger]

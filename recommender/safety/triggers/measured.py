@@ -74,7 +74,7 @@ def gap(feature: Feature) -> str:
     if feature.status == "stale":
         return f"is too old ({feature.effective})" if feature.effective else "is too old"
     words = {"conflicting": "is recorded with conflicting values"}.get(feature.status, "could not be used")
-    return f"{words} ({feature.reason})" if feature.reason else words
+    return f"{words} ({feature.reason.replace('-', ' ')})" if feature.reason else words
 
 
 def reference(feature: Feature) -> tuple[str, ...]:

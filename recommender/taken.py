@@ -1,0 +1,44 @@
+"""What the same rules say of the drugs that a patient already takes, and of their doses."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from fhir_adapters.canonical import Adapted, MedicationCourse
+from recommender.assessment import CurrentDrug, Reason
+from recommender.dose import dose_check
+from recommender.library.knowledge import Knowledge
+from recommender.safety import rules
+from recommender.safety.findings import Finding
+
+_TAKEN = frozenset({"taking", "ordered", "reported", "unknown"})
+_BY_MOUTH = frozenset({"oral", None})  # ceilings of the formulary are of what is swallowed
+
+
+def judged(adapted: Adapted, knowledge: Knowledge) -> tuple[CurrentDrug, ...]:
+    """Return the present drugs by name with what the rules say of each, a dose above its ceiling first."""
+    found: dict[str, CurrentDrug] = {}
+    doses: dict[str, list[float]] = {}
+    for ingredient, course in _courses(adapted.patient.medications):
+        mg = course.dose_mg_per_day
+        doses.setdefault(ingredient, []).extend([] if mg is None or course.route not in _BY_MOUTH else [mg])
+        first = CurrentDrug(ingredient, (), course.start, mg, course.source.reference)
+        found.setdefault(ingredient, first)
+    findings = rules.evaluate_all(sorted(found), adapted.patient, adapted.features, knowledge, current=True)
+    return tuple(
+        replace(found[name], reasons=_said(name, doses[name], findings[name], adapted, knowledge))
+        for name in sorted(found)
+    )
+
+
+def _courses(medications: Sequence[MedicationCourse]) -> Iterator[tuple[str, MedicationCourse]]:
+    for course in medications:
+        if course.taking in _TAKEN:
+            yield from ((ingredient, course) for ingredient in course.ingredients)
+
+
+def _said(
+    name: str, doses_mg: Sequence[float], findings: Sequence[Finding], adapted: Adapted, knowledge: Knowledge
+) -> tuple[Reason, ...]:
+    above = dose_check.taken_above(name, doses_mg, findings, adapted.features, knowledge)
+    reasons = tuple(one.reason for one in findings)
+    return reasons if above is None else (above, *reasons)
