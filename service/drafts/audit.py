@@ -25,11 +25,20 @@ SERVICE_ACTOR: Final = "Device/undersign"
 
 def link(previous: str, draft: str, seq: int, at: str, event: str, actor: str, detail: str) -> str:
     """Return an entry's hash; ``at`` is the text of ``instant``, ``detail`` canonical JSON text."""
-    body = (
+    return body_hash(previous, body(previous, draft, seq, at, event, actor, detail))
+
+
+def body(previous: str, draft: str, seq: int, at: str, event: str, actor: str, detail: str) -> bytes:
+    """Return an entry's bytes, canonical JSON without its hash; the arguments are those of ``link``."""
+    return (
         f'{{"actor":{json.dumps(actor, ensure_ascii=False)},"at":"{at}","detail":{detail},"draft":"{draft}",'
         f'"event":"{event}","previous":"{previous}","seq":{seq}}}'
-    )
-    return hashlib.sha256(f"{previous}{body}".encode()).hexdigest()
+    ).encode()
+
+
+def body_hash(previous: str, raw: bytes) -> str:
+    """Return the hash of an entry's bytes after the entry with the hash ``previous``."""
+    return hashlib.sha256(previous.encode() + raw).hexdigest()
 
 
 def seal(
@@ -63,16 +72,20 @@ def entry_hash(entry: AuditEntry) -> str:
     )
 
 
-def chain_faults(entries: Sequence[AuditEntry]) -> list[str]:
-    """Return what breaks one draft's chain, oldest first; each fault ``U-AUDIT-…: entry n …``."""
+def chain_faults(entries: Sequence[AuditEntry], hashes: Sequence[str] | None = None) -> list[str]:
+    """Return what breaks one draft's chain, oldest first; each fault ``U-AUDIT-…: entry n …``.
+
+    ``hashes`` are those that the stored bytes of each entry give; without them they are worked out from its content.
+    """
     faults: list[str] = []
     previous = GENESIS
-    for expected, entry in enumerate(entries, start=1):
+    found = [entry_hash(entry) for entry in entries] if hashes is None else hashes
+    for expected, (entry, given) in enumerate(zip(entries, found, strict=True), start=1):
         if entry.seq != expected:
             faults.append(f"U-AUDIT-SEQUENCE: entry {expected} is missing or out of order")
         if entry.previous != previous:
             faults.append(f"U-AUDIT-CHAIN: entry {entry.seq} does not follow from the one before")
-        if entry_hash(entry) != entry.hash:
+        if given != entry.hash:
             faults.append(f"U-AUDIT-HASH: entry {entry.seq} is not what was recorded")
         previous = entry.hash
     return faults

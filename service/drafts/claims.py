@@ -26,7 +26,7 @@ def of_draft(draft: Draft) -> dict[str, Any]:
 
 
 def of_revision(version: int, resource: bytes) -> dict[str, Any]:
-    """Return the claims of ``held`` and ``edited`` over one version of the draft's resource."""
+    """Return the claims of ``held`` and ``modified`` over one version of the draft's resource."""
     return {"version": version, "resource": digest(resource)}
 
 

@@ -7,13 +7,12 @@ only those stored bytes are signed.
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from recommender.gate import gates
 from recommender.library.knowledge import Knowledge
-from service import telemetry
-from service.drafts import checks, orders
-from service.drafts.canonical_json import load_object
+from service import site_time, telemetry
+from service.drafts import checks, differences, edit_rules, orders
 from service.drafts.store import Draft, Prepared, Signature
 from service.ehr import writeback
 from service.errors import Conflict, NotFound, Unprocessable
@@ -38,20 +37,20 @@ async def prepare(
 ) -> Prepared:
     """Keep and return the exact bytes that a signature will be over, of the draft or of it as edited.
 
-    Forbidden U-SIGNER-*; Conflict U-DRAFT-*; Unprocessable U-ORDER-* (U-ORDER-ROUTE for a drug that a certain
-    person begins); EhrFailed when the EHR cannot say
-    whether the practitioner may prescribe.
+    An edited dose, supply or date meets the rules again. Forbidden U-SIGNER-*; Conflict U-DRAFT-*; Unprocessable
+    U-ORDER-* (U-ORDER-ROUTE for a drug that a certain person begins); EhrFailed when the EHR cannot say whether the
+    practitioner may prescribe.
     """
     draft = await own_draft(services, practitioner.ehr, draft_id)
     checks.unsigned(draft, await services.store.now())
     _check_route(draft, services.knowledge)
     prescriber = await _may_sign(services, practitioner, token)
     resource = orders.edited(draft, order_edit, practitioner.reference)
-    if resource is not None:
-        _check_ceiling(draft, resource)
     now = await services.store.now()
+    today = site_time.local(now, services.profiles[draft.ehr]).date()
+    points = edit_rules.judged(draft, resource or draft.resource, services.knowledge, today)
     ehr, public_url = services.tenant(draft.ehr), services.settings.server.public_url
-    prepared = orders.prepare(draft, order_edit, prescriber, ehr, public_url, now)
+    prepared = orders.prepare(draft, order_edit, prescriber, ehr, public_url, now, points)
     await services.store.prepare(draft.id, draft.version, prepared, resource)
     return prepared
 
@@ -82,7 +81,9 @@ async def sign(
     prescriber = await _may_sign(services, practitioner, token)
     now, public_url = await services.store.now(), services.settings.server.public_url
     signature = orders.sign(shown, services.signer, prescriber, public_url, now)
-    detail = {"assertion": orders.assertion(prescriber), **_reason(reason, None)}
+    changed = differences.differences(draft)
+    detail = {"assertion": orders.assertion(prescriber), **({"changed": changed} if changed else {})}
+    detail |= _reason(reason, None)
     await services.store.sign(signature, write_back=write_back == "sign-and-write", detail=detail)
     telemetry.SIGNATURES.inc()
     telemetry.log().info("signed", draft=draft.id, ehr=draft.ehr, order_id=signature.order_id)
@@ -133,29 +134,6 @@ def _check_route(draft: Draft, knowledge: Knowledge) -> None:
     if told:
         who = told[0].to.replace("-", " ")
         raise Unprocessable("U-ORDER-ROUTE", f"{told[0].reason} It is not signed here; for the {who}.")
-
-
-def _check_ceiling(draft: Draft, resource: bytes) -> None:
-    """Refuse an edited dose above the ceiling that the rules gave this patient with the draft."""
-    edited, before = load_object(resource), load_object(draft.resource)
-    if edited.get("dosageInstruction") == before.get("dosageInstruction"):
-        return
-    ceiling = _ceiling(load_object(draft.context))
-    if ceiling is None:
-        raise Unprocessable(
-            "U-ORDER-DOSE-CEILING",
-            "The highest dose for this patient is not known here; sign the dose as drafted, or reject it.",
-        )
-    if orders.edited_dose_mg_per_day(resource) > ceiling:
-        raise Unprocessable(
-            "U-ORDER-DOSE-CEILING", "The dose is above the highest that the rules allow for this patient."
-        )
-
-
-def _ceiling(context: dict[str, Any]) -> float | None:
-    dose = context.get("dose")
-    found = cast(dict[str, Any], dose).get("max_mg_per_day") if isinstance(dose, dict) else None
-    return None if found is None else float(found)
 
 
 def _reason(reason: str | None, comment: str | None) -> dict[str, str]:

@@ -39,13 +39,58 @@ def mg_per_day(dosages: object) -> Decimal:
     Instructions with the same ``sequence``, or none, are taken together; others follow each other (R4
     Dosage). A range counts with its high end. A dose given less often than daily counts whole on its day.
     """
-    together: dict[object, Decimal] = {}
+    always, steps = _by_step(dosages)
+    return always + max(steps.values(), default=Decimal(0))
+
+
+def first_mg_per_day(dosages: object) -> Decimal:
+    """Return the highest dose in mg of any one day of the first step; as ``mg_per_day``."""
+    always, steps = _by_step(dosages)
+    return always + (steps[min(steps)] if steps else Decimal(0))
+
+
+def mean_mg_per_day(dosages: object) -> Decimal | None:
+    """Return what is used up a day, in mg, with ranges at their high end; None where instructions follow each other."""
+    found = _dosages(dosages)
+    if len({_step(one) for one in found}) > 1:
+        return None
+    used = (max(map(milligrams, _doses(one))) * doses_a_day(one) for one in found)
+    return sum(used, Decimal(0))
+
+
+def single_doses_mg(dosages: object) -> tuple[Decimal, ...]:
+    """Return every amount that is given at one time, in mg, both ends of a range."""
+    return tuple(milligrams(dose) for one in _dosages(dosages) for dose in _doses(one))
+
+
+def times_a_day(dosages: object) -> tuple[Decimal, ...]:
+    """Return how often a day each instruction is given."""
+    return tuple(doses_a_day(one) for one in _dosages(dosages))
+
+
+def as_needed(dosages: object) -> bool:
+    """Say whether any instruction leaves it to the need."""
+    return any(one.get("asNeededBoolean") or "asNeededCodeableConcept" in one for one in _dosages(dosages))
+
+
+def _by_step(dosages: object) -> tuple[Decimal, dict[int, Decimal]]:
+    """Return the highest day of what is given always, and of each step, in mg."""
+    always, steps = Decimal(0), dict[int, Decimal]()
     for dosage in _dosages(dosages):
-        dose = max(milligrams(quantity) for quantity in _doses(dosage))
-        step = dosage.get("sequence")
-        together[step] = together.get(step, Decimal(0)) + dose * max(doses_a_day(dosage), Decimal(1))
-    always = together.pop(None, Decimal(0))
-    return always + max(together.values(), default=Decimal(0))
+        dose = max(milligrams(quantity) for quantity in _doses(dosage)) * max(doses_a_day(dosage), Decimal(1))
+        step = _step(dosage)
+        if step is None:
+            always += dose
+        else:
+            steps[step] = steps.get(step, Decimal(0)) + dose
+    return always, steps
+
+
+def _step(dosage: Mapping[str, Any]) -> int | None:
+    step = dosage.get("sequence")
+    if step is not None and (isinstance(step, bool) or not isinstance(step, int)):
+        raise Unprocessable("U-ORDER-DOSE", "sequence must be a whole number; change it")
+    return step
 
 
 def milligrams(quantity: Mapping[str, Any]) -> Decimal:
@@ -83,7 +128,15 @@ def text(dosage: Mapping[str, Any]) -> str:
     period, word = repeat["period"], _WORDS[repeat["periodUnit"]]
     every = f"every {word}" if period == 1 else f"every {period} {word}s"
     times = "once" if repeat["frequency"] == 1 else f"{repeat['frequency']} times"
-    return " ".join(filter(None, [amount, route, times, every, "as needed" if dosage.get("asNeededBoolean") else ""]))
+    needed = "as needed" if dosage.get("asNeededBoolean") else ""
+    return " ".join(filter(None, [amount, route, times, every, needed, *_dates(repeat)]))
+
+
+def _dates(repeat: Mapping[str, Any]) -> Iterator[str]:
+    period, duration = mapping(repeat.get("boundsPeriod")), mapping(repeat.get("boundsDuration"))
+    yield from (f"{word} {period[name]}" for name, word in (("start", "from"), ("end", "until")) if name in period)
+    if "value" in duration:
+        yield f"for {duration['value']} {duration.get('unit') or duration.get('code') or ''}".strip()
 
 
 def positive(value: object, name: str) -> Decimal:

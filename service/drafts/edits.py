@@ -1,14 +1,13 @@
 """What a signer may change in a draft: dose, timing, supply and notes. Anything else is another draft.
 
 Medication, subject and the rest decide which chart facts the rules looked at, so a change of those goes back
-to an assessment and is not an edit (R4 Request pattern; ``dosageInstruction`` is checked again by the
-caller's rules).
+to an assessment and is not an edit (R4 Request pattern). What may be changed is judged again by ``edit_rules``.
 """
 
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
-from service.drafts import dosages
+from service.drafts import dosages, refills
 from service.drafts.canonical_json import dumps, load_object
 from service.drafts.store import Draft
 from service.errors import Unprocessable
@@ -38,6 +37,7 @@ def edited(draft: Draft, order_edit: bytes | None, signer: str) -> bytes | None:
         return None
     _rewrite_texts(before, after)
     _author_notes(before, after, signer)
+    _refill(before, after, load_object(draft.context))
     return dumps(after)
 
 
@@ -57,6 +57,15 @@ def _rewrite_texts(before: Mapping[str, Any], after: dict[str, Any]) -> None:
         return
     known = [cast(dict[str, Any], was) for was in cast(list[object], old) if isinstance(was, dict)]
     after["dosageInstruction"] = [_reworded(known, dosage) for dosage in cast(list[object], new)]
+
+
+def _refill(before: Mapping[str, Any], after: dict[str, Any], context: Mapping[str, Any]) -> None:
+    """Put the supply in keeping with the dose; what is no supply at all is refused where the order is checked."""
+    if not dosages.mapping(after.get("dispenseRequest")):
+        return
+    supply = refills.refilled(before, after, context)
+    after.pop("dispenseRequest")
+    after |= {"dispenseRequest": supply} if supply else {}
 
 
 def _author_notes(before: Mapping[str, Any], after: dict[str, Any], signer: str) -> None:

@@ -13,7 +13,10 @@ from service.drafts.verification import against
 
 @dataclass(frozen=True, slots=True)
 class FlagRecord:
-    """All that a store has of one flag. ``cards`` are the claims of the cards that its chain names."""
+    """All that a store has of one flag.
+
+    ``cards`` are the claims of the cards that its chain names, ``hashes`` what the stored bytes of its entries give.
+    """
 
     flag: Flag
     seq: int
@@ -22,12 +25,13 @@ class FlagRecord:
     alarms: Sequence[Alarm]
     attestations: Sequence[Attested]
     cards: Mapping[str, Mapping[str, Any]]
+    hashes: Sequence[str] | None = None
 
 
 def flag_faults(record: FlagRecord) -> list[str]:
     """Return what is wrong with a flag's rows and its chain; codes U-AUDIT-* as for a draft."""
     return [
-        *chain_faults(record.entries),
+        *chain_faults(record.entries, record.hashes),
         *_head_faults(record),
         *_rows_faults(record),
         *_card_faults(record),

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import uuid4
 
-from service.drafts import dosages, edits, order_gate, supplies
+from service.drafts import edits, order_gate
 from service.drafts.canonical_json import digest, dumps, instant, load_object
 from service.drafts.provenance import provenance, provenance_for
 from service.drafts.signing import Signer
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from service.smart.practitioner import Practitioner
 
 __all__ = [
-    "assertion", "check_acknowledgements", "draft_reference", "edited", "edited_dose_mg_per_day",
-    "order_identifier", "order_system", "prepare",
+    "assertion", "check_acknowledgements", "draft_reference", "edited", "order_identifier", "order_system", "prepare",
     "provenance", "provenance_for", "sign",
 ]  # fmt: skip
 
@@ -47,12 +46,13 @@ def prepare(
     ehr: Ehr,
     public_url: str,
     now: datetime,
+    points: Sequence[str] = (),
 ) -> Prepared:
     """Return the order's exact bytes with their digest and what the signer must acknowledge.
 
-    With an edit that changes anything the version is the next one: pass ``edited(…)`` to
-    ``Store.prepare`` as ``resource``. Unprocessable: U-ORDER-FIELD, U-ORDER-INCOMPLETE, U-ORDER-DOSE,
-    U-ORDER-INVALID; InputError U-JSON-*.
+    ``points`` are what ``edit_rules`` found of these bytes. With an edit that changes anything the version is the
+    next one: pass ``edited(…)`` to ``Store.prepare`` as ``resource``. Unprocessable: U-ORDER-FIELD,
+    U-ORDER-INCOMPLETE, U-ORDER-DOSE, U-ORDER-INVALID; InputError U-JSON-*.
     """
     changed = edited(draft, order_edit, practitioner.reference)
     version = draft.version + int(changed is not None)
@@ -71,7 +71,7 @@ def prepare(
         practitioner=practitioner.reference,
         order=raw,
         order_id=order_id,
-        acknowledgements=_acknowledgements(draft, resource),
+        acknowledgements=tuple(dict.fromkeys((*_acknowledgements(draft), *points))),
         prepared=now,
     )
 
@@ -107,14 +107,6 @@ def check_acknowledgements(prepared: Prepared, given: Sequence[str]) -> None:
     if wanted != brought:
         msg = f"{len(wanted - brought)} point(s) to acknowledge are left, {len(brought - wanted)} are unknown"
         raise Unprocessable("U-ACKNOWLEDGE", f"{msg}; prepare again and acknowledge each point shown")
-
-
-def edited_dose_mg_per_day(resource: bytes) -> float:
-    """Return the highest dose in mg of any one day of a MedicationRequest, for the safety rules to run again.
-
-    Unprocessable U-ORDER-INCOMPLETE, U-ORDER-DOSE where that cannot be said.
-    """
-    return float(dosages.mg_per_day(load_object(resource).get("dosageInstruction")))
 
 
 def assertion(practitioner: "Practitioner") -> dict[str, str]:
@@ -164,14 +156,12 @@ def _meta(meta: Mapping[str, Any]) -> dict[str, Any]:
     return {**kept, "security": [*labels, *(asserted[:1] or [AI_ASSERTED]), CLINICIAN_ASSERTED]}
 
 
-def _acknowledgements(draft: Draft, resource: Mapping[str, Any]) -> tuple[str, ...]:
+def _acknowledgements(draft: Draft) -> tuple[str, ...]:
     # A context that does not say is not one that asks for nothing.
-    context = load_object(draft.context)
-    found: object = context.get("acknowledge")
+    found: object = load_object(draft.context).get("acknowledge")
     points = cast(list[object], found) if isinstance(found, list) else [None]
     texts = tuple(point for point in points if isinstance(point, str))
     if len(texts) != len(points):
         msg = "the draft does not say what its signer must acknowledge; open the chart again for a new one"
         raise ServiceError("U-DRAFT-CONTEXT", msg)
-    more = supplies.raised(resource, context)
-    return texts if more is None else (*texts, more)
+    return texts

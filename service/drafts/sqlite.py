@@ -12,24 +12,26 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from service.drafts import (
-    sqlite_drafts,
+    flag_steps,
+    outbox_steps,
     sqlite_flags,
-    sqlite_outbox,
     sqlite_rows,
     sqlite_schema,
+    sqlite_sealing,
     sqlite_short,
     sqlite_verify,
+    steps,
 )
 from service.drafts.canonical_json import loads
 from service.drafts.flags import Alarm, Attested, Flag, NewAttestation
-from service.drafts.sqlite_drafts import Holding
-from service.drafts.sqlite_flags import Raising
-from service.drafts.sqlite_outbox import Finish
+from service.drafts.outbox_steps import Finish
 from service.drafts.sqlite_rows import marks
+from service.drafts.sqlite_transaction import SqliteTransaction
 from service.drafts.sqlite_writer import Writer
 from service.drafts.store import AuditEntry, Draft, NewDraft, OutboxEntry, Prepared, Shown, Signature, State
+from service.drafts.vault import Vault
 from service.drafts.verification import AuditReport
-from service.errors import Unavailable
+from service.errors import ConfigError, Unavailable
 
 T = TypeVar("T")
 
@@ -40,19 +42,20 @@ def utc_now() -> datetime:
 
 
 class SqliteStore:
-    """Implements ``Store`` on one file of a local disk. ``clock`` is for tests."""
+    """Implements ``Store`` on one file of a local disk, sealed where there is a ``vault``. ``clock`` is for tests."""
 
-    def __init__(self, path: Path, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, path: Path, clock: Callable[[], datetime] = utc_now, vault: Vault | None = None) -> None:
         self._path = path
+        self._vault = vault
         self._clock = clock
         self._writer: Writer | None = None
         self._reader: sqlite3.Connection | None = None
 
     async def open(self) -> None:
         """Create or migrate the file and start the writer; ConfigError or Unavailable, U-STORE-*."""
-        await asyncio.to_thread(sqlite_schema.prepare, self._path)
-        self._reader = sqlite_schema.connect(self._path, read_only=True)
-        self._writer = Writer(sqlite_schema.connect(self._path), self._clock)
+        await asyncio.to_thread(sqlite_schema.prepare, self._path, self._vault)
+        self._reader = sqlite_schema.connect(self._path, self._vault, read_only=True)
+        self._writer = Writer(sqlite_schema.connect(self._path, self._vault), self._clock)
         self._writer.start()
 
     async def close(self) -> None:
@@ -79,12 +82,12 @@ class SqliteStore:
         shown: Shown | None = None,
     ) -> Sequence[Draft]:
         """Hold the drafts of one assessment, in rank order; see ``Store.hold``."""
-        new = Holding(ehr, patient, facts, drafts, expires_after_s, actor, shown)
-        return await self._write(lambda connection, now: sqlite_drafts.hold(connection, now, new))
+        new = steps.Holding(ehr, patient, facts, drafts, expires_after_s, actor, shown)
+        return await self._step(lambda tx: steps.hold(tx, new))
 
     async def mark(self, ids: Sequence[str], state: State, actor: str, detail: Mapping[str, Any]) -> None:
         """Move unsigned drafts; see ``Store.mark``. A ``comment`` in ``detail`` is kept beside the chain."""
-        await self._write(lambda connection, now: sqlite_drafts.mark(connection, now, ids, state, actor, detail))
+        await self._step(lambda tx: steps.mark(tx, ids, state, actor, detail))
 
     async def read(self, draft: str) -> Draft:
         """Return one draft; NotFound U-DRAFT-UNKNOWN."""
@@ -115,9 +118,7 @@ class SqliteStore:
         """Keep the bytes shown; see ``Store.prepare``. Conflict U-DRAFT-*, U-DIGEST."""
         if prepared.draft != draft:
             raise Unavailable("U-STORE-FAILED", "prepared bytes of another draft; report this")
-        await self._write(
-            lambda connection, now: sqlite_drafts.prepare(connection, now, expected_version, prepared, resource)
-        )
+        await self._step(lambda tx: steps.prepare(tx, expected_version, prepared, resource))
 
     async def prepared(self, draft: str, digest: str, practitioner: str) -> Prepared | None:
         """Return what was shown to this practitioner under this digest."""
@@ -127,17 +128,15 @@ class SqliteStore:
     async def sign(self, signature: Signature, *, write_back: bool, detail: Mapping[str, Any]) -> Draft:
         """Record the signature and queue the write-back; see ``Store.sign``."""
 
-        def work(connection: sqlite3.Connection, now: datetime) -> Draft:
-            sqlite_flags.check_not_closed(connection, sqlite_rows.load(connection, signature.draft).draft)
-            return sqlite_drafts.sign(connection, now, signature, write_back, detail)
+        def step(tx: SqliteTransaction) -> Draft:
+            flag_steps.check_not_closed(tx, tx.draft(signature.draft).draft)
+            return steps.sign(tx, signature, write_back, detail)
 
-        return await self._write(work)
+        return await self._step(step)
 
     async def reject(self, draft: str, expected_version: int | None, actor: str, detail: Mapping[str, Any]) -> Draft:
         """End an unsigned draft as ``overridden``; a ``comment`` in ``detail`` is kept beside the chain."""
-        return await self._write(
-            lambda connection, now: sqlite_drafts.reject(connection, now, draft, expected_version, actor, detail)
-        )
+        return await self._step(lambda tx: steps.reject(tx, draft, expected_version, actor, detail))
 
     async def signature(self, draft: str) -> Signature | None:
         """Return the draft's signature, if it has one."""
@@ -147,29 +146,29 @@ class SqliteStore:
     async def comments(self, draft: str) -> Mapping[int, str]:
         """Return the comments that people gave, by the number of their audit entry."""
         with self._reading() as connection:
-            return dict(connection.execute("SELECT seq, text FROM comment WHERE draft = ? ORDER BY seq", (draft,)))
+            return sqlite_rows.comments(connection, draft)
 
     async def expire(self) -> int:
         """End unsigned drafts past their time; returns how many."""
         total = 0
-        while found := await self._write(sqlite_drafts.expire):
+        while found := await self._step(steps.expire):
             total += found
         return total
 
     async def claim(self, lease_s: int) -> OutboxEntry | None:
         """Take the next write-back whose time has come; see ``Store.claim``."""
         with self._reading() as connection:
-            if not sqlite_outbox.waiting(connection, self._clock()):
+            if SqliteTransaction(connection, self._clock()).next_due() is None:
                 return None
-        return await self._write(lambda connection, now: sqlite_outbox.claim(connection, now, lease_s))
+        return await self._step(lambda tx: outbox_steps.claim(tx, lease_s))
 
     async def progress(self, entry: OutboxEntry, step: Mapping[str, str]) -> None:
         """Record a finished step under the lease; the step ``order`` makes the draft ``written``."""
-        await self._write(lambda connection, now: sqlite_outbox.progress(connection, now, entry, step))
+        await self._step(lambda tx: outbox_steps.progress(tx, entry, step))
 
     async def finish(self, entry: OutboxEntry, state: Finish, detail: Mapping[str, Any], retry_s: int = 0) -> None:
         """End or re-queue a write-back under its lease; Conflict U-LEASE-LOST."""
-        await self._write(lambda connection, now: sqlite_outbox.finish(connection, now, entry, state, detail, retry_s))
+        await self._step(lambda tx: outbox_steps.finish(tx, entry, state, detail, retry_s))
 
     async def history(self, draft: str) -> Sequence[AuditEntry]:
         """Return a draft's audit chain, oldest first."""
@@ -182,7 +181,17 @@ class SqliteStore:
 
     async def audit(self, jwks: Mapping[str, Any] | None = None) -> AuditReport:
         """Verify everything and say how much that was; in a thread, on one snapshot."""
-        return await asyncio.to_thread(sqlite_verify.verify, self._path, jwks)
+        return await asyncio.to_thread(sqlite_verify.verify, self._path, jwks, self._vault)
+
+    async def rekey(self) -> int:
+        """Wrap every data key anew and give each tenant a new one for what comes; returns how many keys there are."""
+        vault = self._vault
+        if vault is None:
+            raise ConfigError("U-STORE-KEY", "the store is not sealed; give keys in store.key_file first")
+        keys = vault.renewed()
+        await self._write(lambda connection, _: sqlite_sealing.keep(connection, keys))
+        vault.load(keys)
+        return len(keys)
 
     async def seen(self, issuer: str, jti: str, expires: datetime) -> bool:
         """Remember a token id until it expires; True when it was seen before."""
@@ -203,7 +212,7 @@ class SqliteStore:
 
     async def card(self, uuid: str, ehr: str, drafts: Sequence[str], detail: Mapping[str, Any]) -> None:
         """Remember which drafts a card showed."""
-        await self._write(lambda connection, now: sqlite_drafts.card(connection, now, uuid, ehr, drafts, detail))
+        await self._step(lambda tx: steps.card(tx, uuid, ehr, drafts, detail))
 
     async def card_drafts(self, uuid: str) -> Sequence[str] | None:
         """Return the drafts of a card, None for an unknown card."""
@@ -213,8 +222,8 @@ class SqliteStore:
 
     async def raise_flag(self, ehr: str, patient: str, facts: str, context: bytes, shown: Shown) -> Flag:
         """Record the card that shows what a person must look into; see ``FlagStore.raise_flag``."""
-        new = Raising(ehr, patient, facts, context, shown)
-        return await self._write(lambda connection, now: sqlite_flags.raise_flag(connection, now, new))
+        new = flag_steps.Raising(ehr, patient, facts, context, shown)
+        return await self._step(lambda tx: flag_steps.raise_flag(tx, new))
 
     async def flag(self, flag: str) -> Flag:
         """Return a flag; NotFound U-FLAG-UNKNOWN."""
@@ -234,7 +243,7 @@ class SqliteStore:
 
     async def attest(self, new: NewAttestation, detail: Mapping[str, Any]) -> Attested:
         """Record an attestation; see ``FlagStore.attest``."""
-        return await self._write(lambda connection, now: sqlite_flags.attest(connection, now, new, detail))
+        return await self._step(lambda tx: flag_steps.attest(tx, new, detail))
 
     async def attestation(self, attestation: str) -> tuple[Flag, Attested]:
         """Return an attestation with its flag; NotFound U-FLAG-UNKNOWN."""
@@ -250,6 +259,9 @@ class SqliteStore:
         """Return a flag's audit chain, oldest first."""
         with self._reading() as connection:
             return sqlite_flags.history(connection, flag)
+
+    async def _step(self, step: Callable[[SqliteTransaction], T]) -> T:
+        return await self._write(lambda connection, now: step(SqliteTransaction(connection, now)))
 
     async def _write(self, work: Callable[[sqlite3.Connection, datetime], T]) -> T:
         if self._writer is None:
@@ -269,9 +281,9 @@ class SqliteStore:
 def _where(ehr: str | None, patient: str | None, states: Sequence[State] | None) -> tuple[str, tuple[object, ...]]:
     terms: list[str] = []
     values: list[object] = []
-    for column, value in (("d.ehr", ehr), ("d.patient", patient)):
+    for term, value in (("d.ehr = ?", ehr), ("d.patient = fixed(?)", patient)):
         if value is not None:
-            terms.append(f"{column} = ?")
+            terms.append(term)
             values.append(value)
     if states is not None:
         terms.append(f"d.state IN ({marks(states)})")

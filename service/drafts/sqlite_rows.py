@@ -1,44 +1,35 @@
-"""Rows of the SQLite store as the records of the protocol, and the one function that moves a draft.
-
-Every change to a draft goes through ``record``: the table of states decides, and the new state and its audit
-entry are written together in the caller's transaction.
-"""
+"""Rows of the SQLite store as the records of the protocol."""
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any, Final
 
-from service.drafts import claims, states
-from service.drafts.audit import GENESIS, seal
+import msgspec
+
+from service.drafts import claims
+from service.drafts.audit import GENESIS, link
 from service.drafts.canonical_json import dumps, instant, loads, read_instant
 from service.drafts.store import AuditEntry, Draft, Prepared, Signature
-from service.errors import Conflict, NotFound
+from service.drafts.transaction import Held, Outbox
+from service.errors import NotFound
 
 _DRAFT: Final = (
-    "SELECT d.id, d.ehr, d.patient, d.facts, d.ingredient, d.rank, d.state, d.version, r.resource, d.context,"
+    "SELECT d.id, d.ehr, unfixed(d.patient), d.facts, unseal(d.id || ':ingredient', d.ingredient), d.rank, d.state,"
+    " d.version, unseal(d.id || ':resource', r.resource), unseal(d.id || ':context', d.context),"
     " d.created, d.expires, d.updated, d.seq, d.head"
     " FROM draft d JOIN revision r ON r.draft = d.id AND r.version = d.version "
 )
 _SIGNATURE: Final = (
-    "SELECT draft, version, digest, practitioner, order_id, order_bytes, jws, provenance, signed"
+    "SELECT draft, version, digest, practitioner, order_id, unseal(draft || ':order', order_bytes),"
+    " unseal(draft || ':jws', jws), unseal(draft || ':provenance', provenance), signed"
     " FROM signature WHERE draft = ?"
 )
 _PREPARED: Final = (
-    "SELECT draft, version, digest, practitioner, order_bytes, order_id, acknowledgements, prepared"
+    "SELECT draft, version, digest, practitioner, unseal(draft || ':order', order_bytes), order_id,"
+    " unseal(draft || ':acknowledgements', acknowledgements), prepared"
     " FROM prepared WHERE draft = ?"
 )
 _AUDIT: Final = "SELECT draft, seq, at, event, actor, detail, previous, hash FROM audit"
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A draft with the end of its audit chain: the number and hash of the last entry."""
-
-    draft: Draft
-    seq: int
-    head: str
 
 
 def select(connection: sqlite3.Connection, rest: str, values: Sequence[object] | Mapping[str, object]) -> list[Held]:
@@ -54,12 +45,13 @@ def load(connection: sqlite3.Connection, draft: str) -> Held:
     return found[0]
 
 
-def insert(connection: sqlite3.Connection, draft: Draft, actor: str) -> Draft:
-    """Write a new draft, its first version and the first entry of its chain."""
+def insert(connection: sqlite3.Connection, draft: Draft) -> None:
+    """Write a new draft and its first version; its chain begins with the next entry."""
     connection.execute(
         "INSERT INTO draft (id, ehr, patient, facts, ingredient, rank, state, version, context, created,"
         " expires, updated, seq, head)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)",
+        " VALUES (?1, ?2, fixed(?3), ?4, seal(?2, ?1 || ':ingredient', ?5), ?6, ?7, ?8,"
+        " seal(?2, ?1 || ':context', ?9), ?10, ?11, ?12, 0, ?13)",
         (
             draft.id, draft.ehr, draft.patient, draft.facts, draft.ingredient, draft.rank, draft.state,
             draft.version, draft.context, instant(draft.created), instant(draft.expires),
@@ -67,43 +59,12 @@ def insert(connection: sqlite3.Connection, draft: Draft, actor: str) -> Draft:
         ),
     )  # fmt: skip
     insert_revision(connection, draft.id, draft.version, draft.resource)
-    said = {**claims.of_draft(draft), **claims.of_revision(draft.version, draft.resource)}
-    return record(connection, Held(draft, 0, GENESIS), "held", actor, draft.created, said).draft
 
 
 def insert_revision(connection: sqlite3.Connection, draft: str, version: int, resource: bytes) -> None:
     """Write one version of a draft's resource."""
-    connection.execute("INSERT INTO revision VALUES (?, ?, ?)", (draft, version, resource))
-
-
-def record(
-    connection: sqlite3.Connection,
-    held: Held,
-    event: states.Event,
-    actor: str,
-    at: datetime,
-    said: Mapping[str, Any] | None = None,
-    given: Mapping[str, Any] | None = None,
-) -> Held:
-    """Move the draft by ``event`` and write its audit entry: ``said`` by the store, ``given`` by the caller.
-
-    Conflict U-DRAFT-STATE where the table of states does not allow it. A ``comment`` among ``given`` goes to
-    its own table; the chain keeps its digest.
-    """
-    draft, first = held.draft, held.seq == 0
-    state = states.after(event, None if first else draft.state)
-    if state is None:
-        raise Conflict("U-DRAFT-STATE", f"this draft is {draft.state}; read it again")
-    detail = {**(said or {}), "state": state}
-    if given:
-        detail["given"] = _without_comment(given)
-    entry = seal(None if first else (held.seq, held.head), draft.id, at, event, actor, detail)
-    _write(connection, entry)
-    if given and "comment" in given:
-        values = (draft.id, entry.seq, str(given["comment"]))
-        connection.execute("INSERT INTO comment VALUES (?, ?, ?)", values)
-    version = detail["version"] if event == "edited" else draft.version
-    return _advance(connection, held, replace(draft, state=state, version=version, updated=at), entry)
+    sealed = "INSERT INTO revision SELECT id, ?2, seal(ehr, id || ':resource', ?3) FROM draft WHERE id = ?1"
+    connection.execute(sealed, (draft, version, resource))
 
 
 def signature(connection: sqlite3.Connection, draft: str) -> Signature | None:
@@ -115,7 +76,8 @@ def signature(connection: sqlite3.Connection, draft: str) -> Signature | None:
 def insert_signature(connection: sqlite3.Connection, found: Signature) -> None:
     """Write a draft's one signature."""
     connection.execute(
-        "INSERT INTO signature VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO signature SELECT id, ?2, ?3, ?4, ?5, seal(ehr, id || ':order', ?6), seal(ehr, id || ':jws', ?7),"
+        " seal(ehr, id || ':provenance', ?8), ?9 FROM draft WHERE id = ?1",
         (
             found.draft, found.version, found.digest, found.practitioner, found.order_id, found.order,
             found.jws, found.provenance, instant(found.signed),
@@ -138,7 +100,8 @@ def prepared_for(connection: sqlite3.Connection, draft: str, digest: str, practi
 def insert_prepared(connection: sqlite3.Connection, shown: Prepared) -> None:
     """Keep the bytes that a practitioner is shown."""
     connection.execute(
-        "INSERT INTO prepared VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO prepared SELECT id, ?2, ?3, ?4, ?5, seal(ehr, id || ':order', ?6),"
+        " seal(ehr, id || ':acknowledgements', ?7), ?8 FROM draft WHERE id = ?1",
         (
             shown.draft, shown.digest, shown.practitioner, shown.version, shown.order_id, shown.order,
             dumps(list(shown.acknowledgements)).decode(), instant(shown.prepared),
@@ -146,10 +109,57 @@ def insert_prepared(connection: sqlite3.Connection, shown: Prepared) -> None:
     )  # fmt: skip
 
 
+def revisions(connection: sqlite3.Connection, draft: str) -> dict[int, bytes]:
+    """Return all versions of a draft's resource."""
+    statement = "SELECT version, unseal(draft || ':resource', resource) FROM revision WHERE draft = ?"
+    return dict(connection.execute(statement, (draft,)))
+
+
+def comments(connection: sqlite3.Connection, draft: str) -> dict[int, str]:
+    """Return the comments on a draft, by the number of their audit entry."""
+    statement = "SELECT seq, unseal(draft || ':comment', text) FROM comment WHERE draft = ? ORDER BY seq"
+    return dict(connection.execute(statement, (draft,)))
+
+
 def history(connection: sqlite3.Connection, draft: str) -> list[AuditEntry]:
     """Return a draft's audit entries, oldest first."""
     rows = connection.execute(_AUDIT + " WHERE draft = ? ORDER BY seq", (draft,))
     return [_entry(row) for row in rows]
+
+
+def entry_values(entry: AuditEntry) -> tuple[object, ...]:
+    """Return the columns of an audit entry."""
+    detail = dumps(entry.detail).decode()
+    return entry.draft, entry.seq, instant(entry.at), entry.event, entry.actor, detail, entry.previous, entry.hash
+
+
+def outbox(connection: sqlite3.Connection, draft: str) -> Outbox | None:
+    """Return a draft's write-back, if it has one."""
+    columns = "SELECT due, attempts, lease, progress FROM outbox WHERE draft = ?"
+    row = connection.execute(columns, (draft,)).fetchone()
+    return None if row is None else Outbox(row[0], row[1], row[2], loads(row[3].encode()))
+
+
+def card(connection: sqlite3.Connection, uuid: str) -> Mapping[str, Any] | None:
+    """Return a card's claims."""
+    row = connection.execute("SELECT uuid, ehr, drafts, detail FROM card WHERE uuid = ?", (uuid,)).fetchone()
+    return None if row is None else claims.of_card(row[0], row[1], loads(row[2].encode()), loads(row[3].encode()))
+
+
+def chained(rows: Iterable[Sequence[Any]]) -> tuple[list[AuditEntry], list[str]]:
+    """Return the entries of audit rows, and the hash that the stored text of each gives; to verify them fast."""
+    entries: list[AuditEntry] = []
+    hashes: list[str] = []
+    for draft, seq, at, event, actor, detail, previous, head in rows:
+        said = msgspec.json.decode(detail, type=dict[str, Any])
+        entries.append(AuditEntry(draft, seq, read_instant(at), event, actor, said, previous, head))
+        hashes.append(link(previous, draft, seq, at, event, actor, detail))
+    return entries, hashes
+
+
+def chain(connection: sqlite3.Connection, draft: str) -> tuple[list[AuditEntry], list[str]]:
+    """Return a draft's audit entries, oldest first, and the hashes that their stored texts give."""
+    return chained(connection.execute(_AUDIT + " WHERE draft = ? ORDER BY seq", (draft,)))
 
 
 def marks(values: Iterable[object]) -> str:
@@ -183,38 +193,3 @@ def _entry(row: Sequence[Any]) -> AuditEntry:
 
 def _prepared(row: Sequence[Any]) -> Prepared:
     return Prepared(*row[:6], acknowledgements=tuple(loads(row[6].encode())), prepared=read_instant(row[7]))
-
-
-def _without_comment(given: Mapping[str, Any]) -> dict[str, Any]:
-    kept = dict(given)
-    if "comment" in kept:
-        kept["comment"] = claims.of_comment(str(kept["comment"]))
-    return kept
-
-
-def _write(connection: sqlite3.Connection, entry: AuditEntry) -> None:
-    detail = dumps(entry.detail).decode()
-    connection.execute(
-        "INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            entry.draft, entry.seq, instant(entry.at), entry.event, entry.actor, detail,
-            entry.previous, entry.hash,
-        ),
-    )  # fmt: skip
-
-
-def _advance(connection: sqlite3.Connection, held: Held, draft: Draft, entry: AuditEntry) -> Held:
-    signed = draft.state in states.SIGNED
-    moved = connection.execute(
-        "UPDATE draft SET state = ?, signed = ?, signature = ?, version = ?, updated = ?, seq = ?, head = ?"
-        " WHERE id = ? AND state = ? AND version = ? AND seq = ? AND head = ?",
-        (
-            draft.state, int(signed), draft.id if signed else None, draft.version, instant(draft.updated),
-            entry.seq, entry.hash, draft.id, held.draft.state, held.draft.version, held.seq, held.head,
-        ),
-    ).rowcount  # fmt: skip
-    if moved != 1:
-        raise Conflict("U-DRAFT-STATE", "this draft has moved on; read it again")
-    if held.draft.state in states.UNSIGNED and draft.state not in states.UNSIGNED:
-        connection.execute("DELETE FROM prepared WHERE draft = ?", (draft.id,))
-    return Held(draft, entry.seq, entry.hash)

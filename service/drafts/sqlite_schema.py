@@ -9,10 +9,13 @@ import os
 import sqlite3
 import stat
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from service.drafts import sqlite_sealing
 from service.drafts.sqlite_tables import MIGRATIONS
+from service.drafts.vault import DataKey, Vault
 from service.errors import ConfigError, ServiceError, Unavailable
 
 APPLICATION_ID: Final = 0x554E4453  # "UNDS": tells our file from any other SQLite file
@@ -22,8 +25,12 @@ _OPEN_ATTEMPTS: Final = 50
 _WRONG_FILE: Final = {"SQLITE_CANTOPEN", "SQLITE_NOTADB", "SQLITE_READONLY"}
 
 
-def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
-    """Return a connection with the pragmas that the promises rest on; usable from another thread."""
+def connect(path: Path, vault: Vault | None = None, *, read_only: bool = False) -> sqlite3.Connection:
+    """Return a connection with the pragmas that the promises rest on; usable from another thread.
+
+    Its statements seal and open values by ``seal(tenant, place, value)``, ``unseal(place, value)``, ``fixed(text)`` and
+    ``unfixed(text)``; without a vault these give the value as it is.
+    """
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=False)
     for pragma in (
         "synchronous=FULL",
@@ -33,10 +40,11 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         f"query_only={'ON' if read_only else 'OFF'}",
     ):
         connection.execute(f"PRAGMA {pragma}")
+    sqlite_sealing.register(connection, vault)
     return connection
 
 
-def prepare(path: Path) -> None:
+def prepare(path: Path, vault: Vault | None = None) -> None:
     """Create the file where it is absent, bring it up to date and check that it keeps its promises.
 
     ConfigError: U-STORE-PATH (cannot be opened or is no SQLite file), U-STORE-FOREIGN (another program's
@@ -46,13 +54,16 @@ def prepare(path: Path) -> None:
     """
     if sqlite3.sqlite_version_info < OLDEST:
         raise ConfigError("U-STORE-SQLITE", "this Python has an SQLite before 3.37; use a newer one")
-    _private(path)
+    private(path)
     try:
         connection = connect(path)
         try:
             _recognise(connection)
             _write_ahead(connection)
             _migrate(connection)
+            sqlite_sealing.open_vault(connection, vault)
+            if vault is not None:
+                vault.refetch = lambda: _data_keys(path)
         finally:
             connection.close()
     except sqlite3.DatabaseError as error:
@@ -60,6 +71,14 @@ def prepare(path: Path) -> None:
             msg = "the store's file cannot be opened as SQLite; check store.url and the folder's rights"
             raise ConfigError("U-STORE-PATH", msg) from error
         raise store_error(error) from error
+
+
+def _data_keys(path: Path) -> Sequence[DataKey]:
+    connection = connect(path, read_only=True)
+    try:
+        return sqlite_sealing.data_keys(connection)
+    finally:
+        connection.close()
 
 
 def error_name(error: sqlite3.Error) -> str:
@@ -71,6 +90,8 @@ def error_name(error: sqlite3.Error) -> str:
 def store_error(error: sqlite3.Error) -> ServiceError:
     """Return what a caller is told of a failure of SQLite, without the text of any statement or value."""
     name = error_name(error)
+    if sqlite_sealing.failed(error):
+        return ServiceError("U-STORE-SEAL", "a record cannot be sealed or opened; check the keys, and verify the audit")
     if name == "SQLITE_FULL":
         return Unavailable("U-STORE-FULL", "the store's disk is full; free space, nothing was recorded")
     if name in {"SQLITE_BUSY", "SQLITE_LOCKED"}:
@@ -82,7 +103,8 @@ def store_error(error: sqlite3.Error) -> ServiceError:
     return Unavailable("U-STORE-FAILED", f"the store failed ({name or 'SQLite'}); see the service's disk")
 
 
-def _private(path: Path) -> None:
+def private(path: Path) -> None:
+    """Make the file where it is absent and its user's own; ConfigError U-STORE-MODE or -PATH."""
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) != 0o600:

@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from typing import Final
 
-from service.drafts.states import SIGNED, STATES
-
 
 def _append_only(*tables: str) -> Iterator[str]:
     """Yield the triggers that keep a table's rows as they were written."""
@@ -16,6 +14,11 @@ def _append_only(*tables: str) -> Iterator[str]:
             )
 
 
+# The states of the first version, and whether a draft in them is signed.
+_STATES_1: Final = (
+    *((state, 0) for state in ("held", "presented", "accepted", "overridden", "superseded", "withdrawn", "expired")),
+    *((state, 1) for state in ("signed", "writing", "written", "confirmed", "write-failed", "parked", "mismatch")),
+)
 _SCHEMA_1: Final = (
     # The states are rows, so that a later one is an INSERT and not a new table.
     "CREATE TABLE state (name TEXT NOT NULL, signed INTEGER NOT NULL CHECK (signed IN (0, 1)),"
@@ -125,7 +128,7 @@ _SCHEMA_1: Final = (
     "CREATE TRIGGER draft_no_delete BEFORE DELETE ON draft BEGIN SELECT RAISE(ABORT, 'drafts are never deleted'); END",
     "CREATE TRIGGER draft_forward BEFORE UPDATE ON draft WHEN NEW.version < OLD.version OR NEW.seq <= OLD.seq"
     " BEGIN SELECT RAISE(ABORT, 'a draft only moves forward'); END",
-    *(f"INSERT INTO state VALUES ('{state}', {int(state in SIGNED)})" for state in STATES),  # noqa: S608
+    *(f"INSERT INTO state VALUES ('{state}', {signed})" for state, signed in _STATES_1),  # noqa: S608
 )
 _SCHEMA_2: Final = (
     """CREATE TABLE flag (
@@ -176,4 +179,20 @@ _SCHEMA_2: Final = (
     " OR NEW.ehr <> OLD.ehr OR NEW.patient <> OLD.patient"
     " BEGIN SELECT RAISE(ABORT, 'a flag only moves forward'); END",
 )
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_SCHEMA_1, _SCHEMA_2)
+_SCHEMA_3: Final = (
+    """CREATE TABLE data_key (
+        id TEXT PRIMARY KEY,
+        tenant TEXT NOT NULL,
+        serial INTEGER NOT NULL CHECK (serial >= 1),
+        master TEXT NOT NULL,
+        wrapped BLOB NOT NULL,
+        UNIQUE (tenant, serial)
+    ) STRICT""",
+)
+_SCHEMA_4: Final = (
+    "INSERT INTO state VALUES ('modified', 0)",
+    "DROP INDEX draft_open",
+    "CREATE UNIQUE INDEX draft_open ON draft (ehr, patient, facts, rank)"
+    " WHERE state IN ('held', 'presented', 'accepted', 'modified')",
+)
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_SCHEMA_1, _SCHEMA_2, _SCHEMA_3, _SCHEMA_4)

@@ -5,21 +5,25 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from msgspec import MsgspecError
+
 from fhir_adapters.errors import UndersignError
-from service.drafts import claims, sqlite_flags, sqlite_rows
-from service.drafts.canonical_json import loads
+from service.drafts import sqlite_flags, sqlite_rows, sqlite_sealing
 from service.drafts.flag_verification import FlagRecord, flag_faults
 from service.drafts.sqlite_schema import connect, store_error
-from service.drafts.verification import AuditReport, Outbox, Record, record_faults
+from service.drafts.vault import Vault
+from service.drafts.verification import AuditReport, Record, record_faults
 
 # What reading a row raises when somebody has written nonsense into it.
-_UNREADABLE: Final = (ValueError, TypeError, LookupError, AttributeError, UndersignError)
+_UNREADABLE: Final = (ValueError, TypeError, LookupError, AttributeError, UndersignError, MsgspecError)
+
+_NONSENSE: Final = "U-AUDIT-RECORD: its rows cannot be read"
 
 
-def verify(path: Path, jwks: Mapping[str, Any] | None) -> AuditReport:
+def verify(path: Path, jwks: Mapping[str, Any] | None, vault: Vault | None = None) -> AuditReport:
     """Walk all drafts of the file; Unavailable U-STORE-* when it cannot be read at all."""
     try:
-        connection = connect(path, read_only=True)
+        connection = connect(path, vault, read_only=True)
         try:
             connection.execute("BEGIN")
             return _walk(connection, jwks)
@@ -61,18 +65,26 @@ def _draft_faults(connection: sqlite3.Connection, draft: str, jwks: Mapping[str,
     try:
         return record_faults(_gather(connection, draft), jwks)
     except _UNREADABLE:
-        return ["U-AUDIT-RECORD: its rows cannot be read"]
+        return [_NONSENSE]
+    except sqlite3.OperationalError as error:
+        if sqlite_sealing.failed(error):
+            return [_NONSENSE]
+        raise
 
 
 def _flag_faults(connection: sqlite3.Connection, flag: str) -> list[str]:
     try:
         return flag_faults(_gather_flag(connection, flag))
     except _UNREADABLE:
-        return ["U-AUDIT-RECORD: its rows cannot be read"]
+        return [_NONSENSE]
+    except sqlite3.OperationalError as error:
+        if sqlite_sealing.failed(error):
+            return [_NONSENSE]
+        raise
 
 
 def _gather_flag(connection: sqlite3.Connection, flag: str) -> FlagRecord:
-    held, entries = sqlite_flags.load(connection, flag), sqlite_flags.history(connection, flag)
+    held, (entries, hashes) = sqlite_flags.load(connection, flag), sqlite_flags.chain(connection, flag)
     return FlagRecord(
         flag=held.flag,
         seq=held.seq,
@@ -80,36 +92,35 @@ def _gather_flag(connection: sqlite3.Connection, flag: str) -> FlagRecord:
         entries=entries,
         alarms=sqlite_flags.alarms(connection, flag),
         attestations=sqlite_flags.of_flag(connection, flag),
-        cards={e.detail["card"]: _card(connection, e.detail["card"]) for e in entries if e.event == "shown"},
+        cards={
+            e.detail["card"]: sqlite_rows.card(connection, e.detail["card"]) or {}
+            for e in entries
+            if e.event == "shown"
+        },
+        hashes=hashes,
     )
 
 
 def _gather(connection: sqlite3.Connection, draft: str) -> Record:
     held = sqlite_rows.load(connection, draft)
-    entries = sqlite_rows.history(connection, draft)
+    entries, hashes = sqlite_rows.chain(connection, draft)
     return Record(
         draft=held.draft,
         seq=held.seq,
         head=held.head,
-        revisions=dict(connection.execute("SELECT version, resource FROM revision WHERE draft = ?", (draft,))),
+        revisions=sqlite_rows.revisions(connection, draft),
         entries=entries,
         prepared=sqlite_rows.prepared(connection, draft),
         signature=sqlite_rows.signature(connection, draft),
-        outbox=_outbox(connection, draft),
-        comments=dict(connection.execute("SELECT seq, text FROM comment WHERE draft = ?", (draft,))),
-        cards={e.detail["card"]: _card(connection, e.detail["card"]) for e in entries if e.event == "shown"},
+        outbox=sqlite_rows.outbox(connection, draft),
+        comments=sqlite_rows.comments(connection, draft),
+        cards={
+            e.detail["card"]: sqlite_rows.card(connection, e.detail["card"]) or {}
+            for e in entries
+            if e.event == "shown"
+        },
+        hashes=hashes,
     )
-
-
-def _outbox(connection: sqlite3.Connection, draft: str) -> Outbox | None:
-    columns = "SELECT due, attempts, lease, progress FROM outbox WHERE draft = ?"
-    row = connection.execute(columns, (draft,)).fetchone()
-    return None if row is None else Outbox(row[0], row[1], row[2], loads(row[3].encode()))
-
-
-def _card(connection: sqlite3.Connection, uuid: str) -> Mapping[str, Any]:
-    row = connection.execute("SELECT uuid, ehr, drafts, detail FROM card WHERE uuid = ?", (uuid,)).fetchone()
-    return {} if row is None else claims.of_card(row[0], row[1], loads(row[2].encode()), loads(row[3].encode()))
 
 
 def _count(connection: sqlite3.Connection, table: str) -> int:

@@ -16,6 +16,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Final, TypeVar
 
+from service.drafts import sqlite_sealing
 from service.drafts.sqlite_schema import store_error
 from service.errors import Unavailable
 
@@ -173,7 +174,8 @@ class Writer:
 
 def _of_the_store(error: BaseException) -> bool:
     """Tell a failing disk, lock or file from a job's own mistake."""
-    return isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError
+    broken = isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError
+    return broken and not (isinstance(error, sqlite3.Error) and sqlite_sealing.failed(error))
 
 
 def _deliver(batch: list[_Job]) -> None:

@@ -1,11 +1,12 @@
 """The draft's life as one table: which event may meet which state, and the state that follows.
 
 ```
-held ── presented ── accepted ──┬─> signed ─> writing ─> written ─> confirmed
-  │         │           │       │                │  ├─> write-failed ─(retry)─> writing
-  └─────────┴───────────┴───────┤                │  ├─> parked     (a human looks)
-                                │                │  └─> mismatch   (a human looks)
-                                └─> overridden, superseded, withdrawn, expired
+held ── presented ── accepted ─┐
+  │         │           │      ├─> signed ─> writing ─> written ─> confirmed
+  └─────────┴─────── modified ─┤                │  ├─> write-failed ─(retry)─> writing
+                               │                │  ├─> parked     (a human looks)
+                               │                │  └─> mismatch   (a human looks)
+                               └─> overridden, superseded, withdrawn, expired
 ```
 Everything that happens to a draft is an event in its audit chain; an event that leaves the state as it is has
 a row here too, so replaying a chain over the table gives the draft's state or names the entry that could not
@@ -19,13 +20,13 @@ from service.drafts.store import State
 
 Event = Literal[
     "held", "shown", "presented", "accepted", "overridden", "withdrawn", "superseded", "expired",
-    "edited", "prepared", "signed", "claimed", "progressed", "written",
+    "edited", "modified", "prepared", "signed", "claimed", "progressed", "written",
     "confirmed", "write-failed", "parked", "mismatch",
 ]  # fmt: skip
 
 STATES: Final[tuple[State, ...]] = get_args(State)
 EVENTS: Final[tuple[Event, ...]] = get_args(Event)
-UNSIGNED: Final[tuple[State, ...]] = ("held", "presented", "accepted")
+UNSIGNED: Final[tuple[State, ...]] = ("held", "presented", "accepted", "modified")
 SIGNED: Final[tuple[State, ...]] = (
     "signed", "writing", "written", "confirmed", "write-failed", "parked", "mismatch",
 )  # fmt: skip
@@ -51,12 +52,14 @@ TRANSITIONS: Final[Mapping[str, Mapping[State | None, State]]] = {
     "shown": {**_stay(STATES)},
     # Feedback may come late, twice or out of order (CDS Hooks 2.0.1, Feedback): recorded, never going back.
     "presented": {**_stay(STATES), "held": "presented"},
-    "accepted": {**_stay(STATES), **_to("accepted", UNSIGNED)},
+    "accepted": {**_stay(STATES), **_to("accepted", ("held", "presented"))},
     "overridden": {**_stay(STATES), **_to("overridden", UNSIGNED)},
     "withdrawn": {**_stay(STATES), **_to("withdrawn", UNSIGNED)},
     "superseded": {**_to("superseded", UNSIGNED)},
     "expired": {**_to("expired", UNSIGNED)},
-    "edited": {**_stay(UNSIGNED)},
+    # What an edit was called while it left the state as it was; chains of that time still verify.
+    "edited": {**_stay(("held", "presented", "accepted"))},
+    "modified": {**_to("modified", UNSIGNED)},
     "prepared": {**_stay(UNSIGNED)},
     "signed": {**_to("signed", UNSIGNED)},
     # A claim whose lease ran out is taken over, whatever its holder had already finished.

@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 from service.drafts.flags import FlagStore
 
 State = Literal[
-    "held", "presented", "accepted", "overridden", "superseded", "withdrawn", "expired",
+    "held", "presented", "accepted", "modified", "overridden", "superseded", "withdrawn", "expired",
     "signed", "writing", "written", "confirmed", "write-failed", "parked", "mismatch",
 ]  # fmt: skip
 
@@ -145,7 +145,7 @@ class Store(FlagStore, Protocol):
     ) -> Sequence[Draft]:
         """Hold the drafts of one assessment and return them in rank order.
 
-        The same ``(ehr, patient, facts)`` returns the drafts that are already held, presented or accepted,
+        The same ``(ehr, patient, facts)`` returns the drafts that are already held and unsigned,
         unchanged; with other facts, unsigned drafts of that patient become ``superseded`` in the same commit.
         Facts of which a draft was signed or overridden, and that has not expired, return the remaining ones
         and no new ones.
@@ -182,7 +182,7 @@ class Store(FlagStore, Protocol):
         ...
 
     async def prepare(self, draft: str, expected_version: int, prepared: Prepared, resource: bytes | None) -> None:
-        """Keep the bytes shown; ``resource`` (an edited draft) makes a new version in the same commit."""
+        """Keep the bytes shown; ``resource`` (an edit) makes a new version, ``modified``, in the same commit."""
         ...
 
     async def prepared(self, draft: str, digest: str, practitioner: str) -> Prepared | None:

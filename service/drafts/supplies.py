@@ -1,18 +1,14 @@
-"""What an order lets be dispensed: in words, and whether it keeps to the days that a gate limits it to.
+"""What an order lets be dispensed: in words, and what of it a signer must have read.
 
-After a positive suicide screen drugs are dispensed for a few days at a time; a signer may ask for more, but not
-without having read that.
+After a positive suicide screen drugs are dispensed for a few days at a time, and every first supply ends at a
+review; a signer may ask for more, but not without having read that.
 """
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
-from service.drafts import dosages
-from service.errors import Unprocessable
-
-# Days in a unit of UCUM (ucum.org, customary units of time).
-_DAYS: Final[Mapping[str, Decimal]] = {"d": Decimal(1), "wk": Decimal(7), "mo": Decimal("30.4375"), "a": Decimal(366)}
+from service.drafts import dosages, refills
 
 
 def text(supply: Mapping[str, Any] | None) -> str:
@@ -26,6 +22,15 @@ def text(supply: Mapping[str, Any] | None) -> str:
     return f"{', '.join(filter(None, amounts)) or 'quantity not stated'}, {first}"
 
 
+def asked(resource: Mapping[str, Any], context: Mapping[str, Any], drafted: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what a signer must acknowledge of the supply, empty where it is the draft's own or less.
+
+    ``drafted`` is the resource as it was drafted, as far as a signer may change it.
+    """
+    points = (raised(resource, context), _above_draft(resource, context, drafted), _unfit(resource, context, drafted))
+    return tuple(point for point in points if point is not None)
+
+
 def raised(resource: Mapping[str, Any], context: Mapping[str, Any]) -> str | None:
     """Return what a signer must acknowledge where more is asked for than the gate's days; None where it is kept.
 
@@ -33,47 +38,57 @@ def raised(resource: Mapping[str, Any], context: Mapping[str, Any]) -> str | Non
     does not.
     """
     limit = context.get("supply_days")
-    if limit is None:
-        return None
-    supply = dosages.mapping(resource.get("dispenseRequest"))
-    if _within(supply, Decimal(limit), resource, context):
+    if limit is None or _within(Decimal(limit), 0, resource, context):
         return None
     return (
-        f"Supply: {text(supply)}. After a positive suicide screen at most {limit} days at a time, without repeats, "
-        "are asked for."
+        f"Supply: {text(dosages.mapping(resource.get('dispenseRequest')))}. After a positive suicide screen at most "
+        f"{limit} days at a time, without repeats, are asked for."
     )
+
+
+def _above_draft(resource: Mapping[str, Any], context: Mapping[str, Any], drafted: Mapping[str, Any]) -> str | None:
+    """Return that more is asked for than the rows of supply let a draft ask for; the gate's own limit speaks first."""
+    limit, supply = dosages.mapping(context.get("supply")), dosages.mapping(resource.get("dispenseRequest"))
+    if not limit or context.get("supply_days") is not None or supply == dosages.mapping(drafted.get("dispenseRequest")):
+        return None
+    if _within(Decimal(limit["days"]), limit["repeats"], resource, context):
+        return None
+    named = ", ".join((*limit.get("rules", ()), *filter(None, [limit.get("source")])))
+    most = f"{limit['days']} days at a time, {limit['repeats']} repeats"
+    return f"Supply: {text(supply)}. The draft's rules ask for at most {most}{f' ({named})' if named else ''}."
+
+
+def _unfit(resource: Mapping[str, Any], context: Mapping[str, Any], drafted: Mapping[str, Any]) -> str | None:
+    """Return that the quantity does not fit dose and days, or that it was left out because it cannot be counted."""
+    supply, before = dosages.mapping(resource.get("dispenseRequest")), dosages.mapping(drafted.get("dispenseRequest"))
+    if supply == before and resource.get("dosageInstruction") == drafted.get("dosageInstruction"):
+        return None
+    if "quantity" not in supply:
+        return f"Supply: {text(supply)}. The draft had a quantity." if "quantity" in before else None
+    needed = refills.units(resource, context, refills.days(supply))
+    held = refills.number(dosages.mapping(supply["quantity"]).get("value"))
+    if needed is None or held == needed:
+        return None
+    return f"Supply: {text(supply)}. At this dose those days take {needed}."
 
 
 def _amount(supply: Mapping[str, Any], name: str, before: str) -> str:
     found = dosages.mapping(supply.get(name))
     unit = found.get("unit") or found.get("code") or ""
-    return f"{before}{found['value']} {unit}".strip() if "value" in found else ""
+    many = "s" if unit in ("tablet", "capsule") and found.get("value") != 1 else ""
+    return f"{before}{found['value']} {unit}{many}".strip() if "value" in found else ""
 
 
-def _within(supply: Mapping[str, Any], limit: Decimal, resource: Mapping[str, Any], context: Mapping[str, Any]) -> bool:
-    if "initialFill" in supply or supply.get("numberOfRepeatsAllowed") != 0:
+def _within(limit: Decimal, repeats: int, resource: Mapping[str, Any], context: Mapping[str, Any]) -> bool:
+    supply = dosages.mapping(resource.get("dispenseRequest"))
+    allowed = supply.get("numberOfRepeatsAllowed")
+    if "initialFill" in supply or not isinstance(allowed, int) or allowed > repeats:
         return False
-    duration = dosages.mapping(supply.get("expectedSupplyDuration"))
-    days = _number(duration.get("value"))
-    unit = _DAYS.get(str(duration.get("code"))) if duration.get("system") == dosages.UCUM else None
-    if days is None or unit is None or days * unit > limit:
+    stated = refills.days(supply)
+    if stated is None or stated > limit:
         return False
-    return "quantity" not in supply or _lasts(dosages.mapping(supply["quantity"]), resource, context) <= limit
-
-
-def _lasts(quantity: Mapping[str, Any], resource: Mapping[str, Any], context: Mapping[str, Any]) -> Decimal:
-    """Return for how many days a quantity of units of the product lasts; endless where that cannot be said."""
-    strength = _number(dosages.mapping(context.get("dose")).get("strength_mg"))
-    units = _number(quantity.get("value"))
-    try:
-        daily = dosages.mg_per_day(resource.get("dosageInstruction"))
-    except Unprocessable:
-        return Decimal("Infinity")
-    return Decimal("Infinity") if strength is None or units is None else units * strength / daily
-
-
-def _number(value: object) -> Decimal | None:
-    try:
-        return dosages.positive(value, "supply")
-    except Unprocessable:
-        return None
+    if "quantity" not in supply:
+        return True
+    most = refills.units(resource, context, limit)
+    held = refills.number(dosages.mapping(supply["quantity"]).get("value"))
+    return most is not None and held is not None and held <= most

@@ -13,21 +13,15 @@ from service.drafts.audit import chain_faults
 from service.drafts.canonical_json import digest, instant, load_object
 from service.drafts.signing import verify_detached
 from service.drafts.store import AuditEntry, Draft, Prepared, Signature
-
-
-@dataclass(frozen=True, slots=True)
-class Outbox:
-    """The queue row of a write-back; ``due`` None once it is ended."""
-
-    due: str | None
-    attempts: int
-    lease: str | None
-    progress: Mapping[str, str]
+from service.drafts.transaction import Outbox
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """All that a store has of one draft. ``cards`` are the claims of the cards that its chain names."""
+    """All that a store has of one draft.
+
+    ``cards`` are the claims of the cards that its chain names, ``hashes`` what the stored bytes of its entries give.
+    """
 
     draft: Draft
     seq: int
@@ -39,6 +33,7 @@ class Record:
     outbox: Outbox | None = None
     comments: Mapping[int, str] = field(default_factory=dict[int, str])
     cards: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    hashes: Sequence[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +76,7 @@ def record_faults(record: Record, jwks: Mapping[str, Any] | None = None) -> list
     (the draft's last entry is another), -STATE (the chain leads elsewhere), -RECORD (a row is not what the
     chain claims), -MISSING (a row that the chain claims is gone), -UNCLAIMED (a row that no entry speaks of).
     """
-    faults = chain_faults(record.entries)
+    faults = chain_faults(record.entries, record.hashes)
     faults += _head_faults(record)
     faults += _state_faults(record)
     for part in (_draft_rows, _prepared_rows, _signature_row, _outbox_row, _comment_rows, _card_rows):
@@ -133,7 +128,7 @@ def _state_faults(record: Record) -> Iterator[str]:
 
 
 def _draft_rows(record: Record) -> Iterator[str]:
-    revised = {e.detail.get("version"): e for e in record.entries if e.event in ("held", "edited")}
+    revised = {e.detail.get("version"): e for e in record.entries if e.event in ("held", "edited", "modified")}
     held = next((entry for entry in record.entries if entry.event == "held"), None)
     if held is not None:
         yield from against("draft", held, claims.of_draft(record.draft))

@@ -1,7 +1,7 @@
 """Drafts, people and a clock for the tests of the hold; all synthetic."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -99,6 +99,17 @@ def resource(**changes: Any) -> dict[str, Any]:
         "dosageInstruction": [dosage()],
     }
     return {name: value for name, value in {**draft, **changes}.items() if value is not None}
+
+
+def bound(mg: float, rule: str = "FORMULARY") -> dict[str, Any]:
+    """Return a bound of a dose as a draft's context keeps it."""
+    return {"mg": mg, "rule": rule, "words": "Age 70, at most this", "source": "L-SERT", "verified": True}
+
+
+DOSE: Mapping[str, Any] = {
+    "strength_mg": 50.0,
+    "bounds": {"drug": "sertraline", "start": bound(50.0), "ceiling": bound(100.0, "SR1"), "doses_per_day": 1},
+}
 
 
 def new_draft(rank: int = 1, *, acknowledge: Sequence[str] = (), **changes: Any) -> NewDraft:

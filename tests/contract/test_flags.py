@@ -1,10 +1,8 @@
 """What every store promises of flags: alarms, the cards that showed them, and what practitioners attest."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +11,9 @@ from service.drafts.canonical_json import dumps
 from service.drafts.flags import NewAttestation
 from service.drafts.store import Shown, Store
 from service.errors import Conflict, NotFound
-from tests.contract.samples import START, Clock, hold_one, prepared_bytes, signature_of, with_store
+from tests.contract.samples import START, Clock, hold_one, prepared_bytes, signature_of
+from tests.contract.stores import Opened, Run
 
-Story = Callable[[Any, Clock], Coroutine[Any, Any, Any]]
 PATIENT = "Patient/example"
 WORD = NewAttestation(
     ehr="north",
@@ -28,21 +26,6 @@ WORD = NewAttestation(
     review_by="Dr Example",
     review_on=date(2026, 11, 29),
 )
-
-
-@pytest.fixture(params=["sqlite"])
-def run(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Story], Any]:
-    """Run a story against an empty store of each kind, and verify what it leaves behind."""
-
-    def runner(story: Story) -> Any:
-        async def whole(store: Store, clock: Clock) -> Any:
-            result = await story(store, clock)
-            assert list(await store.verify()) == []
-            return result
-
-        return with_store(tmp_path / "store.db", whole)
-
-    return runner
 
 
 def shown(card: str, who: str = "Practitioner/p2") -> Shown:
@@ -60,7 +43,7 @@ async def events(store: Store, flag: str) -> list[str]:
     return [entry.event for entry in await store.flag_history(flag)]
 
 
-def test_a_patient_has_one_flag_and_each_card_is_told_of(run: Callable[[Story], Any]) -> None:
+def test_a_patient_has_one_flag_and_each_card_is_told_of(run: Run) -> None:
     """The same facts again raise no second alarm, but the card that shows them is in the chain, with who saw it."""
 
     async def story(store: Store, clock: Clock) -> None:
@@ -78,7 +61,7 @@ def test_a_patient_has_one_flag_and_each_card_is_told_of(run: Callable[[Story], 
     run(story)
 
 
-def test_twenty_calls_at_once_raise_one_alarm(run: Callable[[Story], Any]) -> None:
+def test_twenty_calls_at_once_raise_one_alarm(run: Run) -> None:
     """However many charts are opened at once, a patient has one flag and one alarm of the same facts."""
 
     async def story(store: Store, clock: Clock) -> None:
@@ -89,7 +72,7 @@ def test_twenty_calls_at_once_raise_one_alarm(run: Callable[[Story], Any]) -> No
     run(story)
 
 
-def test_an_attestation_is_kept_with_who_when_and_what(run: Callable[[Story], Any]) -> None:
+def test_an_attestation_is_kept_with_who_when_and_what(run: Run) -> None:
     """What was attested comes back as given, the oldest assessment first, and for this patient and EHR alone."""
 
     async def story(store: Store, clock: Clock) -> None:
@@ -114,7 +97,7 @@ def test_an_attestation_is_kept_with_who_when_and_what(run: Callable[[Story], An
     run(story)
 
 
-def test_the_same_word_twice_is_recorded_once(run: Callable[[Story], Any]) -> None:
+def test_the_same_word_twice_is_recorded_once(run: Run) -> None:
     """A form sent twice changes nothing; another result is a word of its own."""
 
     async def story(store: Store, clock: Clock) -> None:
@@ -127,7 +110,7 @@ def test_the_same_word_twice_is_recorded_once(run: Callable[[Story], Any]) -> No
 
 
 @pytest.mark.parametrize(("result", "state"), [("may-open", "held"), ("stays-closed", "withdrawn")])
-def test_keeping_closed_withdraws_what_is_held(run: Callable[[Story], Any], result: Any, state: str) -> None:
+def test_keeping_closed_withdraws_what_is_held(run: Run, result: Any, state: str) -> None:
     """In the commit that keeps drafting closed the patient's unsigned drafts end; others' stay."""
 
     async def story(store: Store, clock: Clock) -> None:
@@ -139,7 +122,7 @@ def test_keeping_closed_withdraws_what_is_held(run: Callable[[Story], Any], resu
     run(story)
 
 
-def test_nothing_is_signed_after_drafting_was_kept_closed(run: Callable[[Story], Any]) -> None:
+def test_nothing_is_signed_after_drafting_was_kept_closed(run: Run) -> None:
     """A draft that slips in beside the attestation is not signed until a later word opens drafting."""
 
     async def story(store: Store, clock: Clock) -> None:
@@ -156,7 +139,7 @@ def test_nothing_is_signed_after_drafting_was_kept_closed(run: Callable[[Story],
     run(story)
 
 
-def test_what_is_not_there_is_named_so(run: Callable[[Story], Any]) -> None:
+def test_what_is_not_there_is_named_so(run: Run) -> None:
     """An unknown flag or attestation is U-FLAG-UNKNOWN, and a patient without one has none."""
 
     async def story(store: Store, clock: Clock) -> None:
@@ -169,7 +152,7 @@ def test_what_is_not_there_is_named_so(run: Callable[[Story], Any]) -> None:
     run(story)
 
 
-def test_flags_survive_a_restart(tmp_path: Path) -> None:
+def test_flags_survive_a_restart(opened: Opened) -> None:
     """What was raised and attested is there, whole, after the store was closed and opened."""
 
     async def first(store: Store, clock: Clock) -> str:
@@ -180,4 +163,4 @@ def test_flags_survive_a_restart(tmp_path: Path) -> None:
         assert list(await store.verify()) == []
         return (await store.attestations("north", PATIENT))[0].id
 
-    assert with_store(tmp_path / "store.db", first) == with_store(tmp_path / "store.db", second)
+    assert opened(first) == opened(second)

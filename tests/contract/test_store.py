@@ -2,11 +2,10 @@
 
 import asyncio
 import base64
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
@@ -25,30 +24,11 @@ from tests.contract.samples import (
     resource,
     sign_one,
     signature_of,
-    with_store,
 )
+from tests.contract.stores import Opened, Run
 
-T = TypeVar("T")
-Story = Callable[[Any, Clock], Coroutine[Any, Any, T]]
-Run = Callable[[Story[T]], T]
 ACTOR = "Device/undersign"
 PATIENT = "Patient/example"
-
-
-@pytest.fixture(params=["sqlite"])
-def run(request: pytest.FixtureRequest, tmp_path: Path) -> Run[Any]:
-    """Run a story against an empty store of each kind, and verify what it leaves behind."""
-
-    def runner(story: Story[Any]) -> Any:
-        async def whole(store: Store, clock: Clock) -> Any:
-            result = await story(store, clock)
-            assert list(await store.verify()) == []
-            return result
-
-        assert request.param == "sqlite"
-        return with_store(tmp_path / "store.db", whole)
-
-    return runner
 
 
 async def refused(act: Awaitable[object], kind: type[ServiceError] = Conflict) -> str:
@@ -72,7 +52,7 @@ async def three(store: Store, facts: str = "facts-1", patient: str = PATIENT) ->
 # --- hold
 
 
-def test_held_drafts_come_back_in_rank_order_with_their_id_inside(run: Run[Any]):
+def test_held_drafts_come_back_in_rank_order_with_their_id_inside(run: Run):
     """A held draft has an opaque id, which its resource carries, and the store's times."""
 
     async def story(store: Store, clock: Clock) -> None:
@@ -88,7 +68,7 @@ def test_held_drafts_come_back_in_rank_order_with_their_id_inside(run: Run[Any])
     run(story)
 
 
-def test_the_same_facts_give_the_same_drafts(run: Run[Any]):
+def test_the_same_facts_give_the_same_drafts(run: Run):
     """Opening the chart again with the same facts returns the drafts as they are, presented ones too."""
 
     async def story(store: Store, clock: Clock) -> None:
@@ -104,7 +84,7 @@ def test_the_same_facts_give_the_same_drafts(run: Run[Any]):
     run(story)
 
 
-def test_concurrent_holds_of_the_same_facts_make_one_set(run: Run[Any]):
+def test_concurrent_holds_of_the_same_facts_make_one_set(run: Run):
     """Twenty calls at once hold three drafts, not sixty."""
 
     async def story(store: Store, clock: Clock) -> None:
@@ -115,7 +95,7 @@ def test_concurrent_holds_of_the_same_facts_make_one_set(run: Run[Any]):
     run(story)
 
 
-def test_other_facts_supersede_that_patients_unsigned_drafts(run: Run[Any]):
+def test_other_facts_supersede_that_patients_unsigned_drafts(run: Run):
     """New facts end the old drafts of the same patient at the same EHR, and nobody else's."""
 
     async def story(store: Store, clock: Clock) -> None:
@@ -131,7 +111,7 @@ def test_other_facts_supersede_that_patients_unsigned_drafts(run: Run[Any]):
     run(story)
 
 
-def test_an_assessment_without_drafts_ends_the_old_ones(run: Run[Any]):
+def test_an_assessment_without_drafts_ends_the_old_ones(run: Run):
     """When nothing may be drafted any more, what was held on other facts is superseded."""
 
     async def story(store: Store, clock: Clock) -> None:
@@ -142,7 +122,7 @@ def test_an_assessment_without_drafts_ends_the_old_ones(run: Run[Any]):
     run(story)
 
 
-def test_facts_that_come_back_after_others_are_held_anew(run: Run[Any]):
+def test_facts_that_come_back_after_others_are_held_anew(run: Run):
     """A superseded set does not come to life again; the facts get new drafts."""
 
     async def story(store: Store, clock: Clock) -> None:
@@ -154,7 +134,7 @@ def test_facts_that_come_back_after_others_are_held_anew(run: Run[Any]):
     run(story)
 
 
-def test_what_a_card_shows_is_presented_in_the_commit_that_holds_it(run: Run[Any]):
+def test_what_a_card_shows_is_presented_in_the_commit_that_holds_it(run: Run):
     """Held drafts are presented on the card that was named, at first and when they stand already."""
 
     async def story(store: Store, clock: Clock) -> None:
@@ -169,7 +149,7 @@ def test_what_a_card_shows_is_presented_in_the_commit_that_holds_it(run: Run[Any
     run(story)
 
 
-def test_no_card_is_recorded_where_no_draft_is_returned(run: Run[Any]):
+def test_no_card_is_recorded_where_no_draft_is_returned(run: Run):
     """Without a draft to show, the card of ``hold`` leaves no trace."""
 
     async def story(store: Store, clock: Clock) -> None:
@@ -181,7 +161,7 @@ def test_no_card_is_recorded_where_no_draft_is_returned(run: Run[Any]):
 
 
 @pytest.mark.parametrize("answer", ["signed", "overridden"])
-def test_facts_that_a_clinician_answered_give_no_new_drafts(run: Run[Any], answer: str):
+def test_facts_that_a_clinician_answered_give_no_new_drafts(run: Run, answer: str):
     """After a rejection the remaining drafts come back, after a signature none; no new ones until they expire."""
 
     async def story(store: Store, clock: Clock) -> None:
@@ -200,7 +180,7 @@ def test_facts_that_a_clinician_answered_give_no_new_drafts(run: Run[Any], answe
     run(story)
 
 
-def test_expired_facts_are_held_anew(run: Run[Any]):
+def test_expired_facts_are_held_anew(run: Run):
     """Drafts past their time are ended by the next hold, and new ones made."""
 
     async def story(store: Store, clock: Clock) -> None:
@@ -213,7 +193,7 @@ def test_expired_facts_are_held_anew(run: Run[Any]):
     run(story)
 
 
-def test_two_drafts_of_one_rank_are_refused_and_nothing_is_held(run: Run[Any]):
+def test_two_drafts_of_one_rank_are_refused_and_nothing_is_held(run: Run):
     """A refused hold leaves nothing behind."""
 
     async def story(store: Store, clock: Clock) -> None:
@@ -239,7 +219,7 @@ def test_two_drafts_of_one_rank_are_refused_and_nothing_is_held(run: Run[Any]):
         ("withdrawn", "presented", "withdrawn"),
     ],
 )
-def test_a_mark_never_goes_back_and_is_always_recorded(run: Run[Any], first: State, then: State, state: State):
+def test_a_mark_never_goes_back_and_is_always_recorded(run: Run, first: State, then: State, state: State):
     """Feedback that comes late, twice or out of order is kept in the chain and moves nothing back."""
 
     async def story(store: Store, clock: Clock) -> None:
@@ -253,7 +233,7 @@ def test_a_mark_never_goes_back_and_is_always_recorded(run: Run[Any], first: Sta
 
 
 @pytest.mark.parametrize("state", sorted(set(STATES) - {"presented", "accepted", "overridden", "withdrawn"}))
-def test_a_mark_cannot_lead_anywhere_else(run: Run[Any], state: State):
+def test_a_mark_cannot_lead_anywhere_else(run: Run, state: State):
     """No mark makes a draft signed, expired, superseded or held."""
 
     async def story(store: Store, clock: Clock) -> None:
@@ -264,7 +244,7 @@ def test_a_mark_cannot_lead_anywhere_else(run: Run[Any], state: State):
     run(story)
 
 
-def test_a_mark_of_an_overdue_draft_expires_it_first(run: Run[Any]):
+def test_a_mark_of_an_overdue_draft_expires_it_first(run: Run):
     """A draft past its time is not accepted; the event is recorded after its expiry."""
 
     async def story(store: Store, clock: Clock) -> None:
@@ -277,7 +257,7 @@ def test_a_mark_of_an_overdue_draft_expires_it_first(run: Run[Any]):
     run(story)
 
 
-def test_a_mark_of_an_unknown_draft_marks_none(run: Run[Any]):
+def test_a_mark_of_an_unknown_draft_marks_none(run: Run):
     """A list with one unknown draft is refused whole."""
 
     async def story(store: Store, clock: Clock) -> None:
@@ -289,7 +269,7 @@ def test_a_mark_of_an_unknown_draft_marks_none(run: Run[Any]):
     run(story)
 
 
-def test_a_comment_is_kept_beside_the_chain(run: Run[Any]):
+def test_a_comment_is_kept_beside_the_chain(run: Run):
     """What a person wrote freely is readable, and the chain holds only its digest."""
 
     async def story(store: Any, clock: Clock) -> None:
@@ -303,7 +283,7 @@ def test_a_comment_is_kept_beside_the_chain(run: Run[Any]):
     run(story)
 
 
-def test_a_card_remembers_its_drafts(run: Run[Any]):
+def test_a_card_remembers_its_drafts(run: Run):
     """Feedback finds a card's drafts; the same card again changes nothing, another content is refused."""
 
     async def story(store: Store, clock: Clock) -> None:
@@ -320,7 +300,7 @@ def test_a_card_remembers_its_drafts(run: Run[Any]):
     run(story)
 
 
-def test_a_token_is_new_once(run: Run[Any]):
+def test_a_token_is_new_once(run: Run):
     """Of many presentations of one token id exactly one is the first; another issuer's is its own."""
 
     async def story(store: Store, clock: Clock) -> None:
@@ -334,7 +314,7 @@ def test_a_token_is_new_once(run: Run[Any]):
     run(story)
 
 
-def test_a_session_is_kept_until_it_expires_or_is_dropped_once(run: Run[Any]):
+def test_a_session_is_kept_until_it_expires_or_is_dropped_once(run: Run):
     """A kept record is replaced by a later one, ends at its time, and one of many callers drops it."""
 
     async def story(store: Store, clock: Clock) -> None:
@@ -356,7 +336,7 @@ def test_a_session_is_kept_until_it_expires_or_is_dropped_once(run: Run[Any]):
 # --- prepare, sign, reject
 
 
-def test_prepared_bytes_are_kept_for_the_practitioner_who_saw_them(run: Run[Any]):
+def test_prepared_bytes_are_kept_for_the_practitioner_who_saw_them(run: Run):
     """Another practitioner or digest finds nothing; preparing the same again changes nothing."""
 
     async def story(store: Store, clock: Clock) -> None:
@@ -372,7 +352,7 @@ def test_prepared_bytes_are_kept_for_the_practitioner_who_saw_them(run: Run[Any]
     run(story)
 
 
-def test_an_edit_makes_a_version_and_ends_what_was_prepared_before(run: Run[Any]):
+def test_an_edit_makes_a_version_and_ends_what_was_prepared_before(run: Run):
     """After an edit the old bytes can no longer be signed, by anyone."""
 
     async def story(store: Store, clock: Clock) -> None:
@@ -383,11 +363,11 @@ def test_an_edit_makes_a_version_and_ends_what_was_prepared_before(run: Run[Any]
         changed = {**load_object(draft.resource), "dispenseRequest": {"numberOfRepeatsAllowed": 1}}
         await store.prepare(draft.id, 1, new, dumps(changed))
         now = await store.read(draft.id)
-        assert (now.version, load_object(now.resource)) == (2, changed)
+        assert (now.state, now.version, load_object(now.resource)) == ("modified", 2, changed)
         assert await refused(store.sign(signature_of(old), write_back=True, detail={})) == "U-DRAFT-VERSION"
         signed = await store.sign(signature_of(new), write_back=True, detail={})
         assert (signed.state, signed.version) == ("signed", 2)
-        assert await events(store, draft.id) == ["held", "prepared", "edited", "prepared", "signed"]
+        assert await events(store, draft.id) == ["held", "prepared", "modified", "prepared", "signed"]
 
     run(story)
 
@@ -401,7 +381,7 @@ def test_an_edit_makes_a_version_and_ends_what_was_prepared_before(run: Run[Any]
         (0, 1, True, "U-DRAFT-VERSION"),
     ],
 )
-def test_bytes_of_another_version_are_not_kept(run: Run[Any], expected: int, version: int, edited: bool, code: str):
+def test_bytes_of_another_version_are_not_kept(run: Run, expected: int, version: int, edited: bool, code: str):
     """The version of prepared bytes must be the draft's, or the next one with an edit."""
 
     async def story(store: Store, clock: Clock) -> None:
@@ -414,7 +394,7 @@ def test_bytes_of_another_version_are_not_kept(run: Run[Any], expected: int, ver
     run(story)
 
 
-def test_bytes_under_a_wrong_digest_are_not_kept(run: Run[Any]):
+def test_bytes_under_a_wrong_digest_are_not_kept(run: Run):
     """A digest that is not that of the bytes is refused before anybody can sign it."""
 
     async def story(store: Store, clock: Clock) -> None:
@@ -425,7 +405,7 @@ def test_bytes_under_a_wrong_digest_are_not_kept(run: Run[Any]):
     run(story)
 
 
-def test_a_signature_is_recorded_with_its_write_back(run: Run[Any]):
+def test_a_signature_is_recorded_with_its_write_back(run: Run):
     """Signing gives the state, the signature, the audit entry and the outbox entry at once."""
 
     async def story(store: Store, clock: Clock) -> None:
@@ -448,7 +428,7 @@ def test_a_signature_is_recorded_with_its_write_back(run: Run[Any]):
     run(story)
 
 
-def test_a_signature_without_write_back_queues_nothing(run: Run[Any]):
+def test_a_signature_without_write_back_queues_nothing(run: Run):
     """Where the EHR signs for itself there is nothing to write."""
 
     async def story(store: Store, clock: Clock) -> None:
@@ -458,7 +438,7 @@ def test_a_signature_without_write_back_queues_nothing(run: Run[Any]):
     run(story)
 
 
-def test_a_signature_ends_that_patients_other_drafts(run: Run[Any]):
+def test_a_signature_ends_that_patients_other_drafts(run: Run):
     """The alternatives to a signed draft can no longer be signed; another patient's drafts can."""
 
     async def story(store: Store, clock: Clock) -> None:
@@ -484,7 +464,7 @@ def test_a_signature_ends_that_patients_other_drafts(run: Run[Any]):
         ({"order_id": "other"}, "U-DIGEST"),
     ],
 )
-def test_only_what_this_practitioner_was_shown_can_be_signed(run: Run[Any], changes: dict[str, Any], code: str):
+def test_only_what_this_practitioner_was_shown_can_be_signed(run: Run, changes: dict[str, Any], code: str):
     """A signature over other bytes, another version or by another person is refused and changes nothing."""
 
     async def story(store: Store, clock: Clock) -> None:
@@ -525,7 +505,7 @@ async def _end(store: Any, clock: Clock, draft: Draft, how: str) -> None:
         ("withdrawn", "U-DRAFT-STATE"),
     ],
 )
-def test_an_ended_draft_is_neither_prepared_signed_nor_rejected(run: Run[Any], how: str, code: str):
+def test_an_ended_draft_is_neither_prepared_signed_nor_rejected(run: Run, how: str, code: str):
     """Each step names why the draft is no longer open, and leaves it as it is."""
 
     async def story(store: Store, clock: Clock) -> None:
@@ -542,7 +522,7 @@ def test_an_ended_draft_is_neither_prepared_signed_nor_rejected(run: Run[Any], h
     run(story)
 
 
-def test_exactly_one_of_many_signers_wins(run: Run[Any]):
+def test_exactly_one_of_many_signers_wins(run: Run):
     """Of eight signers at once, on each of ten drafts, one signs and the others are told so."""
 
     async def story(store: Store, clock: Clock) -> None:
@@ -559,7 +539,7 @@ def test_exactly_one_of_many_signers_wins(run: Run[Any]):
     run(story)
 
 
-def test_signing_and_rejecting_at_once_has_one_outcome(run: Run[Any]):
+def test_signing_and_rejecting_at_once_has_one_outcome(run: Run):
     """A rejection and a signature of the same draft never both succeed."""
 
     async def story(store: Store, clock: Clock) -> None:
@@ -576,7 +556,7 @@ def test_signing_and_rejecting_at_once_has_one_outcome(run: Run[Any]):
     run(story)
 
 
-def test_a_rejection_may_name_the_version_it_is_of(run: Run[Any]):
+def test_a_rejection_may_name_the_version_it_is_of(run: Run):
     """A rejection of another version than the present one is refused; without one it stands."""
 
     async def story(store: Store, clock: Clock) -> None:
@@ -588,7 +568,7 @@ def test_a_rejection_may_name_the_version_it_is_of(run: Run[Any]):
     run(story)
 
 
-def test_an_unknown_draft_is_not_found_anywhere(run: Run[Any]):
+def test_an_unknown_draft_is_not_found_anywhere(run: Run):
     """Every step on an unknown id is U-DRAFT-UNKNOWN; questions about it are answered with nothing."""
 
     async def story(store: Store, clock: Clock) -> None:
@@ -610,7 +590,7 @@ def test_an_unknown_draft_is_not_found_anywhere(run: Run[Any]):
 # --- expiry, reading
 
 
-def test_expiry_ends_what_is_overdue_and_nothing_else(run: Run[Any]):
+def test_expiry_ends_what_is_overdue_and_nothing_else(run: Run):
     """Unsigned drafts end at their time to the second, signed ones never."""
 
     async def story(store: Store, clock: Clock) -> None:
@@ -628,7 +608,7 @@ def test_expiry_ends_what_is_overdue_and_nothing_else(run: Run[Any]):
     run(story)
 
 
-def test_expiry_of_many_is_complete(run: Run[Any]):
+def test_expiry_of_many_is_complete(run: Run):
     """More drafts than one sweep takes are all ended by one call."""
 
     async def story(store: Store, clock: Clock) -> None:
@@ -640,7 +620,7 @@ def test_expiry_of_many_is_complete(run: Run[Any]):
     run(story)
 
 
-def test_drafts_are_found_newest_first(run: Run[Any]):
+def test_drafts_are_found_newest_first(run: Run):
     """Find filters by EHR, patient and state, and stops at its limit."""
 
     async def story(store: Store, clock: Clock) -> None:
@@ -660,7 +640,7 @@ def test_drafts_are_found_newest_first(run: Run[Any]):
     run(story)
 
 
-def test_operators_see_ended_drafts_too(run: Run[Any]):
+def test_operators_see_ended_drafts_too(run: Run):
     """The rows for the command line have the contract's keys and the whole history."""
 
     async def story(store: Any, clock: Clock) -> None:
@@ -687,7 +667,7 @@ async def _claimed(store: Any, lease_s: int = 60) -> OutboxEntry:
     return entry
 
 
-def test_a_write_back_goes_to_one_worker_at_a_time(run: Run[Any]):
+def test_a_write_back_goes_to_one_worker_at_a_time(run: Run):
     """Of ten workers one gets the entry; the others get nothing until the lease runs out."""
 
     async def story(store: Any, clock: Clock) -> None:
@@ -705,7 +685,7 @@ def test_a_write_back_goes_to_one_worker_at_a_time(run: Run[Any]):
     run(story)
 
 
-def test_the_worker_whose_lease_was_taken_over_can_do_nothing(run: Run[Any]):
+def test_the_worker_whose_lease_was_taken_over_can_do_nothing(run: Run):
     """Progress and finish under an old lease are refused; the new holder is not disturbed."""
 
     async def story(store: Any, clock: Clock) -> None:
@@ -727,7 +707,7 @@ def test_the_worker_whose_lease_was_taken_over_can_do_nothing(run: Run[Any]):
     run(story)
 
 
-def test_progress_survives_a_failed_write(run: Run[Any]):
+def test_progress_survives_a_failed_write(run: Run):
     """A retry comes after its pause, with the steps that were done; a step told twice is recorded once."""
 
     async def story(store: Any, clock: Clock) -> None:
@@ -756,7 +736,7 @@ def test_progress_survives_a_failed_write(run: Run[Any]):
 
 
 @pytest.mark.parametrize("ending", ["confirmed", "mismatch", "parked"])
-def test_an_ended_write_back_is_not_taken_again(run: Run[Any], ending: Any):
+def test_an_ended_write_back_is_not_taken_again(run: Run, ending: Any):
     """What is confirmed or waits for a human is never retried by itself."""
 
     async def story(store: Any, clock: Clock) -> None:
@@ -770,7 +750,7 @@ def test_an_ended_write_back_is_not_taken_again(run: Run[Any], ending: Any):
     run(story)
 
 
-def test_the_oldest_write_back_comes_first(run: Run[Any]):
+def test_the_oldest_write_back_comes_first(run: Run):
     """Write-backs are taken in the order in which they became due."""
 
     async def story(store: Any, clock: Clock) -> None:
@@ -784,7 +764,7 @@ def test_the_oldest_write_back_comes_first(run: Run[Any]):
     run(story)
 
 
-def test_signed_states_survive_every_mark(run: Run[Any]):
+def test_signed_states_survive_every_mark(run: Run):
     """Late feedback on a signed draft is recorded and leaves state and queue alone."""
 
     async def story(store: Any, clock: Clock) -> None:
@@ -802,7 +782,7 @@ def test_signed_states_survive_every_mark(run: Run[Any]):
 # --- the chain
 
 
-def test_no_audit_entry_holds_a_value_of_the_patient(run: Run[Any]):
+def test_no_audit_entry_holds_a_value_of_the_patient(run: Run):
     """The chain has ids, digests and states: neither drug, nor note, nor name, nor patient."""
 
     async def story(store: Any, clock: Clock) -> None:
@@ -819,7 +799,7 @@ def test_no_audit_entry_holds_a_value_of_the_patient(run: Run[Any]):
     run(story)
 
 
-def test_a_closed_store_says_so(tmp_path: Path):
+def test_a_closed_store_says_so(opened: Opened):
     """Every step on a closed store is U-STORE-CLOSED, and closing twice is fine."""
 
     async def story(store: Any, clock: Clock) -> None:
@@ -829,4 +809,4 @@ def test_a_closed_store_says_so(tmp_path: Path):
         for step in (store.read(draft.id), store.expire(), store.claim(60), store.find()):
             assert await refused(step, Unavailable) == "U-STORE-CLOSED"
 
-    with_store(tmp_path / "store.db", story)
+    opened(story)

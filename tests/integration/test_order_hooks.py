@@ -37,12 +37,12 @@ def order(identity: str, text: str, mg: float | None = None, **more: Any) -> Jso
 
 def request(hook: str, *drafts: Json, selections: list[str] | None = None, **change: Any) -> Json:
     """Return a hook request over the fixtures' chart with these orders being written."""
-    found = prefetch.request(**change) | {"hook": hook}
-    bundle = {"resourceType": "Bundle", "entry": [{"resource": one} for one in drafts]}
-    found["context"] = found["context"] | {"draftOrders": bundle}
+    found: Json = prefetch.request(**change) | {"hook": hook}
+    bundle: Json = {"resourceType": "Bundle", "entry": [{"resource": one} for one in drafts]}
+    context: Json = {**found["context"], "draftOrders": bundle}
     if hook == "order-select":
-        found["context"]["selections"] = selections or [f"MedicationRequest/{one['id']}" for one in drafts]
-    return found
+        context["selections"] = selections or [f"MedicationRequest/{one['id']}" for one in drafts]
+    return {**found, "context": context}
 
 
 def sign(client: TestClient, *drafts: Json, **change: Any) -> list[Json]:

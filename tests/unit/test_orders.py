@@ -212,7 +212,7 @@ def test_an_edited_dose_makes_the_next_version_with_a_text_that_says_it():
     stored = orders.edited(draft, dumps(edit), "Practitioner/p1")
     assert stored is not None
     assert load_object(stored)["status"] == "draft"
-    assert orders.edited_dose_mg_per_day(stored) == 75
+    assert dosages.mg_per_day(load_object(stored)["dosageInstruction"]) == 75
 
 
 def test_wording_for_the_old_dose_does_not_outlive_it():

@@ -75,7 +75,7 @@ def test_without_a_gates_limit_any_supply_passes() -> None:
     [
         (None, "not stated in this order"),
         (KEPT, "for 7 days, 0 repeats"),
-        ({**KEPT, "quantity": {"value": 7, "unit": "tablet"}}, "7 tablet, for 7 days, 0 repeats"),
+        ({**KEPT, "quantity": {"value": 7, "unit": "tablet"}}, "7 tablets, for 7 days, 0 repeats"),
         ({"numberOfRepeatsAllowed": 2}, "quantity not stated, 2 repeats"),
         ({"initialFill": {}, "quantity": {"value": 3}}, "3, a first fill of its own, repeats not stated"),
     ],

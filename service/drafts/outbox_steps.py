@@ -1,0 +1,76 @@
+"""The steps of the outbox: one row a signature, queued in the signature's own commit, worked under a lease.
+
+``due`` is when the row may next be taken: at once after signing, when the lease runs out while somebody works
+on it, later after a failed write, never (None) once it is ended. ``lease`` is the fencing token of the last
+claim.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, Final, Literal
+from uuid import uuid4
+
+from service.drafts.audit import SERVICE_ACTOR
+from service.drafts.canonical_json import instant
+from service.drafts.steps import record
+from service.drafts.store import OutboxEntry
+from service.drafts.transaction import Outbox, Transaction
+from service.errors import Conflict, NotFound
+
+# The step that makes a write-back ``written``: its value is the reference of the order that the EHR made.
+ORDER_STEP: Final = "order"
+
+Finish = Literal["confirmed", "write-failed", "mismatch", "parked"]
+
+
+def claim(tx: Transaction, lease_s: int) -> OutboxEntry | None:
+    """Take the next write-back whose time has come, under a new lease."""
+    draft = tx.next_due()
+    if draft is None:
+        return None
+    held, row, signature = tx.draft(draft), tx.outbox(draft), tx.signature(draft)
+    if row is None or signature is None:
+        raise NotFound("U-OUTBOX-UNKNOWN", "this draft has no write-back")
+    due, lease, attempts = instant(tx.now + timedelta(seconds=lease_s)), str(uuid4()), row.attempts + 1
+    tx.put_outbox(draft, Outbox(due, attempts, lease, row.progress))
+    record(tx, held, "claimed", SERVICE_ACTOR, {"attempt": attempts, "lease": lease, "due": due})
+    return OutboxEntry(
+        draft=draft,
+        ehr=held.draft.ehr,
+        order_id=signature.order_id,
+        order=signature.order,
+        provenance=signature.provenance,
+        attempts=attempts,
+        lease=lease,
+        progress=row.progress,
+    )
+
+
+def progress(tx: Transaction, entry: OutboxEntry, step: Mapping[str, str]) -> None:
+    """Add a finished step; ``order`` makes the draft ``written``; the same step again changes nothing."""
+    row = _leased(tx, entry)
+    if row.progress == {**row.progress, **step}:
+        return
+    held = tx.draft(entry.draft)
+    event = "written" if ORDER_STEP in step and held.draft.state == "writing" else "progressed"
+    tx.put_outbox(entry.draft, replace(row, progress={**row.progress, **step}))
+    record(tx, held, event, SERVICE_ACTOR, {"step": dict(step)})
+
+
+def finish(tx: Transaction, entry: OutboxEntry, state: Finish, detail: Mapping[str, Any], retry_s: int) -> None:
+    """End a write-back under its lease, or queue it again after ``retry_s`` (``write-failed``)."""
+    row = _leased(tx, entry)
+    due = instant(tx.now + timedelta(seconds=retry_s)) if state == "write-failed" else None
+    tx.put_outbox(entry.draft, replace(row, due=due, lease=None))
+    record(tx, tx.draft(entry.draft), state, SERVICE_ACTOR, {"due": due}, detail)
+
+
+def _leased(tx: Transaction, entry: OutboxEntry) -> Outbox:
+    """Return the write-back; Conflict U-LEASE-LOST unless its lease is still this one."""
+    row = tx.outbox(entry.draft)
+    if row is None:
+        raise NotFound("U-OUTBOX-UNKNOWN", "this draft has no write-back")
+    if row.lease != entry.lease:
+        raise Conflict("U-LEASE-LOST", "another worker has taken this write-back over; stop")
+    return row
