@@ -2,23 +2,18 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 
-from fhir_adapters.canonical import Adapted
 from recommender.assessment import Assessment, GateStatus
-from service.cds import focus, options, sections
-from service.cds.words import NUMBERS, capital, denial, denial_head, first_that_fits, sentence
+from service.cds import changes, focus, heads, options, sections
+from service.cds.language import ENGLISH, Phrases
+from service.cds.view import Card, View, to_draft, to_flag, worked_out
+from service.cds.words import capital, denial, plain, sentence
 from service.drafts.store import Draft
-from service.settings import Ehr, Settings
 
-Card = dict[str, Any]
-
-NO_CHANGE = "No change: keep the present plan"
-SUMMARY_LIMIT = 139  # "under 140 characters", CDS Hooks 2.0.1, Card attributes
 OPTIONS = "options"  # the topic of the card that shows drafts
 TOPIC_OF: Mapping[GateStatus, str] = {
     "crisis": "crisis",
@@ -28,41 +23,15 @@ TOPIC_OF: Mapping[GateStatus, str] = {
     "jurisdiction": "escalation",
 }
 TOPICS = "https://undersign.dev/fhir/CodeSystem/topic"
-# HL7 cds-hooks 3.0.0-ballot, CodeSystem-non-adherence-reason-codes: code and display as published there.
 _REASONS = "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
-OVERRIDE_REASONS: Sequence[Mapping[str, str]] = tuple(
-    {"system": _REASONS, "code": code, "display": display}
-    for code, display in (
-        ("prefers-alternative", "Patient prefers an alternative approach or treatment"),
-        ("risk-benefit-ratio", "Recipient assessment of risk/benefit ratio"),
-        ("patient-contraindication", "Patient has contraindication to recommended action"),
-        ("action-unsuccessful", "Recommended action was previously unsuccessful"),
-        ("too-costly-uncovered", "Recommended action is too costly or not covered by insurance"),
-    )
-)
-_REOPENING = (
-    "**Once a person has assessed the risk** it can be recorded by the link below; drafting then opens where the rules "
-    "allow it."
-)
 
 
-@dataclass(frozen=True, slots=True)
-class View:
-    """What a card is made of. ``drafts`` are the held ones, in rank order; ``now`` is local time.
+def override_reasons(say: Phrases) -> list[dict[str, str]]:
+    """Return the reasons for an override, each a Coding with its words."""
+    return [{"system": _REASONS, "code": code, "display": words} for code, words in say.override_reasons.items()]
 
-    ``unread`` names in plain words what was neither sent nor could be read; ``flag`` is the id under which a
-    practitioner can record that a person has looked into what closes drafting.
-    """
 
-    ehr: Ehr
-    settings: Settings
-    adapted: Adapted
-    assessment: Assessment
-    drafts: Sequence[Draft]
-    now: datetime
-    uuid: str
-    unread: Sequence[str] = ()
-    flag: str | None = None
+OVERRIDE_REASONS: Sequence[Mapping[str, str]] = tuple(override_reasons(ENGLISH))
 
 
 def card(view: View) -> Card | None:
@@ -75,23 +44,11 @@ def card(view: View) -> Card | None:
         case "insufficient-data":
             return _too_little(view)
         case "jurisdiction":
-            return _to_tell(view) if sections.urgent(view.assessment) else None
+            return _to_tell(view) if sections.urgent(view.assessment, view.say) else None
         case "out-of-scope":
             return _to_tell(view) if view.assessment.escalations else None
         case "open":
             return _options(view) if view.drafts else _no_option(view)
-
-
-def summary(assessment: Assessment, adapted: Adapted, options_count: int) -> str:
-    """Return the summary of an options card: problem, finding and how many options, never a command."""
-    finding = focus.finding(assessment, adapted)
-    offer = f"{NUMBERS[options_count]} options to review, none chosen"
-    taken = options.treatment(assessment)
-    days = adapted.features.number("antidepressant_days")
-    on_drug = f" on {sections.present(taken[0])}" if len(taken) == 1 else ""
-    weeks = f" after {days // 7:.0f} weeks of {sections.present(taken[0])}" if len(taken) == 1 and days else on_drug
-    variants = (f"{finding}{weeks}: {offer}", f"{finding}{on_drug}: {offer}", f"{finding}: {offer}")
-    return first_that_fits(variants, SUMMARY_LIMIT)
 
 
 def no_change_id(card_uuid: str) -> str:
@@ -100,35 +57,30 @@ def no_change_id(card_uuid: str) -> str:
 
 
 def _options(view: View) -> Card:
-    held = {draft.ingredient for draft in view.drafts}
+    held, say = {draft.ingredient for draft in view.drafts}, view.say
     shown = _only(view.assessment, held)
     detail = (
-        sections.warnings(shown),
-        sections.why_now(shown, view.adapted),
-        focus.guidelines(shown),
-        sections.table(shown),
-        sections.either_way(shown),
-        " ".join(part for part in (options.ties(shown), sections.ruled_out(shown)) if part),
-        sections.also_possible(shown),
-        sections.not_drafted(shown),
-        sections.concerns(shown),
-        sections.unknown(shown, view.unread),
-        sections.people(shown),
+        sections.warnings(shown, say),
+        sections.why_now(shown, view.adapted, say),
+        focus.guidelines(shown, say),
+        sections.table(shown, say),
+        sections.either_way(shown, say),
+        changes.over(shown, view.sources, say),
+        changes.may_lower(shown, say),
+        " ".join(part for part in (options.ties(shown, say), sections.ruled_out(shown, say)) if part),
+        sections.also_possible(shown, say),
+        sections.not_drafted(shown, say),
+        sections.concerns(shown, say, sections.against_keeping(shown)),
+        sections.unknown(shown, view.unread, say),
+        sections.people(shown, say),
+        sections.closing(shown, view.now, say),
     )
-    found = base(view, "options", summary(shown, view.adapted, len(view.drafts) + 1), detail)
-    public = view.settings.server.public_url
+    found = base(view, OPTIONS, heads.options(shown, view.adapted, len(view.drafts) + 1, say), detail)
     return found | {
-        "suggestions": [*(suggestion(draft) for draft in view.drafts), _no_change(found["uuid"])],
+        "suggestions": [*(suggestion(draft, say) for draft in view.drafts), no_change(found["uuid"], say.keep)],
         "selectionBehavior": "at-most-one",
-        "links": [
-            {
-                "label": "Compare and sign",
-                "url": f"{public}/review/{view.drafts[0].id}",
-                "type": "absolute",
-            },
-            worked_out(view),
-        ],
-        "overrideReasons": [dict(reason) for reason in OVERRIDE_REASONS],
+        "links": [to_draft(view, view.drafts[0].id), worked_out(view)],
+        "overrideReasons": override_reasons(say),
     }
 
 
@@ -138,122 +90,118 @@ def _only(assessment: Assessment, held: set[str]) -> Assessment:
     return replace(assessment, offered=still)
 
 
-def suggestion(draft: Draft) -> dict[str, Any]:
+def suggestion(draft: Draft, say: Phrases) -> dict[str, Any]:
     """Return the suggestion of one held draft: its id is the draft's."""
-    option = msgspec.json.decode(draft.context)["option"]
+    option = options.held_label(draft, say)
     action = {
         "type": "create",
-        "description": f"Place the draft in the order list, unsigned: {option}",
+        "description": say.place.format(option=option),
         "resource": msgspec.Raw(draft.resource),
     }
     return {"label": option, "uuid": draft.id, "actions": [action]}
 
 
-def _no_change(card_uuid: str) -> dict[str, Any]:
-    return {"label": NO_CHANGE, "uuid": no_change_id(card_uuid)}
+def no_change(card_uuid: str, label: str) -> dict[str, str]:
+    """Return the suggestion that changes nothing."""
+    return {"label": label, "uuid": no_change_id(card_uuid)}
 
 
 def _no_option(view: View) -> Card | None:
     """Return the card of an open gate with nothing drafted: serious findings, or why there is no option."""
-    assessment = view.assessment
-    concerns = sections.concerns(assessment)
+    assessment, say = view.assessment, view.say
+    concerns = sections.concerns(assessment, say)
     undrafted = not assessment.offered and assessment.step != "continue" and bool(assessment.candidates)
     if not (concerns or undrafted or assessment.escalations):
         return None
-    finding = "no option drafted, see why" if undrafted else "a finding on a present drug"
-    head = f"{focus.name(assessment)}: {finding}"
     detail = (
-        sections.warnings(assessment),
-        sections.why_now(assessment, view.adapted),
-        focus.guidelines(assessment),
-        focus.named(assessment),
+        sections.warnings(assessment, say),
+        sections.why_now(assessment, view.adapted, say),
+        focus.guidelines(assessment, say),
+        focus.named(assessment, say),
         concerns,
-        sections.ruled_out(assessment) if undrafted else "",
-        sections.not_drafted(assessment) if undrafted else "",
-        sections.people(assessment),
+        sections.ruled_out(assessment, say) if undrafted else "",
+        sections.not_drafted(assessment, say) if undrafted else "",
+        sections.people(assessment, say),
+        sections.by_rules(assessment, view.now, say),
     )
+    head = heads.undrafted(assessment, say) if undrafted else heads.found(assessment, say)
     return base(view, "finding", head, detail) | {"links": [worked_out(view)]}
 
 
 def _crisis(view: View) -> Card:
-    call = view.ehr.crisis_contact or "your site's crisis team"
-    reasons = " ".join(sentence(reason) for reason in view.assessment.gate.reasons)
+    assessment, say = view.assessment, view.say
     detail = (
-        f"**What was answered.** {reasons}",
-        "**No drug is suggested now.** Drafts that were held for this patient are withdrawn from use.",
-        f"**Who to call.** {capital(sentence(call))}",
-        sections.people(view.assessment),
-        _REOPENING,
-        "*This card repeats what is on record. It is no assessment of risk: a person makes that.*",
+        say.answered.format(said=" ".join(sentence(reason) for reason in assessment.gate.reasons)),
+        say.no_drug,
+        say.who_to_call.format(said=capital(sentence(view.ehr.crisis_contact or say.crisis_team))),
+        sections.people(assessment, say),
+        say.reopening,
+        say.crisis_closing,
     )
-    now = any(escalation.urgency == "now" for escalation in view.assessment.escalations)
-    head = f"An answer on record needs a person {'now' if now else 'today'}: no drug suggested"
-    return base(view, TOPIC_OF["crisis"], head, detail, closing=False) | {"indicator": "critical"}
+    now = any(escalation.urgency == "now" for escalation in assessment.escalations)
+    head = say.head_crisis_now if now else say.head_crisis_today
+    return base(view, TOPIC_OF["crisis"], head, detail) | {"indicator": "critical"}
 
 
 def _consent(view: View) -> Card:
-    reasons = view.assessment.gate.reasons
-    detail = (" ".join(sentence(denial(reason)) for reason in reasons), sections.urgent(view.assessment))
-    return base(view, TOPIC_OF["consent-withheld"], denial_head(reasons), detail, closing=False)
+    reasons, say = view.assessment.gate.reasons, view.say
+    said, urgent = [denial(reason, say) for reason in reasons], sections.urgent(view.assessment, say)
+    detail = (" ".join(map(sentence, said)), urgent)
+    rows = bool(urgent) or not set(said).isdisjoint(reasons)
+    return base(view, TOPIC_OF["consent-withheld"], heads.denied(view.assessment, say), detail, rows=rows)
 
 
 def order_pending(view: View) -> Card:
     """Return the card of a patient whose signed order has not been seen in the EHR yet."""
-    head = "An order signed here has not reached the chart yet: no new options until it has"
-    detail = (
-        sections.warnings(view.assessment),
-        "A prescription of this patient was signed here and is not yet confirmed in the EHR, so the chart does "
-        "not show it. Options worked out without it could double it.",
-    )
-    return base(view, "order-pending", head, detail)
+    say, warnings = view.say, sections.warnings(view.assessment, view.say)
+    detail = (warnings, say.pending, sections.by_rules(view.assessment, view.now, say))
+    return base(view, "order-pending", say.head_pending, detail, rows=bool(warnings))
 
 
 def _too_little(view: View) -> Card:
-    missing = [f"- {sentence(reason)}" for reason in view.assessment.gate.reasons]
-    head = f"{focus.name(view.assessment)}: too little on record for options, see what is missing"
-    detail = ("**Missing.**\n\n" + "\n".join(missing), sections.people(view.assessment))
-    return base(view, TOPIC_OF["insufficient-data"], head, detail)
+    assessment, say = view.assessment, view.say
+    missing = [f"- {sentence(reason)}" for reason in assessment.gate.reasons]
+    detail = (
+        "\n".join([say.missing, "", *missing]),
+        sections.concerns(assessment, say),
+        sections.people(assessment, say),
+        sections.by_rules(assessment, view.now, say),
+    )
+    return base(view, TOPIC_OF["insufficient-data"], heads.too_little(assessment, say), detail)
 
 
 def _to_tell(view: View) -> Card:
-    reasons = " ".join(sentence(reason) for reason in view.assessment.gate.reasons)
-    head = "Outside what this service drafts for: a person to tell, see whom"
+    assessment, say = view.assessment, view.say
     detail = (
-        reasons,
-        focus.guidelines(view.assessment),
-        focus.named(view.assessment),
-        sections.people(view.assessment),
+        " ".join(sentence(reason) for reason in assessment.gate.reasons),
+        focus.guidelines(assessment, say),
+        focus.named(assessment, say),
+        sections.concerns(assessment, say),
+        sections.people(assessment, say),
+        sections.by_rules(assessment, view.now, say),
     )
-    return base(view, TOPIC_OF["out-of-scope"], head, detail)
+    return base(view, TOPIC_OF["out-of-scope"], heads.outside(assessment, say), detail)
 
 
-def base(view: View, kind: str, head: str, detail: Sequence[str], *, closing: bool = True) -> Card:
-    """Return what every card has; ``kind`` is its topic, ``head`` its summary, ``closing`` the line on the model."""
-    server = view.settings.server
+def base(view: View, kind: str, head: str, detail: Sequence[str], *, rows: bool = True) -> Card:
+    """Return what every card has; ``kind`` is its topic, ``head`` its summary.
+
+    ``rows``: words of the knowledge stand in it, which are English.
+    """
+    server, say = view.settings.server, view.say
     parts = [
-        sections.development() if server.development else "",
-        *detail,
-        sections.closing(view.assessment, view.now) if closing else "",
+        say.development if server.development else "",
+        *(plain(part, say) for part in detail),
+        say.untranslated if rows else "",
     ]
     return {
         "uuid": view.uuid,
         "summary": head,
-        "indicator": "warning" if sections.urgent(view.assessment) else "info",
+        "indicator": "warning" if sections.urgent(view.assessment, say) else "info",
         "detail": "\n\n".join(part for part in parts if part),
         "source": {
             "label": "Undersign",
             "url": f"{server.public_url}/model-card",
-            "topic": {"system": TOPICS, "code": kind, "display": kind.replace("-", " ").capitalize()},
+            "topic": {"system": TOPICS, "code": kind, "display": say.topics[kind]},
         },
-    } | ({"links": [_recording(view, view.flag)]} if view.flag else {})
-
-
-def _recording(view: View, flag: str) -> dict[str, str]:
-    url = f"{view.settings.server.public_url}/crisis/{flag}"
-    return {"label": "Record that a person has assessed the risk", "url": url, "type": "absolute"}
-
-
-def worked_out(view: View) -> dict[str, str]:
-    """Return the link to the model card."""
-    url = f"{view.settings.server.public_url}/model-card"
-    return {"label": "How this was worked out", "url": url, "type": "absolute"}
+    } | ({"links": [to_flag(view, view.flag)]} if view.flag else {})

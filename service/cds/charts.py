@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from fhir_adapters.adapt import adapt_prefetch
 from fhir_adapters.canonical import Adapted
 from fhir_adapters.dialect.profile import Profile
-from fhir_adapters.reading import strict_json
 from recommender.assessment import Attestation
 from service import site_time
 from service.cds.discovery import Service
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """``now`` is local time; ``unread`` names in plain words what was neither sent nor could be read."""
+    """``now`` is local time; ``unread`` names in plain words what was neither sent nor could be read, or not whole."""
 
     adapted: Adapted
     attested: Sequence[Attestation]
@@ -46,16 +45,23 @@ async def read(call: HookCall, service: Service, ehr: Ehr, services: "Services",
     watch.lap("adapt")
     recorded = await services.store.attestations(ehr.id, adapted.patient.reference)
     attested = tuple(attesting.known(one, profile) for one in recorded)
-    unread = [t.holds for t in service.templates if values.get(t.key, prefetch.UNREADABLE) == prefetch.UNREADABLE]
-    return Seen(adapted, attested, profile, now, unread)
+    return Seen(adapted, attested, profile, now, unseen(service, values))
+
+
+def unseen(service: Service, values: Mapping[str, bytes]) -> list[str]:
+    """Return in plain words what an evaluation of these values did not see, or not whole."""
+    found: list[str] = []
+    for template in service.templates:
+        value = values.get(template.key, prefetch.UNREADABLE)
+        if value == prefetch.UNREADABLE:
+            found.append(template.holds)
+        elif prefetch.in_part(value):
+            found.append(f"{template.holds} (only in part)")
+    return found
 
 
 async def complete(call: HookCall, service: Service, ehr: Ehr, services: "Services") -> Mapping[str, bytes]:
     """Return the prefetch, completed; all of it has passed strict JSON: what was sent, with the body."""
     client = services.clients[ehr.id] if call.fhir_server is not None else None
     profile = services.profiles[ehr.id]
-    values = await prefetch.complete(call.prefetch, service.templates, call.patient_id, client, call.token, profile)
-    for key, value in values.items():
-        if value is not call.prefetch.get(key):
-            strict_json.check(value)
-    return values
+    return await prefetch.complete(call.prefetch, service.templates, call.patient_id, client, call.token, profile)

@@ -9,6 +9,7 @@ import msgspec
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, JWKRegistry, RSAKey
 
+from service.ehr import addresses
 from service.errors import ConfigError, Unavailable
 from service.settings import CdsClient
 
@@ -62,10 +63,12 @@ class ClientKeys:
     async def _fetch(self) -> bytes:
         if self._client.jwks_url is None:
             return self._client.jwks_file.read_bytes() if self._client.jwks_file else b"{}"
+        url = httpx.URL(self._client.jwks_url)
+        checked = {"trace": addresses.guard(url.host)}
         async with (
             asyncio.timeout(3),
             httpx.AsyncClient(trust_env=False, follow_redirects=False) as http,
-            http.stream("GET", self._client.jwks_url) as response,
+            http.stream("GET", url, extensions=checked) as response,
         ):
             if response.status_code != 200:
                 raise ValueError("the key URL did not answer 200")

@@ -1,5 +1,6 @@
 """Feedback on cards: what was done with each becomes part of its drafts' history. It is never a signature."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -52,7 +53,8 @@ async def feedback(service_id: str, request: Request) -> Response:
     """Record feedback on one or several cards; all of it or, when a card is unknown, none."""
     services: Services = request.app.state.services
     discovery.service(service_id)
-    caller = await client_auth.authenticate(request.headers.get("authorization"), services, "/feedback")
+    tokens = request.headers.getlist("authorization")
+    caller = await client_auth.authenticate(tokens, services, service_id, feedback=True)
     allowed = {ehr.id for ehr in tenants.candidates(caller, services.settings)}
     raw = await body.read_json(request, services.settings.server.body_limit_bytes)
     items = parse(raw)
@@ -60,7 +62,7 @@ async def feedback(service_id: str, request: Request) -> Response:
     for item, ids in zip(items, drafts, strict=True):
         await _record(item, ids, f"ehr:{','.join(sorted(allowed))}", services)
         telemetry.FEEDBACK.labels(item.outcome).inc()
-    return Response(status_code=200, content=b"{}", media_type="application/json")
+    return Response(status_code=200)  # no body: CDS Hooks forbids an empty object
 
 
 def parse(raw: bytes) -> list[Item]:
@@ -77,7 +79,18 @@ def parse(raw: bytes) -> list[Item]:
         raise BadRequest("U-CDS-FEEDBACK", f"feedback needs 1 to {_MOST_ITEMS} items")
     if any(item.outcome == "accepted" and not item.acceptedSuggestions for item in items):
         raise BadRequest("U-CDS-FEEDBACK", "outcome accepted needs acceptedSuggestions")
+    if not all(_is_instant(item.outcomeTimestamp) for item in items):
+        raise BadRequest("U-CDS-FEEDBACK", "outcomeTimestamp is a time such as 2026-11-22T10:45:00Z (RFC 3339)")
     return items
+
+
+def _is_instant(text: str) -> bool:
+    """Say whether a text is a day with a time; without a zone it is UTC, as the standard wants."""
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return "T" in text.upper()
 
 
 async def _drafts(card: str, allowed: set[str], services: "Services") -> list[str]:

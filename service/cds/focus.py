@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 
 from fhir_adapters.canonical import Adapted
-from recommender.assessment import Assessment
-from service.cds.words import capital, escape, number, on, sentence
+from recommender.assessment import Assessment, Candidate
+from service.cds.language import Phrases
+from service.cds.words import capital, clause, escape, number, on, sentence
 
 DEPRESSION = "major-depressive-disorder"
-_NAMES = {DEPRESSION: "Depression", "mdd": "Depression"}
 # Condition → the feature that tells how severe it is, and its name.
-_SCORES: Mapping[str, tuple[str, str]] = {
+SCORES: Mapping[str, tuple[str, str]] = {
     DEPRESSION: ("phq9_total", "PHQ-9"),
     "generalised-anxiety-disorder": ("gad7_total", "GAD-7"),
     "post-traumatic-stress-disorder": ("pcl5_total", "PCL-5"),
@@ -23,47 +23,59 @@ def condition(assessment: Assessment) -> str:
     return assessment.focus or next(iter(assessment.conditions), "")
 
 
-def name(assessment: Assessment) -> str:
-    """Return the condition as a card's summary names it."""
+def name(assessment: Assessment, say: Phrases) -> str:
+    """Return the condition as a card's summary names it; one that the language has no word for by its key."""
     found = condition(assessment) or "medication"
-    return _NAMES.get(found, capital(found.replace("-", " ")))
+    return say.conditions.get(found, capital(found.replace("-", " ")))
 
 
-def finding(assessment: Assessment, adapted: Adapted) -> str:
+def finding(assessment: Assessment, adapted: Adapted, say: Phrases) -> str:
     """Return the condition with the score that tells how severe it is: ``Depression, PHQ-9 17``."""
-    feature, label = _SCORES.get(condition(assessment), ("", ""))
+    feature, scale = SCORES.get(condition(assessment), ("", ""))
     value = adapted.features.number(feature) if feature else None
-    return f"{name(assessment)}, {label} {number(value)}" if value is not None else name(assessment)
+    named = name(assessment, say)
+    return named if value is None else say.finding.format(condition=named, scale=scale, value=number(value, say))
 
 
-def scores(assessment: Assessment, adapted: Adapted) -> str:
+def scores(assessment: Assessment, adapted: Adapted, say: Phrases) -> str:
     """Return the scores with their dates, the condition's own first, PHQ-9 with the one before it."""
-    wanted = dict.fromkeys((_SCORES.get(condition(assessment), _SCORES[DEPRESSION]), _SCORES[DEPRESSION]))
-    return " ".join(said for feature, label in wanted if (said := _score(feature, label, adapted)))
+    wanted = dict.fromkeys((SCORES.get(condition(assessment), SCORES[DEPRESSION]), SCORES[DEPRESSION]))
+    return " ".join(said for feature, scale in wanted if (said := _score(feature, scale, adapted, say)))
 
 
-def _score(feature: str, label: str, adapted: Adapted) -> str:
+def _score(feature: str, scale: str, adapted: Adapted, say: Phrases) -> str:
     score = adapted.features.features[feature]
     if not isinstance(score.value, float | int):
         return ""
-    previous = adapted.features.features["phq9_previous"] if feature == "phq9_total" else None
-    told = previous is not None and isinstance(previous.value, float | int)
-    before = f" ({previous.value:g}{on(previous.effective)})" if previous is not None and told else ""
-    return f"{label} {score.value:g}{on(score.effective)}{before}."
+    earlier = adapted.features.features["phq9_previous"] if feature == "phq9_total" else None
+    before = ""
+    if earlier is not None and isinstance(earlier.value, float | int):
+        before = say.score_before.format(value=number(earlier.value, say), on=on(earlier.effective, say))
+    return say.score.format(scale=scale, value=number(score.value, say), on=on(score.effective, say), before=before)
 
 
-def guidelines(assessment: Assessment) -> str:
+def guidelines(assessment: Assessment, say: Phrases) -> str:
     """Return what guidelines say first of a condition that the model does not rank, psychotherapy among it."""
     if condition(assessment) == DEPRESSION or not assessment.step_reasons:
         return ""
     told = [reason for reason in assessment.step_reasons if not reason.unknown][:_FEW]
-    said = " ".join(f"{sentence(reason.message)}{'' if reason.verified else ' (not verified)'}" for reason in told)
-    return f"**Guidelines.** {said}" if said else ""
+    said = " ".join(
+        sentence(one.message) if one.verified else f"{clause(one.message)} ({say.not_verified})." for one in told
+    )
+    return say.guidelines.format(said=said) if said else ""
 
 
-def named(assessment: Assessment) -> str:
-    """Return the options that guidelines name where nothing is drafted; a person decides."""
+def named(assessment: Assessment, say: Phrases) -> str:
+    """Return the options that guidelines name where nothing is drafted, each with what weighs most against it."""
     if assessment.offered or not assessment.named:
         return ""
-    drugs = ", ".join(escape(one.replace("_", " ")) for one in assessment.named[:6])
-    return f"**Named by guidelines:** {drugs}. Nothing is drafted: a person decides."
+    by_name = {one.ingredient: one for one in assessment.candidates}
+    drugs = ", ".join(_option(one, by_name.get(one)) for one in assessment.named[:6])
+    return say.named.format(drugs=drugs)
+
+
+def _option(ingredient: str, candidate: Candidate | None) -> str:
+    reasons = candidate.reasons if candidate else ()
+    serious = (r for r in reasons if not r.unknown and r.severity in ("contraindicated", "warning"))
+    against = next(serious, None)
+    return escape(ingredient.replace("_", " ")) + (f" ({clause(against.message)})" if against else "")

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from recommender.assessment import Assessment
-from service.cds import cards, lint, options
+from service.cds import cards, heads, lint, options
 from service.cds.charts import Seen
 from service.cds.envelope import HookCall
+from service.cds.language import ENGLISH
 from service.drafts import attesting
 from service.drafts.audit import SERVICE_ACTOR
 from service.drafts.states import UNSIGNED
@@ -33,8 +34,8 @@ async def hold(
     ``facts`` is their digest. An assessment without drafts is held too: what was held for this patient on other
     facts then ends.
     """
-    summary = cards.summary(assessment, seen.adapted, min(len(assessment.offered), options.OFFERED) + 1)
-    new = options.new_drafts(assessment, seen.adapted, summary)
+    summary = heads.options(assessment, seen.adapted, min(len(assessment.offered), options.OFFERED) + 1, ENGLISH)
+    new = options.new_drafts(assessment, seen.adapted, summary, services.knowledge.pgx)
     expires = services.settings.hold.expires_after_s
     held = await services.store.hold(ehr.id, assessment.patient, facts, new, expires, SERVICE_ACTOR, told)
     drafts = [draft for draft in held if draft.state in UNSIGNED]
@@ -54,7 +55,7 @@ async def remember(card: cards.Card, told: Shown, ehr: Ehr, services: "Services"
     """Remember a card, so that feedback finds it; ``recorded`` with its flag, or with its drafts, it is already."""
     settings = services.settings.server
     if settings.development:
-        lint.require_clean(card, settings.public_url)
+        lint.require_clean(card, settings.public_url, ehr.language)
     if not recorded:
         detail = {**told.detail, "topic": card["source"]["topic"]["code"]}
         await services.store.card(told.uuid, ehr.id, (), detail)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from service.bootstrap import Services
 
 router = APIRouter()
-_EVALUATED_BY = {
+EVALUATED_BY = {
     PATIENT_VIEW: patient_view.evaluate,
     ORDER_SELECT: order_hooks.selected,
     ORDER_SIGN: order_hooks.signing,
@@ -52,11 +52,11 @@ async def call(service_id: str, request: Request) -> Response:
 
 
 async def _card(service: Service, request: Request, services: "Services", watch: Stopwatch) -> Card | None:
-    caller = await client_auth.authenticate(request.headers.get("authorization"), services)
+    caller = await client_auth.authenticate(request.headers.getlist("authorization"), services, service.id)
     watch.lap("auth")
     raw = await body.read_json(request, services.settings.server.body_limit_bytes)
     hook_call = envelope.parse(raw, service)
     ehr = tenants.find(caller, hook_call.fhir_server, services.settings)
     services.limits[ehr.id].take()
     watch.lap("read")
-    return await _EVALUATED_BY[service.hook](hook_call, service, ehr, services, watch)
+    return await EVALUATED_BY[service.hook](hook_call, service, ehr, services, watch)

@@ -6,25 +6,25 @@ from typing import Any, cast
 
 import msgspec
 
-from service.cds.cards import SUMMARY_LIMIT
+from service.cds import language
+from service.cds.heads import SUMMARY_LIMIT
+from service.cds.words import MARKUP, pushes
 from service.errors import ServiceError
 
 _INDICATORS = ("info", "warning", "critical")
-PUSHING = re.compile(r"\b(should|must|recommend\w*|best|need to|please)\b", re.IGNORECASE)
-_MARKUP = re.compile(r"(?<!\\)!\[|(?<!\\)\]\(|<[a-zA-Z/!]|https?://|www\.", re.IGNORECASE)
 
 
-def require_clean(card: Mapping[str, Any], public_url: str) -> None:
+def require_clean(card: Mapping[str, Any], public_url: str, spoken: str = "en") -> None:
     """Raise ServiceError U-CARD for a card with a fault: development's loud version of ``check_card``."""
-    if faults := check_card(card, public_url):
+    if faults := check_card(card, public_url, spoken):
         raise ServiceError("U-CARD", f"a card of this service breaks its own rules: {'; '.join(faults)}")
 
 
-def check_card(card: Mapping[str, Any], public_url: str) -> tuple[str, ...]:
-    """Return the faults of a card, empty for a good one; links may lead to ``public_url`` only."""
+def check_card(card: Mapping[str, Any], public_url: str, spoken: str = "en") -> tuple[str, ...]:
+    """Return the faults of a card in a language, empty for a good one; links may lead to ``public_url`` only."""
     found = cast(dict[str, Any], msgspec.json.decode(msgspec.json.encode(card)))
     return (
-        *_text_faults(found),
+        *_text_faults(found, spoken),
         *_source_faults(found, public_url),
         *_suggestion_faults(found.get("suggestions", []), found),
         *_link_faults(found.get("links", []), public_url),
@@ -33,20 +33,21 @@ def check_card(card: Mapping[str, Any], public_url: str) -> tuple[str, ...]:
     )
 
 
-def _text_faults(card: Mapping[str, Any]) -> Iterator[str]:
+def _text_faults(card: Mapping[str, Any], spoken: str) -> Iterator[str]:
     summary, detail = card.get("summary", ""), card.get("detail", "")
     if not 0 < len(summary) <= SUMMARY_LIMIT:
         yield f"summary has {len(summary)} characters"
-    if PUSHING.search(summary):
+    if pushes(summary, language.of(spoken)):
         yield "summary pushes"
     if card.get("indicator") not in _INDICATORS:
         yield "indicator"
     if not card.get("uuid"):
         yield "uuid is missing"
-    if _MARKUP.search(detail) or _MARKUP.search(summary):
+    if MARKUP.search(detail) or MARKUP.search(summary):
         yield "text has an image, a link or HTML"
+    benefit = language.of(spoken).in_whole.format(count=r"\d", whole="10")
     crisis = card.get("source", {}).get("topic", {}).get("code") == "crisis"
-    if crisis and (card.get("suggestions") or re.search(r"\d in 10", detail)):
+    if crisis and (card.get("suggestions") or re.search(benefit, detail)):
         yield "a crisis card has suggestions or figures of benefit"
 
 
@@ -91,8 +92,12 @@ def _link_faults(links: list[Any], public_url: str) -> Iterator[str]:
             yield "a link without label or type"
         if not link.get("url", "").startswith(f"{public_url}/"):
             yield "a link leads elsewhere"
-        if "autolaunchable" in link or ("appContext" in link and link.get("type") != "smart"):
-            yield "a link that launches by itself, or appContext without smart"
+        if "autolaunchable" in link:
+            yield "a link that launches by itself"
+        if ("appContext" in link) != (link.get("type") == "smart"):
+            yield "appContext without smart, or smart without appContext"
+        if link.get("type") == "smart" and link.get("url") != f"{public_url}/launch":
+            yield "a smart link that is not where this service is launched"
 
 
 def _reason_faults(reasons: list[Any]) -> Iterator[str]:

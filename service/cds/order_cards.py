@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from fhir_adapters.canonical import Refusal
 from recommender.assessment import CurrentDrug, Reason
 from recommender.orders import JudgedOrder, JudgedOrders
-from service.cds import cards, focus, lint, sections
-from service.cds.cards import Card, View
-from service.cds.words import capital, clause, day, escape, first_that_fits, number, sentence
+from service.cds import cards, heads, sections
+from service.cds.language import Phrases
+from service.cds.view import Card, View, to_draft, worked_out
+from service.cds.words import capital, clause, escape, number, plain, sentence, source_name
 from service.drafts.store import Draft
 
 SELECTED, SIGNING = "order-selected", "order-findings"
-KEEP = "No change: leave the order as written"
 _FEW = 5
 _TOLD = frozenset({"contraindicated", "warning"})
 _ALSO = frozenset({"caution"})
@@ -53,19 +53,15 @@ def speaks(found: OrderView, *, selecting: bool) -> bool:
 
 def selected(found: OrderView, drafts: Sequence[Draft]) -> Card:
     """Return the card of order-select; ``drafts`` are held ones of other drugs."""
-    card = _card(found, SELECTED, _TOLD | _ALSO, _instead(drafts))
+    say = found.view.say
+    card = _card(found, SELECTED, _TOLD | _ALSO, say.instead if drafts else "")
     if not drafts:
         return card
-    review = {
-        "label": "Compare and sign",
-        "url": f"{found.view.settings.server.public_url}/review/{drafts[0].id}",
-        "type": "absolute",
-    }
-    keep = {"label": KEEP, "uuid": cards.no_change_id(card["uuid"])}
+    keep = cards.no_change(card["uuid"], say.keep_order)
     return card | {
-        "suggestions": [*(cards.suggestion(draft) for draft in drafts), keep],
+        "suggestions": [*(cards.suggestion(draft, say) for draft in drafts), keep],
         "selectionBehavior": "at-most-one",
-        "links": [review, *card["links"]],
+        "links": [to_draft(found.view, drafts[0].id), *card["links"]],
     }
 
 
@@ -75,20 +71,20 @@ def signing(found: OrderView) -> Card:
 
 
 def _card(found: OrderView, topic: str, levels: frozenset[str], more: str) -> Card:
-    assessment = found.view.assessment
+    assessment, say = found.view.assessment, found.view.say
     detail = (
-        sections.warnings(assessment),
-        *(_order(one, levels) for one in found.judged.orders),
-        _present(found.judged.present),
+        sections.warnings(assessment, say),
+        *(_order(one, levels, found.view) for one in found.judged.orders),
+        _present(found.judged.present, say),
         _unknown(found),
         more,
-        sections.urgent(assessment),
-        _closing(found.view),
+        sections.urgent(assessment, say),
+        sections.by_rules(assessment, found.view.now, say),
     )
-    return cards.base(found.view, topic, _summary(found, levels), detail, closing=False) | {
+    return cards.base(found.view, topic, _summary(found, levels), detail) | {
         "indicator": _indicator(found),
-        "links": [cards.worked_out(found.view)],
-        "overrideReasons": [dict(reason) for reason in cards.OVERRIDE_REASONS],
+        "links": [worked_out(found.view)],
+        "overrideReasons": cards.override_reasons(say),
     }
 
 
@@ -108,18 +104,13 @@ def _graver(found: OrderView) -> bool:
 
 def _summary(found: OrderView, levels: frozenset[str]) -> str:
     """Return the gravest finding in its own words where they fit and do not push, else that there is one."""
-    worst = _worst(found, levels)
+    worst = plain(_worst(found, levels), found.view.say)
     count = sum(len(_said(one, levels)) for one in found.judged.orders)
     count += sum(len(drug.reasons) for drug in found.judged.present)
-    rest = f" (+{count - 1} more)" if count > 1 else ""
-    drug = _first_drug(found)
-    variants = [
-        f"{worst}{rest}",
-        worst,
-        f"{drug}: {count} finding{'s' if count > 1 else ''} in this chart, see the detail",
-    ]
-    clean = [one for one in variants if one and not lint.PUSHING.search(one)]
-    return first_that_fits(clean, cards.SUMMARY_LIMIT)
+    say = found.view.say
+    rest = say.more_findings.format(count=count - 1) if count > 1 else ""
+    variants = [f"{worst}{rest}", worst, say.findings.of(count, drug=_first_drug(found, say))]
+    return heads.fitting(variants, say)
 
 
 def _worst(found: OrderView, levels: frozenset[str]) -> str:
@@ -131,79 +122,70 @@ def _worst(found: OrderView, levels: frozenset[str]) -> str:
     return ""
 
 
-def _first_drug(found: OrderView) -> str:
-    names = [one.order.course for one in found.judged.orders]
-    return capital(" with ".join(names[0].ingredients) or "this order") if names else "Orders"
+def _first_drug(found: OrderView, say: Phrases) -> str:
+    courses = [one.order.course for one in found.judged.orders]
+    drugs = courses[0].ingredients if courses else ()
+    return capital(say.with_drug.join(drugs).replace("_", " ") or say.this_order)
 
 
-def _order(one: JudgedOrder, levels: frozenset[str]) -> str:
+def _order(one: JudgedOrder, levels: frozenset[str], view: View) -> str:
     """Return what stands against one order as a list under its name; empty where nothing does."""
     said = _said(one, levels | _ALSO)
     if not any(reason.severity in levels for reason in said):
         return ""
-    lines = [_line(reason) for reason in said[:_FEW]]
+    lines = [_line(reason, view) for reason in said[:_FEW]]
     left = len(said) - _FEW
-    lines += [f"- {left} more not shown"] if left > 0 else []
-    return f"**{_named(one)}**\n\n" + "\n".join(lines)
+    lines += [f"- {view.say.more_lines.format(count=left)}"] if left > 0 else []
+    return f"**{_named(one, view.say)}**\n\n" + "\n".join(lines)
 
 
 def _said(one: JudgedOrder, levels: frozenset[str]) -> list[Reason]:
     """Return the reasons to show: what the chart shows first, then what is wanted before the first dose."""
     known = [reason for reason in one.reasons if not reason.unknown and reason.severity in levels]
-    return [*known, *(reason for reason in one.reasons if reason.unknown and reason.blocks)]
+    told = [reason for reason in known if not any(_repeats(reason, other) for other in known)]
+    return [*told, *(reason for reason in one.reasons if reason.unknown and reason.blocks)]
 
 
-def _line(reason: Reason) -> str:
-    basis = escape(reason.source) if reason.source else "rules of this service"
-    doubt = "" if reason.verified else ", not verified"
-    level = "measure first" if reason.unknown else reason.severity
+def _repeats(reason: Reason, other: Reason) -> bool:
+    """Say whether another finding has the words of this one in its own."""
+    return reason is not other and reason.message != other.message and reason.message.rstrip(" .") in other.message
+
+
+def _line(reason: Reason, view: View) -> str:
+    say = view.say
+    basis = source_name(reason.source, view.sources, say) if reason.source else say.rules_of_service
+    doubt = "" if reason.verified else f", {say.not_verified}"
+    level = say.severities["measure-first" if reason.unknown else reason.severity]
     return f"- *{level}:* {sentence(reason.message)} ({basis}{doubt})"
 
 
-def _named(one: JudgedOrder) -> str:
+def _named(one: JudgedOrder, say: Phrases) -> str:
     course = one.order.course
-    name = escape(" with ".join(course.ingredients).replace("_", " ") or course.text)
-    dose = f" {number(course.dose_mg_per_day)} mg a day" if course.dose_mg_per_day else ""
-    return f"{capital(name)}{dose}"
+    name = escape(say.with_drug.join(course.ingredients).replace("_", " ") or course.text or say.an_order)
+    dose = course.dose_mg_per_day
+    return capital(say.per_day.format(drug=name, dose=number(dose, say)) if dose else name)
 
 
-def _present(drugs: Sequence[CurrentDrug]) -> str:
+def _present(drugs: Sequence[CurrentDrug], say: Phrases) -> str:
     said = [sentence(reason.message) for drug in drugs for reason in drug.reasons]
-    return f"**With drugs already taken.** {' '.join(said[:_FEW])}" if said else ""
+    return say.with_present.format(said=" ".join(said[:_FEW])) if said else ""
 
 
 def _unknown(found: OrderView) -> str:
     """Return what is missing for the orders, each gap once, and what could not be read of them."""
+    say, orders = found.view.say, found.judged.orders
     gaps = {
-        reason.missing: f"{reason.missing} {reason.gap or 'is not known'}"
-        for one in found.judged.orders
+        reason.missing: f"{reason.missing} {reason.gap}" if reason.gap else say.gap.format(what=reason.missing)
+        for one in orders
         for reason in one.reasons
         if reason.unknown and reason.missing and not reason.blocks
     }
-    unread = [
-        f"{'an order' if not one.order.course.text else clause(one.order.course.text)}: not all of it could be read"
-        for one in found.judged.orders
-        if one.order.unread
+    unread = [clause(one.order.course.text) or say.an_order for one in orders if one.order.unread]
+    said = [
+        *(escape(text) for text in gaps.values()),
+        *(say.not_whole.format(what=what) for what in unread),
+        *([say.unreadable_order] if found.unread else []),
+        *(say.not_in_rules.format(drug=_named(one, say)) for one in orders if not one.known),
     ]
-    unread += ["an order could not be read"] if found.unread else []
-    unknown = [f"{_named(one)} is not in the rules of this service" for one in found.judged.orders if not one.known]
-    said = [*(escape(text) for text in gaps.values()), *unread, *unknown]
-    lacking = f" Not supplied: {', '.join(found.view.unread)}." if found.view.unread else ""
-    return f"**Not known:** {'; '.join(said[:_FEW])}.{lacking}" if said else lacking.strip()
-
-
-def _instead(drafts: Sequence[Draft]) -> str:
-    return (
-        "**Instead.** The drafts below are unsigned; leaving the order as written is one of the choices."
-        if drafts
-        else ""
-    )
-
-
-def _closing(view: View) -> str:
-    knowledge = escape(view.assessment.versions.get("knowledge", "none"))
-    stamp = f"{day(view.now.date())} {view.now:%H:%M %Z}"
-    about = focus.name(view.assessment)
-    return (
-        f"*Checked by rules, not by the learned model. {escape(about)}. Knowledge {knowledge}, record as of {stamp}.*"
-    )
+    known = say.not_known.format(said=f"{'; '.join(said[:_FEW])}.") if said else ""
+    return " ".join(part for part in (known, sections.not_supplied(found.view.unread, say)) if part)

@@ -9,7 +9,7 @@ from fhir_adapters.medication.proposed import Proposed
 from recommender import orders
 from recommender.assessment import Assessment
 from recommender.ranker.model import Model
-from service.cds import cards, charts, holding, order_cards, patient_view
+from service.cds import cards, charts, holding, order_cards, patient_view, silence
 from service.cds.charts import Seen
 from service.cds.discovery import Service
 from service.cds.envelope import HookCall
@@ -53,10 +53,12 @@ async def selected(
         return await _crisis(found, met, call, ehr, services, watch)
     if not order_cards.speaks(found, selecting=True):
         return None
-    pending = await services.store.find(ehr=ehr.id, patient=met.assessment.patient, states=UNCONFIRMED, limit=1)
+    known = await services.store.find(ehr=ehr.id, patient=met.assessment.patient)
+    pending = any(draft.state in UNCONFIRMED for draft in known)
     drafts = []
     if met.assessment.offered and not pending:
         facts = facts_digest(met.seen.adapted, met.assessment, met.seen.attested)
+        facts = silence.key(facts, known, await services.store.now(), services.settings.cards)
         held, _ = await holding.hold(facts, met.seen, met.assessment, ehr, services, told)
         drafts = [one for one in held if one.ingredient not in order_cards.ingredients(found.judged)]
     watch.lap("hold")
@@ -121,8 +123,7 @@ async def _crisis(
 
 
 def _view(met: _Order, ehr: Ehr, services: "Services", uuid: str, flag: str | None = None) -> cards.View:
-    seen = met.seen
-    return cards.View(ehr, services.settings, seen.adapted, met.assessment, (), seen.now, uuid, seen.unread, flag)
+    return patient_view.viewed(met.seen, met.assessment, (), uuid, flag, ehr, services)
 
 
 def _relative(reference: str) -> str:

@@ -1,5 +1,6 @@
 """patient-view: from an open chart to the one card with drafts, or to nothing to say."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -7,15 +8,18 @@ from recommender.assess import assess
 from recommender.assessment import Assessment
 from recommender.ranker.model import Model
 from service import telemetry
-from service.cds import cards, charts, holding
+from service.cds import cards, charts, holding, silence
 from service.cds.charts import Seen
 from service.cds.discovery import Service
 from service.cds.envelope import HookCall
 from service.cds.stopwatch import Stopwatch
 from service.drafts.facts import facts_digest
 from service.drafts.states import UNCONFIRMED
+from service.drafts.store import Draft
 from service.errors import Unavailable
 from service.settings import Ehr
+from service.smart import app_context
+from service.smart.app_context import AppContext
 
 if TYPE_CHECKING:
     from service.bootstrap import Services
@@ -34,12 +38,14 @@ async def evaluate(
     seen = await charts.read(call, service, ehr, services, watch)
     assessment = assessed(seen, ehr, services, services.model)
     watch.lap("assess")
+    known = await services.store.find(ehr=ehr.id, patient=assessment.patient)
     # An order that was signed here and is not yet seen in the EHR is in no chart: options beside it would double it.
-    pending = await services.store.find(ehr=ehr.id, patient=assessment.patient, states=UNCONFIRMED, limit=1)
+    pending = any(draft.state in UNCONFIRMED for draft in known)
     if pending:
         assessment = replace(assessment, offered=(), drafts=())
     told = holding.shown(call)
     facts = facts_digest(seen.adapted, assessment, seen.attested)
+    facts = silence.key(facts, known, await services.store.now(), services.settings.cards)
     drafts, decided = await holding.hold(facts, seen, assessment, ehr, services, told)
     log(call, ehr, assessment)
     if decided:
@@ -47,12 +53,41 @@ async def evaluate(
         return None
     flag = await holding.flag(facts, assessment, ehr, services, told)
     watch.lap("hold")
-    view = cards.View(ehr, services.settings, seen.adapted, assessment, drafts, seen.now, told.uuid, seen.unread, flag)
+    view = viewed(seen, assessment, drafts, told.uuid, flag, ehr, services)
     card = cards.order_pending(view) if pending and assessment.gate.status == "open" else cards.card(view)
     if card is not None:
         await holding.remember(card, told, ehr, services, recorded=bool(drafts or flag))
     watch.lap("render")
     return card
+
+
+def viewed(
+    seen: Seen,
+    assessment: Assessment,
+    drafts: Sequence[Draft],
+    uuid: str,
+    flag: str | None,
+    ehr: Ehr,
+    services: "Services",
+) -> cards.View:
+    """Return what the card of an evaluation is made of."""
+
+    def sealed(opens: AppContext) -> str:
+        return app_context.make(services.sealer, ehr.id, opens, services.clock())
+
+    return cards.View(
+        ehr=ehr,
+        settings=services.settings,
+        adapted=seen.adapted,
+        assessment=assessment,
+        drafts=drafts,
+        now=seen.now,
+        uuid=uuid,
+        unread=seen.unread,
+        flag=flag,
+        sources=services.knowledge.sources,
+        sealed=sealed,
+    )
 
 
 def assessed(seen: Seen, ehr: Ehr, services: "Services", model: Model | None) -> Assessment:

@@ -4,29 +4,50 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import cache
 
 from recommender.assessment import Prediction
+from recommender.library.rows import Source
+from service.cds.language import ENGLISH, Phrases
 
-# What ``fhir_adapters.problem.consents`` says of a Consent that stands against AI suggestions, in words.
-DENIALS: Mapping[str, str] = {
-    "names-ai-decision-support": "A Consent on record says no to AI decision support for this patient.",
-    "denies-care-or-privacy": "A Consent on record says no to the use of this patient's data as a whole.",
-    "denies-treatment-use": "A Consent on record says no to the use of this patient's data for treatment.",
-}
-UNREADABLE_CONSENTS: Mapping[str, str] = {
-    "status-unknown": "The status of a Consent on record cannot be read.",
-    "provision-without-type": "A Consent on record names AI decision support, but neither permits nor denies it.",
-    "permission-unreadable": "A permission for AI decision support is on record, but not how long it holds.",
-    "permission-not-verified": "A permission for AI decision support is on record that nobody has verified.",
-    "permission-undated": "A permission for AI decision support without a date stands beside a denial.",
-}
-NUMBERS = ("no", "one", "two", "three", "four")
 # Every ASCII punctuation mark may be escaped (CommonMark 0.31 §2.4). These can act inside a line; the others
 # only at its start, or beside one of these.
 _ACTS = re.compile(r"([\\`*_\[\]|~]|^[#+=\-])")
 _HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+_ISO_DATE = re.compile(r"(?<![\w/-])\d{4}-\d{2}-\d{2}(?![\w+-])")  # not one inside an id or a version
+_ROW_KEY = re.compile(r"\((?:[A-Z]{2,4}\d{2,4}): ")
+_SOURCE_LIMIT = 70  # characters of a source's name
+# What a program that shows a card would make an image, a link or an element of.
+MARKUP = re.compile(r"(?<!\\)!\[|(?<!\\)\]\(|<[a-zA-Z/!]|https?://|www\.", re.IGNORECASE)
 # GitHub makes links of bare addresses, even escaped ones.
 _LINKS = re.compile(r"(://|www\.|@)", re.IGNORECASE)
+
+
+def pushes(text: str, say: Phrases) -> bool:
+    """Say whether a text pushes, in this language or in English, in which rules are written."""
+    return any(_pushing(one.pushing).search(text) for one in (say, ENGLISH))
+
+
+@cache
+def _pushing(words: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile(rf"\b({'|'.join(words)})\b", re.IGNORECASE)
+
+
+def plain(text: str, say: Phrases) -> str:
+    """Return the words of a rule as a card shows them: dates as people write them, no key of a row."""
+    return _ISO_DATE.sub(lambda found: _dated(found[0], say), _ROW_KEY.sub("(", text))
+
+
+def _dated(text: str, say: Phrases) -> str:
+    try:
+        return day(date.fromisoformat(text), say)
+    except ValueError:  # a number of a chart that is no date
+        return text
+
+
+def fact(message: str, say: Phrases) -> str:
+    """Return what a rule's message says of the chart, without what follows from it: ``Age 16``."""
+    return plain(message.partition(": ")[0].rstrip(" ."), say)
 
 
 def escape(text: str) -> str:
@@ -38,44 +59,45 @@ def escape(text: str) -> str:
     return marked.translate(_HTML)
 
 
-def denial(reason: str) -> str:
+def denial(reason: str, say: Phrases = ENGLISH) -> str:
     """Return why consent closes drafting as a sentence; a reason that is a sentence already stays as it is."""
-    return {**DENIALS, **UNREADABLE_CONSENTS}.get(reason, reason)
+    return {**say.denials, **say.unreadable_consents}.get(reason, reason)
 
 
-def denial_head(reasons: Sequence[str]) -> str:
-    """Return the summary of a card on consent; only a denial is called one."""
-    if not DENIALS.keys().isdisjoint(reasons):
-        return "AI suggestions are switched off for this patient by consent"
-    if not UNREADABLE_CONSENTS.keys().isdisjoint(reasons):
-        return "No AI suggestions: a Consent on record cannot be relied on, see why"
-    return "No AI suggestions: this site asks for the patient's consent first"
-
-
-def in_ten(prediction: Prediction | None) -> str:
+def in_ten(prediction: Prediction | None, say: Phrases = ENGLISH) -> str:
     """Return a probability in words with its interval: ``3 in 10 (2 to 4)``; small ones count in 100."""
     if prediction is None:
-        return "not estimated"
+        return say.not_estimated
     whole = 10 if prediction.low >= 0.1 else 100
     low, middle, high = (round(value * whole) for value in (prediction.low, prediction.p, prediction.high))
     if middle == 0:
-        return f"fewer than 1 in {whole}"
-    return f"{middle} in {whole}" if low == high else f"{middle} in {whole} ({low} to {high})"
+        return say.fewer_than_one.format(whole=whole)
+    template = say.in_whole if low == high else say.in_whole_range
+    return template.format(count=middle, whole=whole, low=low, high=high)
 
 
-def day(when: date | None) -> str:
+def day(when: date | None, say: Phrases = ENGLISH) -> str:
     """Return a date as people write it, ``3 Nov 2026``; empty for none."""
-    return "" if when is None else f"{when.day} {when:%b %Y}"
+    return "" if when is None else say.date.format(day=when.day, month=say.months[when.month - 1], year=when.year)
 
 
-def on(when: date | None) -> str:
+def on(when: date | None, say: Phrases) -> str:
     """Return `` on 3 Nov 2026``, empty for no date."""
-    return "" if when is None else f" on {day(when)}"
+    return "" if when is None else say.on_date.format(date=day(when, say))
 
 
-def number(value: float) -> str:
-    """Return a number without needless zeros."""
-    return f"{value:g}"
+def number(value: float, say: Phrases = ENGLISH) -> str:
+    """Return a number without needless zeros, with the decimal sign of the language."""
+    return f"{value:g}".replace(".", say.decimal)
+
+
+def source_name(source: str, sources: Mapping[str, Source], say: Phrases) -> str:
+    """Return the name of the first source behind a row and how many more there are; as given where none is known."""
+    named = [sources[key].what for key in source.split("+") if key in sources]
+    if not named:
+        return escape(source)
+    short = first_that_fits([re.split(r"[:;]", named[0])[0]], _SOURCE_LIMIT)
+    return escape(short if len(named) == 1 else say.and_more.of(len(named) - 1, source=short))
 
 
 def sentence(text: str) -> str:

@@ -1,9 +1,7 @@
 """The clinician's pages: read, prepare, sign, reject, later. They work without scripts."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -14,69 +12,38 @@ from starlette.responses import RedirectResponse, Response
 from service.cds.cards import OVERRIDE_REASONS
 from service.drafts import checks, decisions
 from service.drafts.states import SIGNED
-from service.drafts.store import Draft, Prepared
-from service.errors import BadRequest, Conflict, Forbidden
+from service.drafts.store import Draft, Prepared, Signature
+from service.errors import BadRequest, Conflict
 from service.smart import sessions
-from service.smart.sessions import Session
-from service.web import chart, forms, view, words
-from service.web.chart import Person
-from service.web.forms import Form
+from service.web import edit_page, fate, forms, opening, patient_sheet, sheet_texts, view, words, worklist
+from service.web.opening import Opened, acting, services_of
 from service.web.rendering import PageRoute, page
 
 if TYPE_CHECKING:
     from service.bootstrap import Services
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
-LISTED_PATIENTS = 20
+router.include_router(edit_page.router)
+router.include_router(worklist.router)
 # The write-back takes a moment: a page that waits for it need not be loaded again by hand.
 _SETTLE_TRIES, _SETTLE_S = 15, 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A draft that this session may see, with its patient as the EHR has it now."""
-
-    services: "Services"
-    session: Session
-    draft: Draft
-    person: Person
-
-
-@router.get("/review")
-async def worklist(request: Request) -> Response:
-    """List what is held at the practitioner's EHR, for the patients that the EHR opens to them."""
-    services = _services(request)
-    session = await sessions.current(request, services)
-    if session is None:
-        return _choose(request, services)
-    now = await services.store.now()
-    found = await services.store.find(
-        ehr=session.practitioner.ehr, patient=session.patient, states=view.UNSIGNED, limit=200
-    )
-    held = [draft for draft in found if view.is_open(draft, now)]
-    patients = list(dict.fromkeys(draft.patient for draft in held))
-    people = await _people(services, session, patients[:LISTED_PATIENTS])
-    rows = [_row(list(drafts), people) for (patient, *_), drafts in groupby(held, _assessment) if patient in people]
-    flag = await services.store.flag_of(session.practitioner.ehr, session.patient) if session.patient else None
-    more = len(patients) > LISTED_PATIENTS
-    return page(request, session, "list.html", rows=rows, more=more, flag=flag.id if flag else None)
 
 
 @router.get("/review/{draft_id}")
 async def review(request: Request, draft_id: str) -> Response:
     """Show the options of one assessment side by side, or what became of them."""
-    services = _services(request)
+    services = services_of(request)
     session = await sessions.current(request, services)
     if session is None:
         draft = await services.store.read(draft_id)
         return _sign_in(draft.ehr, draft_id)
-    return await _show(request, await _open(services, session, draft_id))
+    return await _show(request, await opening.opened(services, session, draft_id))
 
 
 @router.post("/review/{draft_id}/prepare")
 async def prepare(request: Request, draft_id: str) -> Response:
     """Keep the exact order that would be signed, and go to it."""
-    opened, _ = await _acting(request, draft_id)
+    opened, _ = await acting(request, draft_id)
     session = opened.session
     kept = await decisions.prepare(opened.services, draft_id, session.practitioner, session.token, None)
     return RedirectResponse(f"/review/{draft_id}/order?digest={quote(kept.digest)}", status_code=303)
@@ -85,11 +52,11 @@ async def prepare(request: Request, draft_id: str) -> Response:
 @router.get("/review/{draft_id}/order")
 async def order(request: Request, draft_id: str, digest: str = "") -> Response:
     """Show the exact order that was prepared for this practitioner, to sign it."""
-    services = _services(request)
+    services = services_of(request)
     session = await sessions.current(request, services)
     if session is None:
         return RedirectResponse(f"/review/{draft_id}", status_code=303)
-    opened = await _open(services, session, draft_id)
+    opened = await opening.opened(services, session, draft_id)
     prepared = await _prepared(opened, digest)
     context = view.read(opened.draft.context)
     return page(
@@ -100,6 +67,7 @@ async def order(request: Request, draft_id: str, digest: str = "") -> Response:
         label=view.label(opened.draft),
         prepared=prepared,
         lines=words.order_lines(prepared.order),
+        changed=words.changes(opened.draft),
         text=prepared.order.decode(),
         replaces=view.replaces(context),
     )
@@ -108,7 +76,7 @@ async def order(request: Request, draft_id: str, digest: str = "") -> Response:
 @router.post("/review/{draft_id}/sign")
 async def sign(request: Request, draft_id: str) -> Response:
     """Sign the prepared bytes."""
-    opened, form = await _acting(request, draft_id)
+    opened, form = await acting(request, draft_id)
     prepared = await _prepared(opened, forms.one(form, "digest"))
     ticked = [text for n, text in enumerate(prepared.acknowledgements) if str(n) in form.get("acknowledgement", ())]
     await decisions.sign(
@@ -128,7 +96,7 @@ async def sign(request: Request, draft_id: str) -> Response:
 @router.post("/review/{draft_id}/reject")
 async def reject(request: Request, draft_id: str) -> Response:
     """Reject one draft or several of an assessment with a coded reason, as they were when shown."""
-    opened, form = await _acting(request, draft_id)
+    opened, form = await acting(request, draft_id)
     reason = forms.one(form, "reason")
     if reason not in {known["code"] for known in OVERRIDE_REASONS}:
         raise BadRequest("U-REQUEST", "Choose one of the reasons to reject a draft.")
@@ -149,6 +117,30 @@ async def reject(request: Request, draft_id: str) -> Response:
     return RedirectResponse(f"/review/{draft_id}", status_code=303)
 
 
+@router.get("/review/{draft_id}/sheet")
+async def sheet(request: Request, draft_id: str) -> Response:
+    """Show the patient's sheet of one assessment, to print."""
+    services = services_of(request)
+    session = await sessions.current(request, services)
+    if session is None:
+        return RedirectResponse(f"/review/{quote(draft_id)}", status_code=303)
+    opened = await opening.opened(services, session, draft_id)
+    drafts, now = view.together(opened.draft, await _of_patient(opened)), await services.store.now()
+    boxed = {name: drug.boxed_warnings for name, drug in services.knowledge.drugs.items()}
+    texts = sheet_texts.of("en")
+    left = any(view.is_open(draft, now) for draft in drafts)
+    return page(
+        request,
+        session,
+        "sheet.html",
+        person=opened.person,
+        draft=draft_id,
+        texts=texts,
+        sheet=patient_sheet.sheet(drafts, boxed, opened.person.name, texts, is_open=left),
+        contact=services.tenant(opened.draft.ehr).crisis_contact,
+    )
+
+
 @router.get("/review/{draft_id}/{step}")
 async def step(draft_id: str, step: str) -> Response:
     """Send a reloaded or bookmarked step back to the draft."""
@@ -158,27 +150,12 @@ async def step(draft_id: str, step: str) -> Response:
 @router.post("/sign-out")
 async def sign_out(request: Request) -> Response:
     """End the session."""
-    services = _services(request)
+    services = services_of(request)
     await sessions.acting(request, services, forms.one(await forms.read(request), "csrf"))
     message = "You can close this window. Drafts that you did not decide on stay held until their time runs out."
     response = page(request, None, "message.html", heading="Signed out", message=message, code="", back=None)
     await sessions.end(request, services, response)
     return response
-
-
-def _services(request: Request) -> "Services":
-    return request.app.state.services
-
-
-async def _acting(request: Request, draft_id: str) -> tuple[Opened, Form]:
-    services, form = _services(request), await forms.read(request)
-    session = await sessions.acting(request, services, forms.one(form, "csrf"))
-    return await _open(services, session, draft_id), form
-
-
-async def _open(services: "Services", session: Session, draft_id: str) -> Opened:
-    draft = await decisions.own_draft(services, session.practitioner.ehr, draft_id)
-    return Opened(services, session, draft, await chart.person(services, session, draft.patient))
 
 
 async def _of_patient(opened: Opened) -> Sequence[Draft]:
@@ -208,10 +185,16 @@ async def _show(request: Request, opened: Opened) -> Response:
         flag=flag.id if flag else None,
         person=opened.person,
         signable=opened.services.tenant(draft.ehr).write_back != "card",
-        placed=[view.placed(d, signature) for d in signed if (signature := await store.signature(d.id))],
+        placed=[_placed(d, signature) for d in signed if (signature := await store.signature(d.id))],
+        base=opened.services.tenant(draft.ehr).fhir_base,
+        cites=view.cites(shown),
         sources=_sources(opened.services, view.source_keys(shown)),
         reasons=[(known["code"], known["display"]) for known in OVERRIDE_REASONS],
     )
+
+
+def _placed(draft: Draft, signature: Signature) -> fate.Placed:
+    return fate.placed(draft, signature, view.label(draft), view.replaces(view.read(draft.context)))
 
 
 def _sources(services: "Services", keys: Sequence[str]) -> list[tuple[str, str, str]]:
@@ -226,39 +209,5 @@ async def _settle(services: "Services", draft_id: str) -> None:
         await asyncio.sleep(_SETTLE_S)
 
 
-async def _people(services: "Services", session: Session, patients: Sequence[str]) -> Mapping[str, Person]:
-    """Return the patients that the EHR opens to this user; the others' drafts are not theirs to see."""
-    people: dict[str, Person] = {}
-    for patient in patients:
-        try:
-            people[patient] = await chart.person(services, session, patient)
-        except Forbidden:
-            continue
-    return people
-
-
-def _assessment(draft: Draft) -> tuple[str, str, str]:
-    return draft.patient, draft.facts, draft.created.isoformat()
-
-
-def _row(drafts: Sequence[Draft], people: Mapping[str, Person]) -> Mapping[str, object]:
-    ranked = sorted(drafts, key=lambda draft: draft.rank)
-    return {
-        "id": ranked[0].id,
-        "person": people[ranked[0].patient],
-        "summary": view.read(ranked[0].context).get("summary", ""),
-        "options": [view.label(draft) for draft in ranked],
-        "made": words.moment(ranked[0].created),
-        "held_until": words.moment(ranked[0].expires),
-    }
-
-
-def _choose(request: Request, services: "Services") -> Response:
-    tenants = services.settings.ehr
-    if len(tenants) == 1:
-        return _sign_in(tenants[0].id, None)
-    return page(request, None, "choose.html", tenants=[(ehr.id, ehr.name) for ehr in tenants])
-
-
-def _sign_in(ehr: str, draft: str | None) -> Response:
-    return RedirectResponse(f"/launch?ehr={ehr}" + (f"&draft={draft}" if draft else ""), status_code=303)
+def _sign_in(ehr: str, draft: str) -> Response:
+    return RedirectResponse(f"/launch?ehr={ehr}&draft={draft}", status_code=303)

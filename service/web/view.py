@@ -6,70 +6,61 @@ as arguments.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from recommender.assessment import SEVERITIES, Prediction
-from service.cds.words import capital, day, in_ten
+from recommender.assessment import SEVERITIES
+from service.cds.words import capital
+from service.drafts import differences
 from service.drafts.states import SIGNED, UNSIGNED
-from service.drafts.store import Draft, Signature
+from service.drafts.store import Draft
+from service.web import arguments, fate, figures, outcomes, scores
 from service.web import points as rules
-from service.web.points import NOT_VERIFIED, Point
+from service.web.arguments import Excluded
+from service.web.outcomes import Figure
+from service.web.points import NOT_VERIFIED, Change, Cite, Point
 from service.web.words import ago, moment
 
 FEW = 3
-# Said to whoever would otherwise order a second time.
-_STATE_WORDS = {
-    "signed": "It waits to be written to the EHR. There is nothing more to do here.",
-    "writing": "It is being written to the EHR now.",
-    "written": "It is in the EHR and is being read back.",
-    "confirmed": "It is in the EHR, and was read back unchanged.",
-    "write-failed": "The EHR has not taken it yet; it is tried again by itself. Do not order it a second time.",
-    "parked": "The EHR refused it, so it is not tried again. Look in the chart and tell your operators before "
-    "you order anything.",
-    "mismatch": "The EHR holds something else than what was signed. Look at the order in the chart now and tell "
-    "your operators.",
-    "overridden": "Rejected. Nothing was ordered of it.",
-    "superseded": "Closed: the chart has changed since. Open the chart again for what holds now.",
-    "withdrawn": "Withdrawn. Nothing was ordered of it.",
-    "expired": "Its time ran out unsigned. Nothing was ordered of it.",
-}
-_BESIDE_A_SIGNED_ONE = "Closed: another option was signed."
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One column: a draft, or no change (then ``id`` is None). ``ended`` is why it cannot be decided on."""
+    """One column: a draft, or no change (then ``id`` is None). ``ended`` is why it cannot be decided on.
+
+    ``stays`` and ``ends`` are the present drugs, as this option would leave them; ``tied`` the options of its band.
+    """
 
     id: str | None
     version: int
     name: str
     label: str
     order: str
+    stays: str
+    ends: str
+    tied: str
     onward: str
-    remission: str
-    stops: str
+    switch: Sequence[Change]
+    pending: Sequence[str]
+    figures: Sequence[Figure]
+    speaks_for: Sequence[Point]
     points: Sequence[Point]
     more: Sequence[Point]
     unknown: Sequence[str]
     edited: bool
     ended: str | None
 
+    @property
+    def remission(self) -> str:
+        """The chance of remission in words."""
+        return self.figures[0].words
 
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """A signed order: what it is, who signed it when, and where it is now."""
-
-    label: str
-    by: str
-    at: str
-    number: str
-    where: str
-    since: str
-    settled: bool
-    replaces: str
+    @property
+    def stops(self) -> str:
+        """The chance of stopping for side effects in words."""
+        return self.figures[1].words
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +68,8 @@ class Review:
     """The page of one assessment; ``replaces`` names the present drugs that a switch is meant to end.
 
     ``warnings`` are what an assessment of suicide risk leaves to be done: they stand before everything else.
+    ``guidelines`` are what these say at this step; ``by_model`` whether the learned ranker gave the figures, whose
+    bars end at ``most`` of 100; ``order`` says what made the ranking and what would change it.
     """
 
     draft: str
@@ -86,12 +79,22 @@ class Review:
     age: str
     held_until: str
     versions: str
+    short_versions: str
     warnings: Sequence[str]
     unknowns: Sequence[str]
     to_tell: Sequence[str]
     ties: str
+    guidelines: Sequence[Point]
+    by_model: bool
+    most: int
+    nowhere: Sequence[str]
+    named: str
+    for_a_drug: Sequence[Point]
     either_way: Sequence[Point]
+    ruled_out: Sequence[Excluded]
     options: Sequence[Option]
+    chart: figures.Chart | None
+    order: Mapping[str, Any]
     replaces: str
     open: bool
 
@@ -102,38 +105,35 @@ def review(here: Draft, patients_drafts: Sequence[Draft], now: datetime) -> Revi
     context, contexts = read(here.context), [read(draft.context) for draft in drafts]
     same = rules.shared(contexts)
     signed = any(draft.state in SIGNED for draft in drafts)
-    columns = [_option(d, c, same, signed, now) for d, c in zip(drafts, contexts, strict=True)]
+    found = outcomes.figures(contexts)
+    told = _Told(same, signed, now, {d.ingredient: c for d, c in zip(drafts, contexts, strict=True)})
+    columns = [_option(*one, told) for one in zip(drafts, contexts, found.of, strict=False)]
     return Review(
         draft=here.id,
         summary=context.get("summary", ""),
-        why=_why(context),
+        why=scores.why(context),
         made=moment(here.created),
         age=ago(here.created, now),
         held_until=moment(here.expires),
         versions=_versions(context.get("versions", {})),
+        short_versions=_versions({k: v.partition("+")[0] for k, v in context.get("versions", {}).items()}),
         warnings=warnings(context),
         unknowns=[*context.get("unknowns", []), *(t.rstrip(".") for t in context.get("unchecked", []))],
         to_tell=[_person(told) for told in context.get("to_tell", []) if not _is_said(told, context)],
         ties=context.get("ties", "") if sum(column.ended is None for column in columns) > 1 else "",
+        guidelines=rules.guidelines(context),
+        by_model=any(one.get("predictions") for one in contexts),
+        most=found.most,
+        nowhere=found.nowhere,
+        named=_named(context, drafts),
+        for_a_drug=arguments.for_a_drug(context),
         either_way=[point for point in rules.known(context) if point.message in same],
-        options=[*columns, _no_change(context)],
+        ruled_out=arguments.ruled_out(context),
+        options=[*columns, _no_change(context, found.of[-1])],
+        chart=figures.chart(context),
+        order=context.get("order", {}),
         replaces=replaces(context),
         open=any(column.ended is None for column in columns),
-    )
-
-
-def placed(draft: Draft, signature: Signature) -> Placed:
-    """Return where a signed order is; ``settled`` when it is in the EHR as signed."""
-    requester = read(signature.order)["requester"]
-    return Placed(
-        label=label(draft),
-        by=requester.get("display") or requester["reference"],
-        at=moment(signature.signed),
-        number=signature.order_id,
-        where=_STATE_WORDS[draft.state],
-        since=moment(draft.updated),
-        settled=draft.state == "confirmed",
-        replaces=replaces(read(draft.context)),
     )
 
 
@@ -152,7 +152,7 @@ def replaces(context: Mapping[str, Any]) -> str:
     """Return the present drugs that a switch is meant to replace, empty for no switch."""
     if context.get("step") != "switch":
         return ""
-    return " and ".join(_drug(drug) for drug in context.get("present", []))
+    return _present(context)
 
 
 def warnings(context: Mapping[str, Any]) -> list[str]:
@@ -162,14 +162,28 @@ def warnings(context: Mapping[str, Any]) -> list[str]:
 
 def label(draft: Draft) -> str:
     """Return a draft's option in words."""
-    return read(draft.context).get("option", draft.ingredient)
+    return differences.label(draft)
 
 
 def source_keys(review: Review) -> list[str]:
     """Return the keys of all sources that the page names, in order of appearance."""
-    points = [*review.either_way, *(point for option in review.options for point in (*option.points, *option.more))]
+    points = [point for point in (*_points(review), *_switches(review)) if point.source]
     keys = [key for point in points for key in point.source.removesuffix(NOT_VERIFIED).split("+")]
     return list(dict.fromkeys(keys))
+
+
+def cites(review: Review) -> list[Cite]:
+    """Return every chart fact that the page stands on, once each, in order of appearance."""
+    return list(dict.fromkeys(cite for point in _points(review) for cite in point.cites))
+
+
+def _points(review: Review) -> list[Point]:
+    own = [p for option in review.options for p in (*option.speaks_for, *option.points, *option.more)]
+    return [*review.either_way, *review.for_a_drug, *review.guidelines, *own]
+
+
+def _switches(review: Review) -> list[Change]:
+    return [change for option in review.options for change in option.switch]
 
 
 def read(raw: bytes) -> dict[str, Any]:
@@ -177,8 +191,18 @@ def read(raw: bytes) -> dict[str, Any]:
     return msgspec.json.decode(raw)
 
 
-def _option(draft: Draft, context: Mapping[str, Any], same: frozenset[str], signed: bool, now: datetime) -> Option:
-    resource, own = read(draft.resource), [p for p in rules.known(context) if p.message not in same]
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a column must know of the others: what is said of all, and each draft's context by its drug."""
+
+    same: frozenset[str]
+    signed: bool
+    now: datetime
+    contexts: Mapping[str, Mapping[str, Any]]
+
+
+def _option(draft: Draft, context: Mapping[str, Any], rows: Sequence[Figure], told: _Told) -> Option:
+    resource, own = read(draft.resource), [p for p in rules.known(context) if p.message not in told.same]
     serious = sum(point.severity in SEVERITIES[:2] for point in own)
     shown = max(FEW, serious)  # what is serious is never behind a fold
     dosage = "; ".join(d.get("text", "") for d in resource.get("dosageInstruction", []))
@@ -186,76 +210,71 @@ def _option(draft: Draft, context: Mapping[str, Any], same: frozenset[str], sign
         id=draft.id,
         version=draft.version,
         name=draft.ingredient.replace("_", " "),
-        label=context.get("option", draft.ingredient),
+        label=label(draft),
         order=f"{resource['medicationCodeableConcept']['text']}, {dosage}",
-        onward=_titration(context),
-        **_estimates(context.get("predictions")),
+        stays="" if replaces(context) else _present(context),
+        ends=replaces(context),
+        tied=_tied(draft.ingredient, told.contexts),
+        onward=_dose(context).get("titration", ""),
+        switch=rules.switches(context),
+        pending=_dose(context).get("pending", ()),
+        figures=rows,
+        speaks_for=[Point("none", said, "") for said in arguments.ahead(draft.ingredient, told.contexts)],
         points=own[:shown],
         more=own[shown:],
-        unknown=rules.unknown(context, same),
+        unknown=rules.unknown(context, told.same),
         edited=draft.version > 1,
-        ended=None if is_open(draft, now) else _ended(draft, signed),
+        ended=None if is_open(draft, told.now) else fate.ended(draft, signed=told.signed),
     )
 
 
-def _no_change(context: Mapping[str, Any]) -> Option:
+def _no_change(context: Mapping[str, Any], rows: Sequence[Figure]) -> Option:
     present: list[dict[str, Any]] = context.get("present", [])
-    points = [point for drug in present for point in rules.known(drug)]
-    kept = " and ".join(_drug(drug) for drug in present)
-    since = [f"{drug['ingredient']} since {_day(drug['since'])}" for drug in present if drug.get("since")]
+    points = [point for drug in present for point in rules.known(drug, context)]
+    kept = _present(context)
+    shown = max(FEW, sum(point.severity in SEVERITIES[:2] for point in points))
+    since = [f"{drug['ingredient']} since {scores.on_day(drug['since'])}" for drug in present if drug.get("since")]
     return Option(
         id=None,
         version=0,
         name="no change",
-        label=f"No change: stay on {kept}" if kept else "No change: no antidepressant now",
+        label=f"No change: stay on {kept}" if kept else context.get("kept", "No change: no antidepressant now"),
         order=capital(", ".join(since)) if since else "Nothing is ordered",
+        stays=kept,
+        ends="",
+        tied="",
         onward="",
-        **_estimates(context.get("no_change")),
-        points=points[:FEW],
-        more=points[FEW:],
+        switch=(),
+        pending=(),
+        figures=rows,
+        speaks_for=arguments.for_no_change(context),
+        points=points[:shown],
+        more=points[shown:],
         unknown=(),
         edited=False,
         ended=None,
     )
 
 
-def _titration(context: Mapping[str, Any]) -> str:
-    dose: Mapping[str, Any] = context.get("dose") or {}
-    return dose.get("titration", "")
+def _dose(context: Mapping[str, Any]) -> Mapping[str, Any]:
+    return context.get("dose") or {}
 
 
-def _estimates(found: Mapping[str, dict[str, float]] | None) -> dict[str, str]:
-    known = {name: in_ten(Prediction(**prediction)) for name, prediction in (found or {}).items()}
-    missing = in_ten(None)
-    return {
-        "remission": known.get("remission", missing),
-        "stops": known.get("adverse-event-stopping", missing),
-    }
+def _named(context: Mapping[str, Any], drafts: Sequence[Draft]) -> str:
+    """Return the further options that guidelines name and that are not drafted here."""
+    drafted = {draft.ingredient for draft in drafts}
+    return ", ".join(name.replace("_", " ") for name in context.get("named", []) if name not in drafted)
 
 
-def _why(context: Mapping[str, Any]) -> str:
-    """Return the scores that the assessment stands on, each with its date, and the present treatment."""
-    facts = {fact["name"]: fact for fact in context.get("facts", [])}
-    score, before, item = (facts.get(name) for name in ("phq9_total", "phq9_previous", "phq9_item9"))
-    said: list[str] = []
-    if score:
-        earlier = f" (earlier {before['value']:g}{_on(before)})" if before else ""
-        said.append(f"PHQ-9 {score['value']:g}{_on(score)}{earlier}.")
-    if item:
-        said.append(f"Item 9, thoughts of death or self-harm: answered {item['value']:g} of 3{_on(item)}.")
-    return " ".join(said)
+def _present(context: Mapping[str, Any]) -> str:
+    return " and ".join(_drug(drug) for drug in context.get("present", []))
 
 
-def _on(fact: Mapping[str, Any]) -> str:
-    return f" on {_day(fact['effective'])}" if fact.get("effective") else ", date not on record"
-
-
-def _ended(draft: Draft, signed: bool) -> str:
-    if draft.state in UNSIGNED:
-        return _STATE_WORDS["expired"]
-    if draft.state == "superseded" and signed:
-        return _BESIDE_A_SIGNED_ONE
-    return _STATE_WORDS[draft.state]
+def _tied(ingredient: str, contexts: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the other drafts of the same band: nothing tells them apart but preferences."""
+    own = contexts[ingredient].get("band")
+    level = [name for name, one in contexts.items() if name != ingredient and own and one.get("band") == own]
+    return " and ".join(name.replace("_", " ") for name in level)
 
 
 def _drug(drug: Mapping[str, Any]) -> str:
@@ -270,10 +289,6 @@ def _is_said(told: Mapping[str, str], context: Mapping[str, Any]) -> bool:
 
 def _person(told: Mapping[str, str]) -> str:
     return f"{capital(told['to'].replace('-', ' '))} ({told['urgency']}): {told['reason'].rstrip('.')}."
-
-
-def _day(text: str) -> str:
-    return day(date.fromisoformat(text))
 
 
 def _versions(versions: Mapping[str, str]) -> str:

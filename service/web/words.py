@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from service.cds.words import day
-from service.drafts import dosages, supplies
+from service.drafts import differences, dosages, supplies
 from service.drafts.canonical_json import load_object
+from service.drafts.store import Draft
 
 Line = tuple[str, str]
 
@@ -47,6 +48,13 @@ def order_lines(order: bytes) -> list[Line]:
         ("Order number", str(found["identifier"][0]["value"])),
     ]
     return [*lines, *(("Note", str(note["text"])) for note in found.get("note", []))]
+
+
+def changes(draft: Draft) -> list[Line]:
+    """Return the dose and the supply as they were drafted, where they were changed since."""
+    names = {"dosageInstruction": "dose", "dispenseRequest": "supply"}
+    found = differences.differences(draft)
+    return [(names[one["element"]], one["drafted"]) for one in found if one["element"] in names]
 
 
 def _concept(concept: Mapping[str, Any]) -> str:

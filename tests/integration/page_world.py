@@ -68,9 +68,9 @@ class World:
         query = {"ehr": "reference"} | ({"draft": draft} if draft else {})
         return self.get(self.authorize(self.begin(**query), user))
 
-    def launch(self, patient: str, user: str = PSYCHIATRIST) -> Any:
-        """Launch from the EHR with a patient in context; returns the callback's answer."""
-        address = self.ehr.authorization.launch("undersign", patient, user)
+    def launch(self, patient: str, user: str = PSYCHIATRIST, app_context: str | None = None) -> Any:
+        """Launch from the EHR with a patient in context, from a card's link with ``app_context``."""
+        address = self.ehr.authorization.launch("undersign", patient, user, app_context)
         return self.get(self.authorize(self.begin(**dict(parse_qsl(urlsplit(address).query))), user))
 
     def post(self, path: str, csrf: str | None = None, origin: str | None = PUBLIC, **form: Any) -> Any:
@@ -89,12 +89,12 @@ class World:
         return self.call(self.services.store.read, draft).state
 
 
-def settings(folder: Path, keys: Mapping[str, Any]) -> Settings:
+def settings(folder: Path, keys: Mapping[str, Any], **more: Any) -> Settings:
     """Return settings of two tenants over https; only the first one's EHR answers."""
     jwks = folder / "ehr-jwks.json"
     jwks.write_text(json.dumps(keys), encoding="utf-8")
     client = CdsClient(issuer=ISS, jwks_file=jwks, audiences=(f"{PUBLIC}/cds-services/psychotropic-options",))
-    tenant: dict[str, Any] = {"write_back": "sign-and-write", "cds_client": client}
+    tenant: dict[str, Any] = {"write_back": "sign-and-write", "cds_client": client, **more}
     return Settings(
         server=Server(public_url=PUBLIC),
         store=StoreSettings(url=f"sqlite:///{folder}/undersign.db"),
@@ -107,12 +107,12 @@ def settings(folder: Path, keys: Mapping[str, Any]) -> Settings:
 
 
 @contextmanager
-def world(folder: Path) -> Generator[World]:
-    """Serve both; nothing leaves the process."""
+def world(folder: Path, **more: Any) -> Generator[World]:
+    """Serve both, their tenants with ``more`` settings; nothing leaves the process."""
     reaches_service, reaches_ehr = _Later(), _Later()
     ehr = reference_ehr.build(EHR_ROOT, PUBLIC, http=httpx.AsyncClient(transport=reaches_service))
     reaches_ehr.app = httpx.ASGITransport(server.create_app(ehr))
-    app = create_app(settings(folder, ehr.keys.jwks()))
+    app = create_app(settings(folder, ehr.keys.jwks(), **more))
     reaches_service.app = httpx.ASGITransport(app)
     services: Services = app.state.services
     for client in services.clients.values():

@@ -1,5 +1,6 @@
 """The hook over HTTP: from a chart to a card whose drafts are held, and back by feedback."""
 
+import html
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from service.cds.cards import no_change_id
 from service.cds.lint import check_card
 from service.drafts.canonical_json import digest
 from service.drafts.store import Prepared, Signature
-from service.settings import CdsClient, Ehr, Limits, Model
+from service.settings import Cards, CdsClient, Ehr, Limits, Model
 from tests.fixtures import prefetch
 from tests.integration.running import BASE, ORIGIN, PATH, held, running, settings
 
@@ -114,6 +115,19 @@ def test_a_positive_answer_on_self_harm_gives_a_crisis_card_and_ends_the_drafts(
     assert held(client) == 0
 
 
+def test_an_assessment_recorded_in_the_chart_opens_drafting_again(client: TestClient) -> None:
+    """A finished suicide risk assessment after the positive answer gives options with warnings; one before it none."""
+    concept = {"coding": [{"system": "http://snomed.info/sct", "code": "225337009"}]}
+    made = {"resourceType": "Procedure", "id": "a", "status": "completed", "code": concept}
+    made |= {"subject": {"reference": "Patient/p1"}}
+    topics: list[str] = []
+    for day in ("2026-01-05", "2026-11-21"):
+        chart = prefetch.values(item9=1)
+        chart["procedures"] = prefetch.bundle(made | {"performedDateTime": f"{day}T09:00:00Z"})
+        topics += [card["source"]["topic"]["code"] for card in cards(client, prefetch=chart)]
+    assert topics == ["crisis", "options"]
+
+
 def test_withheld_consent_gives_no_drug(client: TestClient) -> None:
     """A denied Consent gives a card that names no drug, and ends the drafts of before."""
     cards(client)
@@ -181,6 +195,17 @@ def test_feedback_on_one_unknown_card_changes_nothing(client: TestClient) -> Non
     assert answer.status_code == 404
     assert answer.json()["issue"][0]["details"]["coding"][0]["code"] == "U-CDS-CARD"
     assert held(client) == len(ids(card))
+
+
+def test_where_a_site_wants_it_an_overridden_card_comes_back(tmp_path: Path) -> None:
+    """With the suppression switched off the next opening holds new drafts; the declined ones stay declined."""
+    with running(settings(tmp_path, cards=Cards(suppress_overridden=False))) as client:
+        (first,) = cards(client)
+        feedback(client, card=first["uuid"], outcome="overridden")
+        (second,) = cards(client)
+        assert not set(ids(first)) & set(ids(second))
+        assert cards(client)[0]["suggestions"][0]["uuid"] in ids(second)
+        assert held(client) == len(ids(second))
 
 
 @pytest.mark.parametrize("changed", [False, True])
@@ -306,6 +331,16 @@ def test_the_model_card_is_a_page_or_json(module_client: TestClient) -> None:
     assert page.headers["content-type"].startswith("text/html")
     assert data["not_for"]
     assert "It makes no order" in page.text
+    assert all(limit in html.unescape(page.text) for limit in data["limits"])
+
+
+def test_the_model_card_has_every_source_attribute(module_client: TestClient) -> None:
+    """All 44 source attributes are in the JSON and on the page, and what is blank says so in words."""
+    data = module_client.get("/model-card", headers={"Accept": "application/json"}).json()
+    page = module_client.get("/model-card", headers={"Accept": "text/html"}).text
+    assert len(data["attributes"]) == 44
+    assert page.count('<dd class="blank">') == sum(not one["value"] for one in data["attributes"])
+    assert "External validation on patients: none." in page
 
 
 def test_calls_are_counted_by_outcome(client: TestClient) -> None:

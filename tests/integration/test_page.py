@@ -417,3 +417,71 @@ def test_the_page_is_light(scene: World) -> None:
     """A whole review page is under 30 KB without its style sheet."""
     drafts, _ = _opened(scene, AMARA)
     assert len(scene.get(f"/review/{drafts[0].id}").content) < 30_000
+
+
+def _form(scene: World, draft: Draft) -> dict[str, str]:
+    """Return the edit form of a draft as it is filled in."""
+    page = scene.get(f"/review/{draft.id}/edit").text
+    fields = re.findall(r'<input[^>]*name="(\w+)"[^>]*?value="([^"]*)"', page)
+    return {name: unescape(value) for name, value in fields if name != "csrf"} | {"times": "1"}
+
+
+def test_an_edit_is_judged_acknowledged_and_recorded(own: World) -> None:
+    """A doubled dose is signed with its own acknowledgement, with the quantity counted anew; the chain has the change,
+    and every page names the dose that stands."""
+    drafts, csrf = _opened(own, AMARA)
+    form = _form(own, drafts[0])
+    double = f"{float(form['each_mg']) * 2:g}"
+    answer = own.post(f"/review/{drafts[0].id}/edit", csrf, **{**form, "each_mg": double, "note": "Call in a week."})
+    assert answer.status_code == 303, answer.text
+    shown = own.get(answer.headers["location"])
+    words = _words(shown)
+    for said in (
+        f"{double} mg by mouth once every day",
+        "Edited. The rules were run again",
+        f"It was drafted as: dose {form['each_mg']} mg by mouth once every day",
+        f"{int(form['quantity']) * 2} tablets, for 28 days",
+        "that it is begun with",
+        f"edited: {double} mg by mouth once every day",
+        "Call in a week.",
+    ):
+        assert said in words
+    digest = re.search(r'name="digest" value="([^"]+)"', shown.text)
+    assert digest
+    ticks = [str(n) for n in range(shown.text.count('name="acknowledgement"'))]
+    sign = f"/review/{drafts[0].id}/sign"
+    assert _refusal(own.post(sign, csrf, digest=digest[1], acknowledgement=ticks[:-1])) == (422, "U-ACKNOWLEDGE")
+    assert own.post(sign, csrf, digest=digest[1], acknowledgement=ticks).status_code == 303
+    assert f"edited: {double} mg" in _words(own.get(f"/review/{drafts[0].id}"))
+    (signed,) = [entry for entry in own.call(own.services.store.history, drafts[0].id) if entry.event == "signed"]
+    changed = {one["element"]: one for one in signed.detail["given"]["changed"]}
+    assert changed.keys() == {"dosageInstruction", "dispenseRequest", "note"}
+    assert changed["dosageInstruction"]["now"] == f"{double} mg by mouth once every day"
+    assert "Call in a week" not in str(changed)
+
+
+def test_an_edit_that_the_rules_block_comes_back_with_its_form(scene: World) -> None:
+    """A dose above the ceiling, what is no number and a stale version keep nothing; the form keeps what was written."""
+    drafts, csrf = _opened(scene, AMARA)
+    form, address = _form(scene, drafts[0]), f"/review/{drafts[0].id}/edit"
+    for change, status, code in (
+        ({"each_mg": "9999"}, 422, "U-ORDER-DOSE-CEILING"),
+        ({"each_mg": "a lot"}, 400, "U-REQUEST"),
+        ({"end": "2020-01-01"}, 422, "U-ORDER-DATES"),
+    ):
+        answer = scene.post(address, csrf, **{**form, **change})
+        assert _refusal(answer) == (status, code)
+        assert 'role="alert"' in answer.text
+        assert f'value="{next(iter(change.values()))}"' in answer.text
+    assert _refusal(scene.post(address, csrf, **{**form, "version": "7"})) == (409, "U-DRAFT-VERSION")
+    assert scene.call(scene.services.store.read, drafts[0].id).version == 1
+
+
+def test_a_change_over_stands_on_the_page_with_its_source(scene: World) -> None:
+    """Each switch has its plan in words, with the present drug and a source; no change has none."""
+    drafts, _ = _opened(scene, AMARA)
+    words = _words(scene.get(f"/review/{drafts[0].id}"))
+    assert words.count("Change-over from citalopram: ") == len(drafts)
+    assert "A plan in words, no order." in words
+    assert "What guidelines and past trials say at this step" in words
+    assert "an adequate trial" in words

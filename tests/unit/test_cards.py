@@ -1,17 +1,20 @@
 """What a card says, and what it never says."""
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fhir_adapters.problem import consents
-from recommender.assessment import Assessment, Escalation, Gate, Prediction, Reason, Switch
-from service.cds import cards, words
+from recommender.assessment import Assessment, Candidate, Escalation, Gate, GateStatus, Prediction, Reason, Switch
+from recommender.library.rows import Source
+from service.cds import cards, language, words
+from service.cds.language import ENGLISH, LANGUAGES
 from service.cds.lint import check_card
 from service.drafts.canonical_json import dumps, load_object
-from service.settings import Server, Settings
+from service.settings import Ehr, Server, Settings
 from tests.contract import samples
 from tests.fixtures import assessments as made
 
@@ -44,7 +47,7 @@ def test_no_change_is_offered_like_the_drugs() -> None:
     assert [s["label"] for s in suggestions] == [
         "Switch to sertraline 50 mg a day",
         "Switch to venlafaxine 37.5 mg a day",
-        cards.NO_CHANGE,
+        ENGLISH.keep,
     ]
     assert [len(s.get("actions", [])) for s in suggestions] == [1, 1, 0]
 
@@ -145,7 +148,7 @@ def test_every_reason_of_a_consent_has_words() -> None:
     codes = set(re.findall(r'(?:"deny"|"unreadable"), "([a-z-]+)"', source))
     codes |= set(re.findall(r'return "([a-z]+-[a-z-]+)"', source))
     codes -= {"permit"}
-    known = words.DENIALS.keys() | words.UNREADABLE_CONSENTS.keys()
+    known = ENGLISH.denials.keys() | ENGLISH.unreadable_consents.keys()
     assert {"status-unknown", "permission-undated", "denies-treatment-use"} <= codes
     assert codes <= known
     assert all(f'"{code}"' in source for code in known)
@@ -166,6 +169,169 @@ def test_consent_hides_no_alarm() -> None:
 
 
 FLAG = "5b0e3a52-0000-4000-8000-000000000001"
+TOLD = Escalation("prescriber", "today", "QTc 510 ms on 2026-11-03: review.", "GE02")
+LATER = Escalation("psychiatrist", "routine", "Age 16: a specialist decides.", "GE06")
+# Every card of a patient-view, by a name: how it comes about.
+KINDS: Mapping[str, Callable[[Ehr], cards.Card | None]] = {
+    "options": lambda ehr: cards.card(made.view(made.assessment(), ehr=ehr)),
+    "no option": lambda ehr: cards.card(made.view(_without(made.assessment()), drafts=False, ehr=ehr)),
+    "finding": lambda ehr: cards.card(made.view(_finding(), drafts=False, ehr=ehr)),
+    "told": lambda ehr: cards.card(
+        made.view(replace(_without(made.assessment()), step="continue", escalations=(TOLD,)), drafts=False, ehr=ehr)
+    ),
+    "crisis now": lambda ehr: cards.card(replace(made.view(made.crisis(), drafts=False, ehr=ehr), flag=FLAG)),
+    "crisis today": lambda ehr: cards.card(
+        made.view(replace(made.crisis(), escalations=(TOLD,)), drafts=False, ehr=ehr)
+    ),
+    "denied": lambda ehr: _closed("consent-withheld", "denies-treatment-use", ehr),
+    "consent unreadable": lambda ehr: _closed("consent-withheld", "status-unknown", ehr),
+    "no permission": lambda ehr: _closed("consent-withheld", "No permission is on record.", ehr),
+    "too little": lambda ehr: _closed("insufficient-data", "No PHQ-9 total within 90 days: ask for one.", ehr),
+    "too little, unnamed": lambda ehr: _closed("insufficient-data", "x" * 140, ehr),
+    "outside": lambda ehr: _closed("out-of-scope", "Age 16: a specialist decides.", ehr, LATER),
+    "outside, urgent": lambda ehr: _closed("out-of-scope", "Age 16: a specialist decides.", ehr, LATER, TOLD),
+    "outside, long": lambda ehr: _closed("out-of-scope", "x" * 140, ehr, LATER),
+    "denied, urgent": lambda ehr: _closed("consent-withheld", "denies-treatment-use", ehr, TOLD),
+    "law": lambda ehr: _closed("jurisdiction", "A notice.", ehr, TOLD),
+    "order pending": lambda ehr: cards.order_pending(made.view(_without(made.assessment()), drafts=False, ehr=ehr)),
+}
+
+
+def _without(found: Assessment) -> Assessment:
+    return replace(found, offered=(), drafts=(), candidates=found.candidates[2:3])
+
+
+def _finding() -> Assessment:
+    taken = replace(made.assessment().current[0], reasons=(made.BLEEDING,))
+    return replace(_without(made.assessment()), step="continue", current=(taken,))
+
+
+def _closed(status: GateStatus, reason: str, ehr: Ehr, *told: Escalation) -> cards.Card | None:
+    return cards.card(made.view(replace(made.assessment(status, reason), escalations=told), drafts=False, ehr=ehr))
+
+
+@pytest.mark.parametrize("page_link", ["absolute", "smart"])
+@pytest.mark.parametrize("spoken", LANGUAGES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_card_is_clean_in_every_language(kind: str, spoken: str, page_link: str) -> None:
+    """Whatever a card is about and however it links, it passes the linter of its language."""
+    ehr = made.EHR.model_copy(update={"language": spoken, "page_link": page_link})
+    card = KINDS[kind](ehr)
+    assert card is not None
+    assert check_card(card, URL, spoken) == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "summary"),
+    [
+        ("no option", "Depression: no option drafted, see why"),
+        ("finding", "Bleeding risk with ibuprofen"),
+        ("told", "QTc 510 ms on 3 Nov 2026. To tell: Prescriber (today)"),
+        ("too little", "Depression, too little for options: No PHQ-9 total within 90 days"),
+        ("too little, unnamed", "Depression: too little on record for options, see what is missing"),
+        ("outside", "Age 16: nothing drafted. To tell: Psychiatrist"),
+        ("outside, urgent", "QTc 510 ms on 3 Nov 2026. To tell: Prescriber (today)"),
+        ("outside, long", "Nothing drafted, outside what this service drafts for: a person to tell, see whom"),
+        ("law", "QTc 510 ms on 3 Nov 2026. To tell: Prescriber (today)"),
+        ("denied, urgent", "QTc 510 ms on 3 Nov 2026. To tell: Prescriber (today)"),
+    ],
+)
+def test_a_summary_says_why_where_it_fits(kind: str, summary: str) -> None:
+    """A card without options names in its summary what the chart shows, else that the detail does."""
+    card = KINDS[kind](made.EHR)
+    assert card is not None
+    assert card["summary"] == summary
+
+
+def test_what_rules_out_most_stands_in_the_summary() -> None:
+    """Where the chart rules out every drug, the summary says by what, and the detail says it once for all of them."""
+    out = [
+        Candidate(name, None, "excluded", "contraindicated", (_after_maoi(name),))
+        for name in ("sertraline", "fluoxetine", "paroxetine", "duloxetine", "venlafaxine", "vortioxetine")
+    ]
+    found = replace(made.assessment(), offered=(), drafts=(), candidates=tuple(out))
+    card = card_of(found, drafts=False)
+    assert card["summary"] == "Depression, no option drafted: Phenelzine stopped on 16 Nov 2026"
+    names = "sertraline, fluoxetine, paroxetine, duloxetine, venlafaxine and 1 other"
+    said = "(Phenelzine stopped on 16 Nov 2026: it may start after 14 days)"
+    assert f"**Ruled out:** {names} {said}." in card["detail"]
+
+
+def _after_maoi(drug: str) -> Reason:
+    message = f"Phenelzine stopped on 2026-11-16: {drug} may start after 14 days."
+    return Reason("SR001", "contraindicated", message, "S", verified=True, blocks=True, facts=("MedicationRequest/m",))
+
+
+def test_a_card_in_another_language_says_what_is_english_in_it() -> None:
+    """Where words of the knowledge stand in a German card it says so; where all of it is ours it does not."""
+    german = made.EHR.model_copy(update={"language": "de"})
+    note = language.of("de").untranslated
+    held = {kind: str((make(german) or {})["detail"]) for kind, make in KINDS.items()}
+    assert {kind for kind, detail in held.items() if note not in detail} == {
+        "denied",
+        "consent unreadable",
+        "order pending",
+    }
+    assert "Auf Englisch" not in card_of(made.assessment())["detail"]
+
+
+def test_a_german_card_reads_german() -> None:
+    """A German tenant's options card is German in its summary, its table, its buttons and its links."""
+    card = cards.card(made.view(made.assessment(), ehr=made.EHR.model_copy(update={"language": "de"})))
+    assert card is not None
+    assert card["summary"].startswith("Depression, PHQ-9 17 nach 9 Wochen citalopram 20 mg: drei Optionen")
+    assert (
+        "| Umstellung auf venlafaxine 37,5 mg pro Tag | 3 von 10 (2 bis 4) | 8 von 100 (5 bis 12) |" in card["detail"]
+    )
+    assert card["suggestions"][-1]["label"] == "Keine Änderung: Behandlung wie bisher"
+    assert [link["label"] for link in card["links"]] == ["Optionen vergleichen", "Wie dies zustande kam"]
+
+
+def test_the_page_keeps_english_whatever_the_card_speaks() -> None:
+    """What a draft keeps in words for the page is the same for every tenant's language."""
+    from service.cds.options import new_drafts
+
+    first, _ = new_drafts(made.assessment(), made.adapted(), "summary")
+    assert b'"option":"Switch to sertraline 50 mg a day"' in first.context
+
+
+@pytest.mark.parametrize(
+    ("write_back", "label"), [("card", "Compare the options"), ("sign-and-write", "Compare and sign")]
+)
+def test_the_link_offers_what_the_page_can_do(write_back: str, label: str) -> None:
+    """Where the EHR signs, the link does not promise a signature on the page."""
+    view = made.view(made.assessment(), ehr=made.EHR.model_copy(update={"write_back": write_back}))
+    card = cards.card(view)
+    assert card is not None
+    assert card["links"][0]["label"] == label
+
+
+def test_a_smart_link_hands_over_what_to_open() -> None:
+    """With smart links the draft and the flag go through the EHR, sealed, and the address is the launch."""
+    smart = made.EHR.model_copy(update={"page_link": "smart"})
+    options, crisis = KINDS["options"](smart), KINDS["crisis now"](smart)
+    assert options is not None
+    assert crisis is not None
+    link, public = options["links"]
+    assert link | {"label": ""} == {
+        "label": "",
+        "url": f"{URL}/launch",
+        "type": "smart",
+        "appContext": options["suggestions"][0]["uuid"],
+    }
+    assert (public["type"], "appContext" in public) == ("absolute", False)
+    assert [one["appContext"] for one in crisis["links"]] == [FLAG]
+
+
+def test_a_source_is_named_and_not_keyed() -> None:
+    """A change-over says its source by name where the knowledge has one."""
+    found = made.assessment()
+    first, *rest = found.candidates
+    changing = replace(found, candidates=(replace(first, switch=(PLAN,)), *rest))
+    known = {"T-TAM": Source("T-TAM", "https://example.org/taper", "Taper table: steps by drug")}
+    card = cards.card(replace(made.view(changing), sources=known))
+    assert card is not None
+    assert "taper first, then start (Taper table, not verified)" in card["detail"]
 
 
 def test_a_flagged_card_leads_to_where_an_assessment_is_recorded() -> None:
@@ -245,6 +411,7 @@ def test_development_mode_is_said_in_every_card() -> None:
         "https://evil.example and www.evil.example and a@evil.example",
         "cell | another | ~~struck~~ *bold* `code`",
         "line\nbreak\r\n# heading",
+        "{drug} {0} {said!r} }{",
         "\u202etxet desrever\u2066",
         "&lt;img src=x&gt;",
     ],
@@ -296,6 +463,22 @@ def test_a_long_summary_is_cut_below_140_characters() -> None:
         (
             {"links": [{"label": "x", "url": "https://evil.example/", "type": "absolute"}]},
             "a link leads elsewhere",
+        ),
+        (
+            {"links": [{"label": "x", "url": f"{URL}/launch", "type": "smart"}]},
+            "appContext without smart, or smart without appContext",
+        ),
+        (
+            {"links": [{"label": "x", "url": f"{URL}/review/x", "type": "absolute", "appContext": "x"}]},
+            "appContext without smart, or smart without appContext",
+        ),
+        (
+            {"links": [{"label": "x", "url": f"{URL}/review/x", "type": "smart", "appContext": "x"}]},
+            "a smart link that is not where this service is launched",
+        ),
+        (
+            {"links": [{"label": "x", "url": f"{URL}/x", "type": "absolute", "autolaunchable": True}]},
+            "a link that launches by itself",
         ),
         ({"extension": {}}, "card.extension is empty"),
         (
@@ -383,4 +566,15 @@ def test_an_edited_draft_is_suggested_with_the_dose_that_stands() -> None:
     card = cards.card(replace(view, drafts=(replace(changed, context=dumps(context)), view.drafts[1])))
     assert card is not None
     label = card["suggestions"][0]["label"]
-    assert label == "Switch to sertraline 50 mg a day, edited: 100 mg by mouth once every day"
+    assert label == "Switch to sertraline 50 mg a day, edited: 100 mg a day at most"
+
+
+def test_a_drug_that_is_not_drafted_is_named_with_its_refusal() -> None:
+    """What guidelines or trials say of a drug after its refusal does not take the refusal's place."""
+    refused = Reason("DRAFT-LABEL", "none", "The label does not name it.", "S-1", verified=True)
+    later = Reason("NE01", "none", "Hazard ratio 1.9.", "S-2", verified=True)
+    found = made.assessment()
+    more = Candidate("fluoxetine", "4", "not-draftable", "none", (refused, later))
+    detail = card_of(replace(found, candidates=(*found.candidates, more)))["detail"]
+    assert "fluoxetine (The label does not name it)" in detail
+    assert "Hazard ratio" not in detail

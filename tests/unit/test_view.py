@@ -165,7 +165,7 @@ def test_every_state_of_a_draft_has_words(state: State) -> None:
     """A draft is open, or the page says in words what became of it."""
     page = review(draft(state=state))
     ended = page.options[0].ended
-    assert page.open == (ended is None) == (state in ("held", "presented", "accepted"))
+    assert page.open == (ended is None) == (state in ("held", "presented", "accepted", "modified"))
     if ended is not None and state not in SIGNED:
         assert "order" in ended or "Closed" in ended
 
@@ -225,7 +225,7 @@ def test_the_order_is_read_from_its_own_bytes() -> None:
 def test_supply_is_shown_when_it_is_there() -> None:
     """Quantity and repeats are shown as the order has them; zero repeats is not the same as none stated."""
     supply = {"quantity": {"value": 28, "unit": "tablet"}, "numberOfRepeatsAllowed": 0}
-    assert _order(dispenseRequest=supply)["Supply and repeats"] == "28 tablet, 0 repeats"
+    assert _order(dispenseRequest=supply)["Supply and repeats"] == "28 tablets, 0 repeats"
     assert _order(dispenseRequest={"quantity": {"value": 28}})["Supply and repeats"] == "28, repeats not stated"
 
 

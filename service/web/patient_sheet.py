@@ -1,0 +1,121 @@
+"""The sheet for the patient: what the program did and did not do, in plain words, to print and take home."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from recommender.assessment import Prediction
+from service.cds.words import day
+from service.drafts.canonical_json import load_object
+from service.drafts.states import SIGNED
+from service.drafts.store import Draft
+from service.web import outcomes, view
+from service.web.sheet_texts import Texts
+
+EFFECTS = ("sedation", "insomnia", "gastrointestinal", "weight-gain", "sexual-dysfunction")
+
+
+@dataclass(frozen=True, slots=True)
+class Medicine:
+    """One choice: its name, what is taken of it, its side effects in words, and those that have no figure."""
+
+    name: str
+    taken: str
+    effects: Sequence[str]
+    unknown: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """What the sheet says beyond its fixed texts. ``outcome`` is what was signed, or that nothing is left to sign.
+
+    ``choices`` are all that was drafted, ``medicines`` those that are left: the signed one once there is one.
+    ``warnings`` are those that labels carry, each with the medicines that it is about.
+    """
+
+    choices: Sequence[Medicine]
+    medicines: Sequence[Medicine]
+    warnings: Mapping[str, str]
+    present: str
+    outcome: str
+    read_on: str
+    read: Sequence[str]
+    missing: str
+    made: str
+
+
+def sheet(
+    drafts: Sequence[Draft], boxed: Mapping[str, Collection[str]], name: str, texts: Texts, *, is_open: bool
+) -> Sheet:
+    """Return the sheet of one assessment's drafts; ``boxed`` are the boxed warnings' keys by drug."""
+    context = view.read(drafts[0].context)
+    date = day(drafts[0].created.date())
+    versions = context.get("versions", {})
+    made_with = ", ".join(
+        f"{key} {versions[key].partition('+')[0]}" for key in ("model", "knowledge") if key in versions
+    )
+    left = [draft for draft in drafts if draft.state in SIGNED] or drafts
+    return Sheet(
+        choices=[_medicine(draft, texts) for draft in drafts],
+        medicines=[_medicine(draft, texts) for draft in left],
+        warnings=_warnings({_name(draft.ingredient): boxed.get(draft.ingredient, ()) for draft in left}, texts),
+        present=", ".join(_name(one["ingredient"]) for one in context.get("present", [])),
+        outcome=_outcome(drafts, texts, is_open=is_open),
+        read_on=texts.read_on.format(date=date),
+        read=_read(context, texts),
+        missing=_missing(len(context.get("unknowns", [])), texts),
+        made=texts.made.format(date=date, name=name, versions=made_with or "-"),
+    )
+
+
+def _medicine(draft: Draft, texts: Texts) -> Medicine:
+    found = outcomes.predictions(view.read(draft.context))
+    unknown = [texts.effects[name].lower() for name in EFFECTS if name not in found]
+    known = [_effect(texts.effects[name], found[name], texts) for name in EFFECTS if name in found]
+    said = texts.effects_unknown.format(effects=", ".join(unknown)) if known and unknown else ""
+    dosages = load_object(draft.resource).get("dosageInstruction", [])
+    return Medicine(
+        name=_name(draft.ingredient),
+        taken="; ".join(one.get("text", "") for one in dosages),
+        effects=known,
+        unknown=said if known else texts.effects_none,
+    )
+
+
+def _warnings(boxed: Mapping[str, Collection[str]], texts: Texts) -> dict[str, str]:
+    said: dict[str, list[str]] = {}
+    for drug, keys in boxed.items():
+        for words in dict.fromkeys(texts.boxed.get(key, texts.boxed_other) for key in keys):
+            said.setdefault(words, []).append(drug)
+    return {words: ", ".join(drugs) for words, drugs in said.items()}
+
+
+def _name(ingredient: str) -> str:
+    return ingredient.replace("_", " ")
+
+
+def _effect(words: str, found: Prediction, texts: Texts) -> str:
+    low, middle, high = (round(100 * value) for value in (found.low, found.p, found.high))
+    template = texts.effect if middle else texts.effect_few
+    return template.format(effect=words, middle=middle, low=low, high=high)
+
+
+def _outcome(drafts: Sequence[Draft], texts: Texts, *, is_open: bool) -> str:
+    signed = [_name(draft.ingredient) for draft in drafts if draft.state in SIGNED]
+    if signed:
+        return texts.signed.format(option=", ".join(signed))
+    return "" if is_open else texts.ended
+
+
+def _read(context: Mapping[str, Any], texts: Texts) -> list[str]:
+    names = {fact["name"] for fact in context.get("facts", [])}
+    kept: Mapping[str, Sequence[str]] = context.get("chart") or {}
+    lists = kept.get("lists", ())
+    found = [one.words for one in texts.read if names & set(one.features)]
+    return [*found, *(words for name, words in texts.read_lists.items() if name in lists)]
+
+
+def _missing(count: int, texts: Texts) -> str:
+    if not count:
+        return ""
+    return texts.missing_one if count == 1 else texts.missing.format(count=count)

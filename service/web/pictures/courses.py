@@ -1,0 +1,84 @@
+"""The drugs of a chart as bars over time, with doses and ends; what is not known is drawn and said as such."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from markupsafe import Markup
+
+from service.cds.words import day
+from service.model_report.axes import band, line, text
+from service.web.pictures import time_line
+from service.web.pictures.time_line import LEFT, RIGHT, WIDTH, TimeLine
+
+_ROW, _TOP = 34, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """One drug over one time; ``taking`` as the chart's reader has it, ``treats``: for the condition planned for."""
+
+    drug: str
+    treats: bool
+    taking: str
+    start: date | None
+    stop: date | None
+    dose_mg_per_day: float | None
+    as_needed: bool
+
+    @property
+    def present(self) -> bool:
+        """Whether the chart has it as taken now."""
+        return self.taking != "stopped" and self.stop is None
+
+    @property
+    def dosed(self) -> str:
+        """The drug with its daily dose."""
+        if self.dose_mg_per_day is None:
+            return f"{self.drug}, dose not known"
+        upto = "up to " if self.as_needed else ""
+        return f"{self.drug} {upto}{self.dose_mg_per_day:g} mg a day"
+
+    @property
+    def words(self) -> str:
+        """The course in words."""
+        since = f"from {day(self.start)}" if self.start else "start not known"
+        if self.present:
+            return f"{self.dosed}, {since}, {_STATES.get(self.taking, 'not known whether it is taken')}"
+        ended = f"stopped {day(self.stop)}" if self.stop else "stopped, day not known"
+        return f"{self.dosed}, {since}, {ended}; the reason for stopping is not read"
+
+
+_STATES = {"taking": "taken now", "ordered": "ordered", "reported": "reported as taken"}
+
+
+def picture(courses: Sequence[Course], time: TimeLine) -> Markup:
+    """Return one row a course; an empty picture where there is none."""
+    if not courses:
+        return Markup("")
+    base = _TOP + _ROW * len(courses) + 2
+    parts = [part for number, one in enumerate(courses) for part in _row(one, _TOP + _ROW * number, time)]
+    told = f"Drugs over time: {'; '.join(one.words for one in courses)}."
+    return time_line.drawing(base + 22, [*parts, *time_line.bottom(time, base)], told)
+
+
+def _row(one: Course, top: float, time: TimeLine) -> list[Markup]:
+    start = time.at(one.start) if one.start else float(LEFT)
+    end = time.at(one.stop) if one.stop else float(WIDTH - RIGHT)
+    kind = "course" if one.treats else "course beside"
+    parts = [band(start, top + 17, max(end, start + 2), top + 29, kind)]
+    if one.start is None:
+        parts.append(line(LEFT, top + 14, LEFT, top + 32, "open"))
+    if one.stop:
+        parts.append(line(end, top + 13, end, top + 32, "stop"))
+    return [*parts, text(LEFT, top + 12, _label(one), anchor="start", kind="value")]
+
+
+def _label(one: Course) -> str:
+    unknown = [name for name, value in (("dose", one.dose_mg_per_day), ("start", one.start)) if value is None]
+    named = f"{one.drug}, {' and '.join(unknown)} not known" if unknown else one.dosed
+    if one.dose_mg_per_day is not None and unknown:
+        named = f"{one.dosed}, start not known"
+    if one.present:
+        return named
+    return f"{named}, ended {day(one.stop) if one.stop else '(day not known)'}"

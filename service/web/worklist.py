@@ -1,0 +1,153 @@
+"""The worklist: what is held for a practitioner by urgency, and signed orders that a person must look after."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from service.drafts.states import UNSIGNED
+from service.drafts.store import Draft, State
+from service.errors import Forbidden
+from service.smart import sessions
+from service.smart.sessions import Session
+from service.web import chart, fate, opening, view, words
+from service.web.chart import Person
+from service.web.rendering import PageRoute, page
+
+if TYPE_CHECKING:
+    from service.bootstrap import Services
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+LISTED_PATIENTS = 20
+_LIMIT = 200
+_SOON = timedelta(hours=24)
+STUCK: tuple[State, ...] = ("parked", "mismatch")
+_URGENCIES = ("now", "today", "routine")
+_WORDS = {"now": "Now", "today": "Today", "routine": "Routine"}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One assessment that waits: its patient, its options, how urgent a person is asked for, and when it ends.
+
+    ``why`` says what makes it urgent; ``soon`` that its time runs out within a day.
+    """
+
+    id: str
+    person: Person
+    summary: str
+    options: Sequence[str]
+    urgency: str
+    why: str
+    made: str
+    held_until: str
+    soon: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """A signed order that is not in the EHR as signed, and what to do."""
+
+    id: str
+    person: Person
+    label: str
+    what: str
+    since: str
+
+
+@router.get("/review")
+async def worklist(request: Request) -> Response:
+    """List what waits at the practitioner's EHR, for the patients that the EHR opens to them."""
+    services = opening.services_of(request)
+    session = await sessions.current(request, services)
+    if session is None:
+        return _choose(request, services)
+    ehr, patient, store = session.practitioner.ehr, session.patient, services.store
+    now = await store.now()
+    found = await store.find(ehr=ehr, patient=patient, states=UNSIGNED, limit=_LIMIT)
+    held = [draft for draft in found if view.is_open(draft, now)]
+    troubled = await store.find(ehr=ehr, patient=patient, states=STUCK, limit=_LIMIT)
+    patients = list(dict.fromkeys(draft.patient for draft in (*troubled, *by_urgency(held))))
+    people = await _people(services, session, patients[:LISTED_PATIENTS])
+    flag = await store.flag_of(ehr, patient) if patient else None
+    return page(
+        request,
+        session,
+        "list.html",
+        rows=rows(held, people, now),
+        stuck=[_stuck(draft, people[draft.patient]) for draft in troubled if draft.patient in people],
+        more=len(patients) > LISTED_PATIENTS,
+        flag=flag.id if flag else None,
+    )
+
+
+def rows(held: Iterable[Draft], people: Mapping[str, Person], now: datetime) -> list[Row]:
+    """Return one row an assessment: the most urgent first, then what ends first, then by patient."""
+    ordered = sorted(by_urgency(held), key=_assessment)
+    found = [list(drafts) for (patient, *_), drafts in groupby(ordered, _assessment) if patient in people]
+    found.sort(key=lambda drafts: (_rank(drafts[0]), drafts[0].expires, people[drafts[0].patient].name))
+    return [_row(drafts, people[drafts[0].patient], now) for drafts in found]
+
+
+def by_urgency(held: Iterable[Draft]) -> list[Draft]:
+    """Return drafts with the most urgent first, then those that end first."""
+    return sorted(held, key=lambda draft: (_rank(draft), draft.expires, draft.patient, draft.rank))
+
+
+def _rank(draft: Draft) -> int:
+    return _URGENCIES.index(_urgency(draft)[0])
+
+
+def _urgency(draft: Draft) -> tuple[str, str]:
+    """Return how soon a person is asked for, and why; routine where nobody is."""
+    told = [one for one in view.read(draft.context).get("to_tell", []) if one["urgency"] in _URGENCIES]
+    first = min(told, key=lambda one: _URGENCIES.index(one["urgency"]), default=None)
+    return (first["urgency"], first["reason"]) if first else ("routine", "")
+
+
+def _row(drafts: Sequence[Draft], person: Person, now: datetime) -> Row:
+    ranked = sorted(drafts, key=lambda draft: draft.rank)
+    first = ranked[0]
+    urgency, why = _urgency(first)
+    return Row(
+        id=first.id,
+        person=person,
+        summary=view.read(first.context).get("summary", ""),
+        options=[view.label(draft) for draft in ranked],
+        urgency=_WORDS[urgency],
+        why=why if urgency != "routine" else "",
+        made=words.moment(first.created),
+        held_until=words.moment(first.expires),
+        soon=first.expires - now < _SOON,
+    )
+
+
+def _stuck(draft: Draft, person: Person) -> Stuck:
+    return Stuck(draft.id, person, view.label(draft), fate.WORDS[draft.state], words.moment(draft.updated))
+
+
+async def _people(services: "Services", session: Session, patients: Sequence[str]) -> Mapping[str, Person]:
+    """Return the patients that the EHR opens to this user; the others' drafts are not theirs to see."""
+    people: dict[str, Person] = {}
+    for patient in patients:
+        try:
+            people[patient] = await chart.person(services, session, patient)
+        except Forbidden:
+            continue
+    return people
+
+
+def _assessment(draft: Draft) -> tuple[str, str, str]:
+    return draft.patient, draft.facts, draft.created.isoformat()
+
+
+def _choose(request: Request, services: "Services") -> Response:
+    tenants = services.settings.ehr
+    if len(tenants) == 1:
+        return RedirectResponse(f"/launch?ehr={tenants[0].id}", status_code=303)
+    return page(request, None, "choose.html", tenants=[(ehr.id, ehr.name) for ehr in tenants])
