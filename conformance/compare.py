@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from conformance.errors import CheckError
 from conformance.report.as_json import FORMAT
-from fhir_adapters.errors import InputError
 
 Kind = Literal["new", "fixed", "changed", "no-longer-tested", "now-tested", "gone", "added"]
 _BAD = ("fail", "broken")
@@ -31,13 +31,13 @@ class Difference:
 
 
 def load(path: Path) -> Mapping[str, Any]:
-    """Return a report in JSON; InputError U-CHECK-REPORT."""
+    """Return a report in JSON; CheckError U-CHECK-REPORT."""
     try:
         found = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
     except msgspec.MsgspecError:
         found = {}
     if found.get("format") != FORMAT or not isinstance(found.get("checks"), list):
-        raise InputError("U-CHECK-REPORT", "this is no report of a run; take the .json that undersign check wrote")
+        raise CheckError("U-CHECK-REPORT", "this is no report of a run; take the .json that undersign check wrote")
     return found
 
 

@@ -10,6 +10,8 @@ from typing import Any, Protocol, cast
 import httpx
 import msgspec
 
+from conformance import masking
+
 Headers = Mapping[str, str]
 
 
@@ -24,8 +26,10 @@ class Asked:
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What a recording knows it by: method, address, and the digest of its body."""
-        return self.method, self.url, hashlib.sha256(self.body).hexdigest()
+        """What a recording knows it by: method, address, and the digest of its body as evidence shows it."""
+        # Masked, so that what was built from a masked answer, or signed anew, is known again.
+        shown = masking.body(self.body, keep_people=False) if self.body else ""
+        return self.method, self.url, hashlib.sha256(shown.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +133,8 @@ class Replayed:
 
 def _plain(error: httpx.HTTPError) -> str:
     """Return what went wrong without an address: the finding names the request."""
+    if "CERTIFICATE" in str(error).upper():
+        return "the certificate is not one that this machine trusts"
     words = {
         httpx.ConnectTimeout: "no connection in time",
         httpx.ReadTimeout: "no answer in time",

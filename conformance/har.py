@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from conformance import masking
+from conformance.errors import CheckError
 from conformance.exchanges import Asked, Exchange
-from fhir_adapters.errors import InputError
 
 NAME = "Undersign"
 
@@ -23,12 +23,12 @@ def as_har(exchanges: Sequence[Exchange], run: Mapping[str, Any], *, keep_people
 
 
 def read(path: Path) -> tuple[tuple[Exchange, ...], Mapping[str, Any]]:
-    """Return the exchanges of a recording of ours, and what was run; InputError U-CHECK-RECORDING."""
+    """Return the exchanges of a recording of ours, and what was run; CheckError U-CHECK-RECORDING."""
     try:
         log = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])["log"]
         return tuple(_exchange(entry) for entry in log["entries"]), dict(log["_run"])
     except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
-        raise InputError(
+        raise CheckError(
             "U-CHECK-RECORDING", "this is no recording of a run; take the .har that undersign check wrote"
         ) from error
 

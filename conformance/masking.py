@@ -59,7 +59,9 @@ def _masked(value: Any, keep_people: bool, kind: str = "") -> Any:
 
 
 def _element(name: str, value: Any, holder: Mapping[str, Any], kind: str, keep_people: bool) -> Any:
-    if name in _SECRET_FIELDS and isinstance(value, str) and "resourceType" not in holder and "system" not in holder:
+    # In a resource, or beside a system, a code is a code and no secret of OAuth's.
+    plain_code = name == "code" and (kind or "system" in holder)
+    if name in _SECRET_FIELDS and isinstance(value, str) and not plain_code:
         return MASKED
     if keep_people:
         return _masked(value, keep_people, kind)

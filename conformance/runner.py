@@ -70,7 +70,7 @@ async def run(
     """Judge the checks one after the other; a check that cannot run is a result, never an exception."""
     results: list[Result] = []
     for check in checks:
-        result = _waived(await judge(check, probe), waivers, today)
+        result = waived(await judge(check, probe), waivers, today)
         results.append(result)
         told(result)
     return Run(suite.name, suite.title, about, tuple(results), suite.notes)
@@ -89,7 +89,7 @@ async def judge(check: Check[Any], probe: Any) -> Result:
     return Result(check, said or (Told("not-tested", "nothing to judge"),))
 
 
-def _waived(result: Result, waivers: Sequence[Waiver], today: date) -> Result:
+def waived(result: Result, waivers: Sequence[Waiver], today: date) -> Result:
     """Mark a finding that the site has accepted; an expired waiver is a finding again, and says so."""
     found = next((one for one in waivers if one.check == result.check.id), None)
     if found is None or result.verdict not in ("fail", "warn"):

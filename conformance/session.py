@@ -74,6 +74,16 @@ class Session:
             self._known[name] = asyncio.ensure_future(ask())
         return await asyncio.shield(self._known[name])
 
+    def found(self, name: str) -> Any:
+        """Return a fact that was asked for by ``once``; None where nobody asked, or where it could not be had."""
+        task = self._known.get(name)
+        failed = task is None or not task.done() or task.cancelled() or task.exception() is not None
+        return None if task is None or failed else task.result()
+
+    def allow(self, more: int) -> None:
+        """Raise what is left of the budget to at least so many requests: what was written has to be taken back."""
+        self._budget = max(self._budget, len(self.exchanges) + more)
+
     async def close(self) -> None:
         """Give back the connection."""
         for task in self._known.values():
@@ -82,7 +92,7 @@ class Session:
         await self._sender.close()
 
     def _asked(self, method: str, path: str, headers: Mapping[str, str], body: bytes, token: bool) -> Asked:
-        url = path if "://" in path else urljoin(f"{self.base}/", path.lstrip("/"))
+        url = path if path.startswith(("http://", "https://")) else urljoin(f"{self.base}/", path.lstrip("/"))
         sent = {"accept": "application/fhir+json", **{name.lower(): value for name, value in headers.items()}}
         if token and self.token and "authorization" not in sent and _origin(url) == _origin(self.base):
             sent["authorization"] = f"Bearer {self.token}"

@@ -32,7 +32,12 @@ smart_client_id = "undersign"
 required = true
 issuer = "{ehr}/fhir"
 jwks_url = "{ehr}/jwks.json"
-audiences = ["{service}/cds-services", "{service}/cds-services/psychotropic-options"]
+audiences = [
+  "{service}/cds-services",
+  "{service}/cds-services/psychotropic-options",
+  "{service}/cds-services/psychotropic-order-select",
+  "{service}/cds-services/psychotropic-order-sign",
+]
 algorithms = ["ES384"]
 """
 

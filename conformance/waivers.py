@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from fhir_adapters.errors import InputError
+from conformance.errors import CheckError
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +20,14 @@ class Waiver:
 
 
 def load(path: Path | None) -> tuple[Waiver, ...]:
-    """Return the waivers of a TOML file of ``[[waiver]]`` tables; none without a file. InputError U-CHECK-WAIVER."""
+    """Return the waivers of a TOML file of ``[[waiver]]`` tables; none without a file. CheckError U-CHECK-WAIVER."""
     if path is None:
         return ()
     try:
         rows: list[dict[str, Any]] = tomllib.loads(path.read_text("utf-8"))["waiver"]
         return tuple(_waiver(row) for row in rows)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
-        raise InputError(
+        raise CheckError(
             "U-CHECK-WAIVER",
             "write each waiver as [[waiver]] with check, reason and owner as text and until as a date (2026-12-31)",
         ) from error

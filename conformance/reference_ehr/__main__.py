@@ -4,11 +4,8 @@ import argparse
 import sys
 from datetime import timedelta
 
-import uvicorn
-
-from conformance.reference_ehr import dialects
-from conformance.reference_ehr.ehr import build
-from conformance.reference_ehr.server import create_app
+from conformance.errors import CheckError
+from conformance.reference_ehr import dialects, serving
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -19,8 +16,9 @@ def main(arguments: list[str] | None = None) -> int:
         epilog="Example: python -m conformance.reference_ehr --port 8090 --service http://127.0.0.1:8040",
     )
     parser.add_argument("--port", type=int, default=8090)
-    parser.add_argument("--service", metavar="URL", help="the CDS service to call and to launch")
+    parser.add_argument("--service", metavar="URL", default="", help="the CDS service to call and to launch")
     parser.add_argument("--token-minutes", type=int, default=15, help="life of a user's token, 5 to 60")
+    parser.add_argument("--fault", metavar="NAME", action="append", default=[], help="what is wrong with it")
     parser.add_argument(
         "--dialect",
         default=dialects.PLAIN,
@@ -30,11 +28,14 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if not 5 <= options.token_minutes <= 60:
         parser.error("U-REF-TOKEN-LIFE: --token-minutes has to be between 5 and 60")
-    service = options.service.rstrip("/") if options.service else None
-    root = f"http://127.0.0.1:{options.port}"
     life = timedelta(minutes=options.token_minutes)
-    app = create_app(build(root, service, token_life=life, dialect=options.dialect))
-    uvicorn.run(app, host="127.0.0.1", port=options.port, log_level="warning", access_log=False)
+    served = serving.Served(
+        options.port, options.dialect, options.service.rstrip("/"), tuple(options.fault), token_life=life
+    )
+    try:
+        serving.serve(served, lambda _: None)
+    except CheckError as error:
+        parser.error(f"{error.code}: {error.message}")
     return 0
 
 

@@ -30,12 +30,13 @@ SYSTEM_TOKEN_LIFE = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """An EHR launch: this user opened this patient's chart and started this app."""
+    """An EHR launch: this user opened this patient's chart and started this app, from a card with ``app_context``."""
 
     client: str
     patient: str
     username: str
     expires: datetime
+    app_context: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class Code:
     patient: str | None
     logged_in: datetime
     expires: datetime
+    app_context: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +103,18 @@ class AuthorizationServer:
         self._codes: dict[str, Code] = {}
         self._launches: dict[str, Launch] = {}
 
-    def launch(self, client_id: str, patient: str, username: str) -> str:
-        """Start an app in a chart; returns the address to open. Refuses unknown apps, patients and users."""
+    def launch(self, client_id: str, patient: str, username: str, app_context: str | None = None) -> str:
+        """Start an app in a chart; returns the address to open. Refuses unknown apps, patients and users.
+
+        ``app_context`` is that of the card's link; it comes back in the token answer (CDS Hooks 2.0 "Link").
+        """
         client = self._desk.get(client_id)
         if client is None or client.launch_url is None:
             raise invalid("That app is not registered for a launch.")
         if username not in self.accounts or self._store.find(f"Patient/{patient}") is None:
             raise invalid("The launch names a user or patient that this EHR does not have.")
         launch = secrets.token_urlsafe(24)
-        self._launches[launch] = Launch(client_id, patient, username, self._clock() + LAUNCH_LIFE)
+        self._launches[launch] = Launch(client_id, patient, username, self._clock() + LAUNCH_LIFE, app_context)
         return f"{client.launch_url}?{urlencode({'iss': self.issuer, 'launch': launch})}"
 
     def authorize(self, query: Mapping[str, str]) -> Redirect | Ask:
@@ -177,6 +182,7 @@ class AuthorizationServer:
             patient,
             now,
             now + CODE_LIFE,
+            launch.app_context if launch else None,
         )
         return _redirect(query["redirect_uri"], {"code": code, "state": query["state"]})
 
@@ -217,6 +223,8 @@ class AuthorizationServer:
         extra = {**context, **identity}
         token = self.access_token(client.id, code.account.username, code.scope, self._token_life, extra)
         answer = {**_token_answer(token, code.scope, self._token_life), **context}
+        if code.app_context:
+            answer["appContext"] = code.app_context
         if "openid" in code.scope.split():
             answer["id_token"] = self._id_token(client, code, identity)
         return answer

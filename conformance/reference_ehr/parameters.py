@@ -118,6 +118,14 @@ PARAMETERS: Mapping[str, Mapping[str, Parameter]] = {
         "scope": _token("scope"),
         "date": _date("dateTime"),
     },
+    "Procedure": {
+        **_IDENTIFIER,
+        **_STATUS,
+        **_CODE,
+        "patient": _reference("subject", target="Patient"),
+        "subject": _reference("subject"),
+        "date": _date("performedDateTime"),
+    },
     "FamilyMemberHistory": {
         **_IDENTIFIER,
         **_STATUS,

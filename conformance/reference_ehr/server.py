@@ -98,10 +98,11 @@ async def token(request: Request) -> Response:
 
 @router.post("/launch")
 async def launch(request: Request) -> Response:
-    """Start an app in a chart: ``{"patient", "user", "client"?}`` gives the address to open."""
+    """Start an app in a chart: ``{"patient", "user", "client"?, "appContext"?}`` gives the address to open."""
     asked = decode(await request.body())
     client = str(asked.get("client", SERVICE_CLIENT))
-    address = _ehr(request).authorization.launch(client, _text(asked, "patient"), _text(asked, "user"))
+    handed = _text(asked, "appContext") if "appContext" in asked else None
+    address = _ehr(request).authorization.launch(client, _text(asked, "patient"), _text(asked, "user"), handed)
     return _json({"url": address})
 
 

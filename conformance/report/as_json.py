@@ -1,7 +1,4 @@
-"""A run as JSON, the form that the others can be made from and that two runs are compared in.
-
-The schema of it is ``report.schema.json`` beside this module; a test holds them together.
-"""
+"""A run as JSON, the form that two runs are compared in."""
 
 from collections.abc import Mapping
 from typing import Any

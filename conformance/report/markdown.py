@@ -1,8 +1,8 @@
 """A run as a Markdown summary for a pull request or a ticket: worst first, and who has to act."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from conformance.checks import VERDICTS, Result
+from conformance.checks import VERDICTS, Acts, Result
 from conformance.runner import Run
 
 HEAD = {
@@ -10,6 +10,15 @@ HEAD = {
     "findings": "findings",
     "not-run": "could not run",
     "too-little": "too little was tested to say",
+}
+
+
+PEOPLE: Mapping[Acts, str] = {
+    "ehr-team": "the EHR's team",
+    "integration-engineer": "the integration engineer",
+    "undersign": "the service's developers",
+    "network": "whoever runs the network",
+    "nobody": "nobody",
 }
 
 
@@ -35,5 +44,5 @@ def worst_first(results: Iterable[Result]) -> list[Result]:
 def _row(result: Result) -> str:
     told = next(one for one in result.told if one.verdict == result.verdict)
     verdict = f"{result.verdict} (waived)" if result.waived else result.verdict
-    cells = (verdict, f"`{result.check.id}`", told.message, told.fix or "–", result.acts.replace("-", " "))
+    cells = (verdict, f"`{result.check.id}`", told.message, told.fix or "–", PEOPLE[result.acts])
     return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"

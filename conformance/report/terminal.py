@@ -1,14 +1,16 @@
 """A run on a terminal: a line a check as it goes, and at the end a summary, worst first; plain when piped."""
 
 import os
-from collections.abc import Mapping
-from typing import TextIO
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.text import Text
 
 from conformance.checks import Result, Verdict
-from conformance.report.markdown import HEAD, worst_first
+from conformance.report import coverage
+from conformance.report.markdown import HEAD, PEOPLE, worst_first
 from conformance.runner import Run
 
 _MARK: Mapping[Verdict, tuple[str, str]] = {
@@ -18,16 +20,18 @@ _MARK: Mapping[Verdict, tuple[str, str]] = {
     "not-tested": ("·", "dim"),
     "broken": ("?", "magenta"),
 }
-_MOST = 12  # findings in the summary: more are in the report
+_MOST = 8  # findings in the summary: more are in the report
 _PLAIN_WIDTH = 10_000  # what a pipe gets is read by grep, so a line is never broken there
 
 
 class Terminal:
     """Tells a run while it goes. ``verbose`` prints passed checks too."""
 
-    def __init__(self, out: TextIO, *, verbose: bool = False) -> None:
+    def __init__(self, out: TextIO, *, verbose: bool = False, command: str = "undersign check …") -> None:
         plain = not out.isatty() or "NO_COLOR" in os.environ
         width = None if out.isatty() else _PLAIN_WIDTH
+        self._command = command
+        self._reasons: set[str] = set()
         self._verbose = verbose or not out.isatty()
         self._console = Console(file=out, highlight=False, width=width, force_terminal=False if plain else None)
 
@@ -38,25 +42,37 @@ class Terminal:
 
     def told(self, result: Result) -> None:
         """Say what one check found."""
-        if result.verdict == "pass" and not self._verbose:
+        said = result.told[0].message
+        again = result.verdict == "not-tested" and said in self._reasons
+        if not self._verbose and (result.verdict == "pass" or again):
             return
+        self._reasons.add(said)
         mark, style = _MARK[result.verdict]
         line = Text(f"{mark} ", style=style)
         line.append(result.check.id, style="bold" if result.verdict == "fail" else "")
-        line.append(f"  {result.told[0].message}", style="" if result.verdict in ("fail", "warn") else "dim")
+        line.append(f"  {said}", style="" if result.verdict in ("fail", "warn") else "dim")
         self._console.print(line)
 
     def end(self, run: Run, files: Mapping[str, str]) -> None:
-        """Say what it came to: the findings worst first with what to do, who has to act, and where the reports are."""
+        """Say what it came to, worst first with what to do, then coverage and write-back: 25 lines at the most."""
         counts = run.counts()
         said = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
         style = {"passed": "bold green", "findings": "bold red"}.get(run.status, "bold yellow")
+        findings = [one for one in worst_first(run.results) if one.verdict in ("fail", "warn", "broken")]
         self._console.print()
-        for one in [one for one in worst_first(run.results) if one.verdict in ("fail", "warn", "broken")][:_MOST]:
+        for one in findings[:_MOST]:
             self._finding(one)
+        if len(findings) > _MOST:
+            self._console.print(Text(f"and {len(findings) - _MOST} more: see the report (--out DIR)", style="dim"))
+        if findings:
+            again = f"{self._command} --only {findings[0].check.id}"
+            self._console.print(Text(f"one alone: {again}", style="dim"))
+        for line in _facts(run.facts):
+            self._console.print(Text(line))
         self._console.print(Text(f"{HEAD[run.status]}: {said}", style=style))
-        for name, path in files.items():
-            self._console.print(Text(f"{name}: {path}", style="dim"))
+        if files:
+            folder, kinds = str(Path(files["html"]).parent), ", ".join(files)
+            self._console.print(Text(f"reports: {folder}/{run.suite}.{{{kinds}}}", style="dim"))
 
     def _finding(self, result: Result) -> None:
         told = next(one for one in result.told if one.verdict == result.verdict)
@@ -66,6 +82,17 @@ class Terminal:
         self._console.print(line)
         if result.waived:
             self._console.print(Text(f"    waived: {result.waived}", style="dim"))
-        if told.fix:
-            self._console.print(Text(f"    {result.acts.replace('-', ' ')}: {told.fix}", style="cyan"))
-        self._console.print(Text(f"    again: undersign check … --only {result.check.id}", style="dim"))
+        elif told.fix:
+            self._console.print(Text(f"    {PEOPLE[result.acts]}: {told.fix}", style="cyan"))
+
+
+def _facts(facts: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is said beside the verdicts: coverage, write-back, and what was left in the EHR."""
+    if facts.get("coverage"):
+        yield from coverage.summary(facts["coverage"])
+    written = facts.get("write_back")
+    if written:
+        yield f"write-back: level {written['level']}, {written['reached']}"
+        left = [one["reference"] for one in written["left_behind"]]
+        if left:
+            yield f"left behind, remove by hand: {', '.join(left[:4])}{' …' if len(left) > 4 else ''}"

@@ -99,7 +99,12 @@ def _value(value: Resource) -> Resource:
 def _order(order: Resource) -> Resource:
     if is_reported(order):
         return _statement(as_statement(order))
-    names = {"subject": "patient", "authoredOn": "dateWritten", "requester": "prescriber"}
+    names = {
+        "subject": "patient",
+        "authoredOn": "dateWritten",
+        "requester": "prescriber",
+        "statusReason": "reasonEnded",
+    }
     plain = moved(without(order, "intent", "reportedBoolean", "category", "note", "reasonCode"), names)
     status = _ORDER_STATUS.get(order["status"], order["status"])
     return present(

@@ -135,4 +135,5 @@ def _section(code: str, resources: Sequence[Resource]) -> Resource:
     title, display, kinds = _SECTIONS[code]
     entries = [{"reference": f"{one['resourceType']}/{one['id']}"} for one in resources if one["resourceType"] in kinds]
     section = {"title": title, "code": concept(coding("http://loinc.org", code, display))}
-    return {**section, "entry": entries} if entries else section
+    nothing = {"status": "generated", "div": '<div xmlns="http://www.w3.org/1999/xhtml">No information</div>'}
+    return {**section, "entry": entries} if entries else {**section, "text": nothing}

@@ -58,6 +58,7 @@ def _order(order: Resource) -> list[Resource]:
     statement = {
         **without(kept, "reportedBoolean", "priority", "reasonReference"),
         "resourceType": "MedicationStatement",
+        "statusReason": [kept["statusReason"]] if "statusReason" in kept else None,
         "effectivePeriod": period_of(order),
         "dosage": dosages or None,
     }

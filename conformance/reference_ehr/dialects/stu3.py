@@ -77,7 +77,9 @@ def _observation(observation: Resource) -> Resource:
 def _order(order: Resource) -> Resource:
     if is_reported(order):
         return _statement(as_statement(order))
-    plain = moved(without(order, "reportedBoolean", "performer", "courseOfTherapyType"), {"encounter": "context"})
+    plain = moved(
+        without(order, "reportedBoolean", "performer", "courseOfTherapyType", "statusReason"), {"encounter": "context"}
+    )
     requester = order.get("requester")
     return present(
         {

@@ -1,0 +1,132 @@
+"""One run as a command has it: what to run on what, and what is written of it."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from conformance import har, runner, waivers
+from conformance.checks import Suite
+from conformance.errors import CheckError
+from conformance.exchanges import Exchange, Sender
+from conformance.report import as_json, badge, fhir_report, html, junit, markdown
+from conformance.report.terminal import Terminal
+from conformance.session import Session
+
+
+async def _nothing(_: Any) -> None:
+    """A suite that leaves nothing behind."""
+
+
+def _none(_: Any) -> Mapping[str, Any]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How a suite is run: its checks, its probe, and what follows them.
+
+    ``probe`` takes the session, the instant and seed of the run, and the options that a report keeps of it
+    (``Order.options``): with them a recording is judged again. ``finish`` takes back what the run left behind;
+    ``facts`` is what a report says beside the verdicts.
+    """
+
+    suite: Suite[Any]
+    probe: Callable[[Session, datetime, str, Mapping[str, Any]], Any]
+    finish: Callable[[Any], Awaitable[None]] = _nothing
+    facts: Callable[[Any], Mapping[str, Any]] = _none
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to run, on what, and what to write of it. ``now`` and ``seed`` make a run that can be made again.
+
+    ``options`` go into the report and the recording, so they hold no secret; ``secrets`` are given to the probe
+    only. ``command`` repeats the run, without secrets.
+    """
+
+    kind: Kind
+    target: str
+    budget: int
+    now: datetime
+    seed: str
+    command: str
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    secrets: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    only: Sequence[str] = ()
+    out: Path | None = None
+    waivers: Path | None = None
+    keep_people: bool = False
+    verbose: bool = False
+    write: bool = False
+
+    def about(self) -> dict[str, Any]:
+        """Return what a report says of the run, and a recording needs to be judged again."""
+        return {
+            "suite": self.kind.suite.name,
+            "target": self.target,
+            "started": self.now.isoformat(timespec="seconds"),
+            "seed": self.seed,
+            "only": list(self.only),
+            "write": self.write,
+            "command": self.command,
+            "options": dict(self.options),
+        }
+
+
+def run(order: Order, sender: Sender) -> int:
+    """Run it, say and write what came of it, and return the exit status. CheckError U-CHECK-UNKNOWN, U-CHECK-WAIVER."""
+    return runner.EXIT[asyncio.run(_judged(order, sender)).status]
+
+
+async def _judged(order: Order, sender: Sender) -> runner.Run:
+    suite = order.kind.suite
+    checks = list(runner.chosen(suite, only=order.only, write=order.write))
+    if not checks and any(runner.chosen(suite, only=order.only, write=True)):
+        raise CheckError("U-CHECK-WRITE", "these checks write: give --write and --patient, a test patient's id")
+    if not checks:
+        raise CheckError("U-CHECK-UNKNOWN", f"no check of {suite.name} has this id; a report lists them")
+    accepted = waivers.load(order.waivers)
+    terminal = Terminal(sys.stdout, verbose=order.verbose, command=order.command)
+    session = Session(order.target, sender, budget=order.budget)
+    terminal.begin(suite.title, order.target, len(checks), order.budget)
+    probe = order.kind.probe(session, order.now, order.seed, {**order.options, **order.secrets})
+    try:
+        found = await runner.run(
+            suite, probe, checks, order.about(), today=order.now.date(), waivers=accepted, told=terminal.told
+        )
+        await order.kind.finish(probe)
+        found = replace(found, facts=order.kind.facts(probe))
+    finally:
+        await session.close()
+    terminal.end(found, _written(order, found, session.exchanges))
+    return found
+
+
+def _written(order: Order, found: runner.Run, exchanges: Sequence[Exchange]) -> dict[str, str]:
+    if order.out is None:
+        return {}
+    order.out.mkdir(parents=True, exist_ok=True)
+    page = html.document(found, exchanges, command=order.command, evidence=f"{found.suite}.har")
+    documents = {
+        "html": page.encode(),
+        "json": _json(as_json.document(found)),
+        "har": _json(har.as_har(exchanges, found.about, keep_people=order.keep_people)),
+        "junit.xml": junit.document(found),
+        "testreport.json": _json(fhir_report.document(found)),
+        "md": markdown.document(found).encode(),
+        "svg": badge.document(found).encode(),
+    }
+    paths = {ending: order.out / f"{found.suite}.{ending}" for ending in documents}
+    for ending, path in paths.items():
+        path.write_bytes(documents[ending])
+    return {ending: str(path) for ending, path in paths.items()}
+
+
+def _json(value: Any) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n"

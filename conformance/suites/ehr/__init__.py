@@ -1,0 +1,34 @@
+"""An EHR's FHIR endpoint: can it feed the service, and can an order be written back?"""
+
+from conformance.checks import Suite
+from conformance.suites.ehr import (
+    belonging,
+    capability,
+    content,
+    limits,
+    reach,
+    searching,
+    smart,
+    terms,
+    tokens,
+    writing,
+)
+from conformance.suites.ehr.probe import Probe
+
+SUITE: Suite[Probe] = Suite(
+    "ehr",
+    "EHR",
+    (
+        *reach.CHECKS,
+        *capability.CHECKS,
+        *smart.CHECKS,
+        *tokens.CHECKS,
+        *searching.CHECKS,
+        *belonging.CHECKS,
+        *content.CHECKS,
+        *terms.CHECKS,
+        *limits.CHECKS,
+        *writing.CHECKS,
+    ),
+    notes=("Nothing is written unless --write names a test patient.",),
+)

@@ -1,0 +1,55 @@
+"""What an answer says, in few words that a finding can show."""
+
+import re
+from typing import Any, cast
+
+from conformance.exchanges import Exchange
+from conformance.suites.ehr.listings import Json
+
+_LONGEST = 140
+_INSIDE = re.compile(
+    rb"Traceback \(most recent|\bat [\w.$]+\([\w]+\.(?:java|kt|cs):\d+\)|\bat [\w./<>\\-]+:\d+:\d+|"
+    rb"System\.\w+Exception|java\.lang\.|SQLSTATE|ORA-\d{5}"
+)
+
+
+def words(answer: Exchange) -> str:
+    """Return the server's own words for a refusal: of an OperationOutcome, or of an OAuth error."""
+    body = answer.object()
+    said = [str(body[name]) for name in ("error", "error_description") if isinstance(body.get(name), str)]
+    for issue in answer.list("issue") or ():
+        details: Any = issue.get("details")
+        text = cast("Json", details).get("text") if isinstance(details, dict) else None
+        said += [str(one) for one in (issue.get("code"), text or issue.get("diagnostics")) if one]
+    shown = " ".join(": ".join(dict.fromkeys(said)).split())
+    return f"{shown[:_LONGEST]}…" if len(shown) > _LONGEST else shown
+
+
+def got(answer: Exchange) -> str:
+    """Return status and the server's own words, or what came instead."""
+    body = answer.object()
+    if answer.status == 200:
+        return f"200 {body.get('resourceType') or answer.header('content-type') or 'without a body'}"
+    return " ".join(part for part in (str(answer.status), words(answer)) if part)
+
+
+def is_outcome(answer: Exchange) -> bool:
+    """Return whether an answer is an OperationOutcome whose issues have codes."""
+    issues = answer.list("issue")
+    named = answer.object().get("resourceType") == "OperationOutcome"
+    return named and bool(issues) and all(isinstance(one.get("code"), str) for one in issues or ())
+
+
+def tells_insides(answer: Exchange) -> bool:
+    """Return whether a body shows a stack trace or a database's error."""
+    return _INSIDE.search(answer.body) is not None
+
+
+def is_redirect(answer: Exchange) -> bool:
+    """Return whether the answer sends the client elsewhere."""
+    return 300 <= answer.status < 400 and answer.status != 304
+
+
+def counted(number: int, word: str) -> str:
+    """Return a number with its noun: 1 patient, 2 patients."""
+    return f"{number} {word}{'' if number == 1 else 's'}"

@@ -1,0 +1,166 @@
+"""Whose results are they? And do the pages hold each of them once, on this host?"""
+
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from conformance.checks import Check, Told, Untested, failed, passed, untested, warned
+from conformance.suites.ehr import requirements as must
+from conformance.suites.ehr.answers import got
+from conformance.suites.ehr.charts import TEMPLATES
+from conformance.suites.ehr.listings import Listing, below, next_link, of_patient, parameters
+from conformance.suites.ehr.probe import Probe
+from fhir_adapters.survey.searches import Request
+
+_GROUP, _PAGING = "whose results", "paging"
+_PAGES = 3
+
+
+async def _own(probe: Probe) -> Sequence[Told]:
+    said, seen = list[Told](), 0
+    for patient in await probe.patients():
+        for key in TEMPLATES:
+            one = await probe.listing(key, patient)
+            for number, path, resource in one.matches() if one and not one.stopped else ():
+                seen += 1
+                whose = of_patient(resource, patient, probe.base)
+                if whose is False:
+                    fix = "honour the parameter patient; nothing may be started while this stands"
+                    kind = resource.get("resourceType")
+                    message = f"a search for one patient gives another's {kind}"
+                    place, wanted = f"{path}.subject", "the patient asked for"
+                    said += failed(message, number, expected=wanted, got="another", path=place, fix=fix)
+    if not seen:
+        raise Untested("no result came, so nobody's could be judged")
+    return said[:5] or passed(f"{seen} results are those of the patient asked for")
+
+
+async def _nobody(probe: Probe) -> Sequence[Told]:
+    """A search for a patient who is not there gives nothing."""
+    request = await probe.asked("conditions", "undersign-no-such-id")
+    if request is None:
+        raise Untested("this EHR has no Condition")
+    found = await probe.follow(request)
+    if found.stopped and 400 <= found.last.status < 500:
+        return passed(f"an unknown patient is refused with {found.last.status}", found.last.number)
+    count = len(found.matches())
+    if found.stopped:
+        fix = "answer a patient who is not there with an empty Bundle, or 404"
+        return warned("a search for an unknown patient fails", found.last.number, got=got(found.last), fix=fix)
+    if count:
+        fix = "honour the parameter patient; nothing may be started while this stands"
+        said = "a search for a patient who is not there gives somebody's results"
+        return failed(said, *found.numbers, expected="none", got=str(count), path="$.entry", fix=fix)
+    return passed("a patient who is not there has no results", *found.numbers)
+
+
+# ---- paging
+
+
+async def _small(probe: Probe) -> tuple[Listing, Listing, int]:
+    """Return (a search, the same in small pages, the size asked for); Untested where there is nothing to page."""
+    best: Listing | None = None
+    for _, one in await probe.listings("observations", "conditions", "medications"):
+        if not one.stopped and (best is None or len(one.matches()) > len(best.matches())):
+            best = one
+    count = len(best.matches()) if best else 0
+    if best is None or count < 2:
+        raise Untested("no search gives two results, so there is nothing to page")
+    if "_count" not in parameters(best.request):
+        raise Untested("this EHR is asked without _count, so the size of its pages is its own")
+    size = max(1, -(-count // _PAGES))
+    kind, _, query = best.request.query.partition("?")
+    pairs = [f"_count={size}" if pair.startswith("_count=") else pair for pair in query.split("&")]
+    return best, await probe.follow(Request(f"{kind}?{'&'.join(pairs)}", best.request.post)), size
+
+
+async def _followed(probe: Probe) -> Sequence[Told]:
+    whole, small, size = await _small(probe)
+    expected = len({_name(one) for one in _resources(whole)})
+    if small.stopped in ("failed", "circles", "too-many"):
+        words = {"failed": "a next link does not work", "circles": "next links go in a circle"}
+        fix = "make each next link lead to the page after it, with the same token"
+        said = words.get(small.stopped, "next links have no end")
+        return failed(said, *small.numbers, expected="200", got=got(small.last), path="$.link", fix=fix)
+    count = len({_name(one) for one in _resources(small)})
+    if count != expected and not small.stopped:
+        said = f"pages of {size} give {count} of {expected} results"
+        fix = "put a next link on every page but the last; what is cut off looks like what is not there"
+        return failed(said, *small.numbers, expected=str(expected), got=str(count), path="$.link", fix=fix)
+    if small.stopped:
+        return untested("the next link leads elsewhere, so it was not followed", *small.numbers)
+    return passed(f"{len(small.pages)} pages hold all {expected} results", *small.numbers)
+
+
+async def _once(probe: Probe) -> Sequence[Told]:
+    _, small, _ = await _small(probe)
+    names = [_name(one) for one in _resources(small)]
+    twice = len(names) - len(set(names))
+    if len(small.pages) < 2:
+        return untested("there is one page only", *small.numbers)
+    if twice:
+        fix = "keep the order of results while they are paged: a tie in it needs a second key, such as the id"
+        said = "results come again on a later page"
+        return failed(said, *small.numbers, expected="each once", got=f"{twice} again", path="$.entry", fix=fix)
+    return passed(f"{len(names)} results, each on one page", *small.numbers)
+
+
+async def _host(probe: Probe) -> Sequence[Told]:
+    whole, small, _ = await _small(probe)
+    links = [
+        (page.number, link) for one in (whole, small) for page in one.pages if (link := next_link(probe.base, page))
+    ]
+    for number, link in links:
+        if not below(probe.base, link):
+            shown = urlsplit(link)
+            fix = "write next links below the FHIR base, as it is called from outside (a proxy's address, not its own)"
+            said = "a next link leaves the FHIR base, and the token is not sent there"
+            expected = f"{urlsplit(probe.base).scheme}://{urlsplit(probe.base).netloc}{urlsplit(probe.base).path}"
+            got_ = f"{shown.scheme}://{shown.netloc}{shown.path[:40]}"
+            return failed(said, number, expected=expected, got=got_, path="$.link[?(@.relation=='next')].url", fix=fix)
+    if not links:
+        return untested("there is no next link", *small.numbers)
+    return passed(f"{len(links)} next links stay below the base", *(number for number, _ in links))
+
+
+async def _total(probe: Probe) -> Sequence[Told]:
+    said, seen = list[Told](), 0
+    for key, one in await probe.listings():
+        told = one.pages[0].object().get("total") if not one.stopped else None
+        if not isinstance(told, int) or isinstance(told, bool):
+            continue
+        seen += 1
+        count = len(one.matches())
+        if told != count:
+            fix = "let total be the number of matches over all pages, without what is included; or leave it out"
+            said += failed(f"total is not the number of {TEMPLATES[key].holds}", *one.numbers, expected=str(count),
+                           got=str(told), path="$.total", fix=fix)  # fmt: skip
+    return said[:3] or (passed(f"{seen} totals fit") if seen else untested("no search says a total"))
+
+
+async def _size(probe: Probe) -> Sequence[Told]:
+    _, small, size = await _small(probe)
+    largest = max(sum(number == page.number for number, _, _ in small.matches()) for page in small.pages)
+    if largest > size:
+        fix = "honour _count, or the page may be larger than a client can take"
+        said = "a page holds more than _count"
+        return warned(said, *small.numbers, expected=f"at most {size}", got=str(largest), path="$.entry", fix=fix)
+    return passed(f"pages hold at most the {size} that were asked for", *small.numbers)
+
+
+def _resources(listing: Listing) -> list[dict[str, object]]:
+    return [one for _, _, one in listing.matches()]
+
+
+def _name(resource: dict[str, object]) -> str:
+    return f"{resource.get('resourceType')}/{resource.get('id')}"
+
+
+CHECKS: tuple[Check[Probe], ...] = (
+    Check("patient.own", "Results are the patient's", _GROUP, must.P1, "blocks-start", "ehr-team", _own),
+    Check("patient.nobody", "Nobody has no results", _GROUP, must.P1, "blocks-start", "ehr-team", _nobody),
+    Check("paging.whole", "Followed to the end", _PAGING, must.G1, "blocks-start", "ehr-team", _followed),
+    Check("paging.once", "No result twice", _PAGING, must.G1, "degrades", "ehr-team", _once),
+    Check("paging.host", "On the same host", _PAGING, must.G2, "blocks-start", "ehr-team", _host),
+    Check("paging.total", "total fits", _PAGING, must.G3, "degrades", "ehr-team", _total),
+    Check("paging.count", "_count is honoured", _PAGING, must.G4, "degrades", "ehr-team", _size),
+)

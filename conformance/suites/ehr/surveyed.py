@@ -1,0 +1,190 @@
+"""What the patients' charts feed, over all of them, and the lines that would feed more."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from conformance.checks import Untested
+from conformance.suites.ehr import charts
+from conformance.suites.ehr.answers import counted
+from conformance.suites.ehr.probe import Probe
+from fhir_adapters.survey import feeds
+from fhir_adapters.survey.coverage import OUTCOMES, Coverage, Help
+from fhir_adapters.survey.suggestions import NOTHING, Suggestion, heading, meanings
+from fhir_adapters.vector.schema import BY_NAME, FEATURES
+
+_NOTHING = ("absent", "not-supplied")
+_MENDABLE = ("uncoded", "wrong-system", "wrong-unit", "conflicting", "refused")
+FIXES = {  # what to do about an outcome for which no line is suggested
+    "uncoded": "send it with a LOINC code, or map the local code to one in the profile's code map",
+    "wrong-system": "name the code system by its canonical URI, or add its alias under [systems] in the profile",
+    "wrong-unit": "send the UCUM unit beside the number, or name the EHR's spelling under [units] in the profile",
+    "conflicting": "two values of one time contradict each other: correct the one that is wrong",
+    "refused": "the value is there and cannot be used: see the reason beside it",
+    "stale": "nothing to mend: the value is older than the feature's age limit",
+    "absent": "not on record for these patients; if it is recorded elsewhere, serve it as an Observation",
+    "not-supplied": "the list that it stands in was not served whole",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Surveyed:
+    """``narrow``: as the service reads the charts; ``wide``: with all Observations by category, known or not.
+
+    ``unseen``: Observations that come by category and not by code.
+    """
+
+    narrow: Coverage
+    wide: Coverage
+    unseen: int
+
+    def lines(self) -> list[tuple[Suggestion, Help]]:
+        """Return the lines to paste, the most helpful first."""
+        return self.wide.lines()
+
+    def outcomes(self, feature: str) -> dict[str, int]:
+        """Return outcome → patients; what only the wide search finds is there and uncoded."""
+        found = {one: self.narrow.outcomes[feature][one] for one in OUTCOMES}
+        if self.wide.patients == self.narrow.patients:
+            hidden = found["absent"] - self.wide.outcomes[feature]["absent"]
+            if hidden > 0:
+                found["absent"] -= hidden
+                found["uncoded"] += hidden
+        return {name: count for name, count in found.items() if count}
+
+
+# What to do about a reason, before what the outcome says.
+_BY_REASON = {
+    "value-is-text": "send the value as a Quantity or a code, not as words",
+    "unit-missing": "send the UCUM unit beside the number; a number without a unit is never used",
+    "unit-unknown": "send the UCUM code, or name the EHR's spelling under [units] in the profile",
+    "value-code-unknown": "map the local answer to a known code in the profile's code map",
+    "answer-unknown": "send the answer with its LOINC answer code, or map the local answers in the profile",
+    "implausible": "compare value and unit with the source: it is probably another unit's number",
+}
+
+
+async def survey(probe: Probe) -> Surveyed:
+    """Return what the charts feed; worked out once."""
+    return await probe.session.once("surveyed", lambda: _survey(probe))
+
+
+async def _survey(probe: Probe) -> Surveyed:
+    profile = await probe.profile()
+    narrow, wide = (Coverage(probe.now.date(), profile.name) for _ in range(2))
+    unseen = 0
+    for one in await probe.reads():
+        narrow.add(one.reading, one.adapted)
+        try:
+            more, count = await charts.widened(probe, one)
+        except Untested:
+            more, count = one, 0
+        unseen += count
+        wide.add(more.reading, more.adapted)
+    return Surveyed(narrow, wide, unseen)
+
+
+def fix_of(line: Suggestion, held: Help) -> str:
+    """Return what to paste, and where."""
+    where = (
+        "the profile's code map (CSV)" if heading(line.table)[0] != "[" else f"the profile, under {heading(line.table)}"
+    )
+    return f"check and paste into {where}: {line.line(held.seen)}"
+
+
+def facts(found: Surveyed) -> dict[str, Any]:
+    """Return the coverage of features for the report; names, codes and counts only."""
+    by_feature: dict[str, list[str]] = {}
+    for line, held in found.lines():
+        for name in {name for key in held.keys for name in feeds.features_of(key)}:
+            by_feature.setdefault(name, []).append(fix_of(line, held))
+    return {
+        "patients": found.narrow.patients,
+        "profile": found.narrow.profile,
+        "as_of": found.narrow.as_of.isoformat(),
+        "features": [_feature(found, spec.name, by_feature.get(spec.name, ())) for spec in FEATURES],
+        "lists": {name: dict(sorted(counts.items())) for name, counts in sorted(found.narrow.lists.items())},
+        "entries": {name: dict(sorted(counts.items())) for name, counts in sorted(found.narrow.entries.items())},
+        "lines": [_line(line, held) for line, held in found.lines()],
+        "undecided": [_undecided(lines) for lines in found.wide.undecided()],
+        "unseen": found.unseen,
+    }
+
+
+def _feature(found: Surveyed, name: str, lines: Sequence[str]) -> dict[str, Any]:
+    outcomes = found.outcomes(name)
+    worst = next((one for one in (*_MENDABLE, "stale", *_NOTHING) if outcomes.get(one)), "")
+    fixes = list(lines[:3]) if worst in _MENDABLE else []
+    told = [fix for reason, fix in _BY_REASON.items() if any(reason in one for one in found.narrow.reasons[name])]
+    otherwise = told[:1] or ([FIXES[worst]] if worst else [])
+    return {
+        "name": name,
+        "group": feeds.group_of(BY_NAME[name]),
+        "meaning": BY_NAME[name].meaning,
+        "outcomes": outcomes,
+        "reasons": dict(sorted(found.narrow.reasons[name].items())),
+        "read": name in effects(),
+        "effect": effects().get(name, "") or _derived(name),
+        "fix": fixes or otherwise,
+    }
+
+
+def _derived(name: str) -> str:
+    """Return what is worked out from a feature that nothing reads by itself."""
+    others = [one for one in feeds.features_of(name) if one != name]
+    return f"lacking in: {', '.join(others)}" if others else ""
+
+
+def _line(line: Suggestion, held: Help) -> dict[str, Any]:
+    names = sorted({name for key in held.keys for name in feeds.features_of(key)})
+    counts = {"patients": held.patients, "read": held.read, "fed": held.fed}
+    return {"table": heading(line.table), "line": line.line(held.seen), "problem": line.problem, **counts,
+            "features": names}  # fmt: skip
+
+
+def _undecided(lines: Sequence[Suggestion]) -> dict[str, Any]:
+    choices = [one.line() for one in lines if one.right != NOTHING]
+    return {"table": heading(lines[0].table), "written": lines[0].left, "means": meanings(lines), "choices": choices}
+
+
+@cache
+def effects() -> Mapping[str, str]:
+    """Return feature → what follows for recommendations where it is not fed; none for what nothing reads."""
+    from recommender.library import feature_uses, knowledge  # knowledge and numbers: not needed to begin a run
+
+    known = knowledge.load()
+    rules = {rule.id: rule for held in known.rules_of.values() for rule in held}
+    blocking = {id_ for id_, rule in rules.items() if rule.on_unknown == "block"}
+    closing = {
+        name: gate.id
+        for gate in known.gates
+        if gate.effect == "insufficient-data" and gate.operator == "absent" and gate.reads.startswith("feature:")
+        for name in (gate.reads.partition(":")[2],)
+    }
+    return {
+        name: _effect(readers, closing.get(name, ""), blocking, set(rules), feature_uses.MODEL)
+        for name, readers in feature_uses.uses(known).items()
+    }
+
+
+def _effect(readers: Sequence[str], gate: str, blocking: set[str], rules: set[str], model: str) -> str:
+    said: list[str] = []
+    if gate:
+        said.append(f"refused: no recommendation at all ({gate})")
+    dropped = [one for one in readers if one in blocking]
+    if dropped:
+        said.append(f"dropped: drugs are left out ({', '.join(dropped[:3])})")
+    asked = [one for one in readers if one in rules and one not in blocking]
+    if asked:
+        said.append(f"asked: {counted(len(asked), 'rule')} with “not known”")
+    steps = [one for one in readers if one.startswith("GS")]
+    if steps:
+        said.append(f"weaker: {counted(len(steps), 'guideline step')} untold")
+    if model in readers:
+        said.append("wider: predictions are less sure")
+    others = Counter(one[:2] for one in readers if one.startswith("G") and one not in (gate, *steps))
+    if others and not gate:
+        said.append(f"silent: {counted(sum(others.values()), 'gate')}")
+    return "; ".join(said)

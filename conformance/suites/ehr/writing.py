@@ -1,0 +1,286 @@
+"""Write-back, with a named test patient only: what is taken, kept, found again, and taken back."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from conformance.checks import Check, Requirement, Told, Untested, failed, passed, warned
+from conformance.exchanges import Exchange
+from conformance.suites.ehr import orders
+from conformance.suites.ehr import requirements as must
+from conformance.suites.ehr.answers import got, is_outcome
+from conformance.suites.ehr.listings import Json
+from conformance.suites.ehr.probe import Probe
+
+_GROUP = "write-back"
+_CARD = 'with write_back = "card" orders go by CDS Hooks suggestions instead'
+# The ladder: its rungs, and what has to hold for each beside those below it.
+RUNGS: tuple[tuple[int, str, tuple[str, ...]], ...] = (
+    (0, "read only", ()),
+    (1, "CDS Hooks suggestion (seen by check cds-client, not here)", ()),
+    (2, "create of an active order", ("active",)),
+    (3, "create of a draft", ("draft",)),
+    (4, "transaction with Provenance", ("transaction",)),
+    (5, "conditional create and If-Match", ("conditional", "if-match")),
+)
+
+
+async def _made(probe: Probe, status: str = "active") -> tuple[Json, Exchange, str]:
+    """Return (what was sent, the answer, its reference) of one create of the run; Untested where it was refused."""
+
+    async def make() -> tuple[Json, Exchange, str]:
+        sent = await orders.order(probe, status, "order" if status == "active" else "proposal")
+        answer = await orders.create(probe, sent)
+        reference = orders.reference_of(answer, "MedicationRequest") or await orders.found(probe, sent)
+        return sent, answer, reference if answer.status == 201 else ""
+
+    return await probe.session.once(f"written {status}", make)
+
+
+async def _kept(probe: Probe) -> tuple[Json, Exchange, str]:
+    sent, answer, reference = await _made(probe)
+    if not reference:
+        raise Untested("no order could be created, so this was not tried", (answer.number,))
+    return sent, answer, reference
+
+
+def _create(status: str, otherwise: str) -> Callable[[Probe], Awaitable[Sequence[Told]]]:
+    async def check(probe: Probe) -> Sequence[Told]:
+        _, answer, _ = await _made(probe, status)
+        if answer.status == 201:
+            probe.reached.append(status)
+            return passed(f"a MedicationRequest with status {status} is created", answer.number)
+        said = f"a MedicationRequest with status {status} is refused"
+        told = Told("fail" if status == "active" else "warn", said, "201", got(answer), "$.status", otherwise,
+                    exchanges=(answer.number,))  # fmt: skip
+        return (told,)
+
+    return check
+
+
+async def _answered(probe: Probe) -> Sequence[Told]:
+    _, answer, _ = await _kept(probe)
+    said: list[Told] = []
+    if not answer.header("location"):
+        fix = "send Location with the address and version of what was created"
+        said += failed("a create does not say where the resource is", answer.number, expected="Location", fix=fix)
+    if not answer.header("etag"):
+        fix = "send ETag, or a later change cannot name the version that it stands on"
+        said += warned("a create sends no ETag", answer.number, expected='ETag: W/"1"', fix=fix)
+    if not answer.body:
+        fix = "nothing to do: the service reads it again; a body would save that request"
+        said += warned("a create is answered without a body", answer.number, expected="the resource", fix=fix)
+    return said or passed("a create answers with Location, ETag and the resource", answer.number)
+
+
+async def _reread(probe: Probe) -> Sequence[Told]:
+    sent, answer, reference = await _kept(probe)
+    again = await probe.session.get(reference)
+    if again.status != 200:
+        fix = "make what was created readable at its Location, with the same token"
+        return failed("what was created is not read again", answer.number, again.number, expected="200",
+                      got=got(again), fix=fix)  # fmt: skip
+    lost = orders.lost(sent, again.object())
+    probe.lost["MedicationRequest"] = lost
+    if lost:
+        fix = "keep these elements; until then the service reports each order as changed, and a person has to look"
+        said = f"elements that did not come back as they were sent: {', '.join(lost)}"
+        path = f"$.{lost[0].partition(' ')[0]}"
+        return failed(said, answer.number, again.number, expected="as sent", got=lost[0], path=path, fix=fix)
+    return passed("what is read again is what was sent", answer.number, again.number)
+
+
+async def _found(probe: Probe) -> Sequence[Told]:
+    sent, answer, _ = await _kept(probe)
+    first = len(probe.session.exchanges)
+    all_found = await orders.by_identifier(probe, sent)
+    ours = [one for one in all_found if orders.carries(one, sent)]
+    numbers = [one.number for one in probe.session.exchanges[first:]]
+    if not ours:
+        fix = "make what was created searchable by identifier at once: the service looks before it sends again"
+        return failed(
+            "an order is not found by its identifier", answer.number, *numbers, expected="1", got="0", fix=fix
+        )
+    if len(all_found) > len(ours):
+        fix = "honour the parameter identifier with system and value"
+        shown = f"{len(all_found)} resources"
+        return failed("a search by identifier gives others too", *numbers, expected="1", got=shown, fix=fix)
+    return passed("an order is found by its identifier", *numbers)
+
+
+async def _conditional(probe: Probe) -> Sequence[Told]:
+    await _kept(probe)
+    sent = await orders.order(probe)
+    token = f"identifier={orders.SYSTEM}|{orders.identifier(sent)}"
+    answers = [await orders.create(probe, sent, if_none_exist=token) for _ in range(2)]
+    numbers = tuple(one.number for one in answers)
+    if answers[0].status not in (200, 201):
+        fix = "support conditional create (If-None-Exist), or leave the header without effect"
+        return failed("a conditional create is refused", *numbers, expected="201", got=got(answers[0]), fix=fix)
+    if answers[1].status == 200:
+        probe.reached.append("conditional")
+        return passed("the second conditional create makes nothing and answers 200", *numbers)
+    fix = "honour If-None-Exist; until then the service searches before it creates"
+    said = "If-None-Exist is ignored: a repeated create makes a second order"
+    return failed(said, *numbers, expected="200", got=got(answers[1]), fix=fix)
+
+
+async def _if_match(probe: Probe) -> Sequence[Told]:
+    await _kept(probe)
+    sent = await orders.order(probe)
+    answer = await orders.create(probe, sent)
+    reference = orders.reference_of(answer, "MedicationRequest") or await orders.found(probe, sent)
+    if not reference:
+        raise Untested("the order of this check could not be created", (answer.number,))
+    present = await probe.session.get(reference)
+    etag, body = present.header("etag"), present.object()
+    if not etag:
+        fix = "send ETag with reads and honour If-Match: two people may change one order"
+        return failed("a read sends no ETag, so no update can name a version", present.number, fix=fix)
+    first = await orders.put(probe, reference, {**body, "status": "on-hold"}, etag)
+    if first.status not in (200, 204):
+        fix = "support update with If-Match, or say that changes go another way (JSON Patch)"
+        return warned(
+            "an update with the right If-Match is refused", first.number, expected="200", got=got(first), fix=fix
+        )
+    stale = await orders.put(probe, reference, {**body, "status": "stopped"}, etag)
+    if stale.status in (409, 412):
+        probe.reached.append("if-match")
+        return passed(f"an outdated If-Match is refused with {stale.status}", first.number, stale.number)
+    fix = "compare If-Match with the present version and answer 412"
+    said = "an outdated If-Match is taken: the change before it is lost"
+    return failed(said, first.number, stale.number, expected="412", got=got(stale), fix=fix)
+
+
+async def _transaction(probe: Probe) -> Sequence[Told]:
+    await _kept(probe)
+    sent = await orders.order(probe)
+    url = f"urn:uuid:{probe.uuid()}"
+    provenance = {
+        "resourceType": "Provenance",
+        "target": [{"reference": url}],
+        "recorded": probe.now.isoformat(timespec="milliseconds"),
+        "agent": [{"who": await orders.requester(probe)}],
+    }
+    answer, made = await orders.transact(probe, {**sent, "_url": url}, provenance)
+    if answer.status != 200 or len(made) < 2:
+        fix = "support transactions of MedicationRequest and Provenance; until then one is sent after the other"
+        said = "a transaction of an order and its Provenance is refused"
+        return warned(said, answer.number, expected="200", got=got(answer), fix=fix)
+    held = await probe.session.get(next(one for one in made if one.startswith("Provenance/")))
+    targets: Any = held.object().get("target") or [{}]
+    if orders.short(str(targets[0].get("reference", ""))) not in made:
+        fix = "replace urn:uuid references inside a transaction by the ids that the resources get"
+        return failed(
+            "the Provenance does not point to its order", answer.number, held.number, path="$.target", fix=fix
+        )
+    probe.reached.append("transaction")
+    return passed("an order and its Provenance are written together", answer.number, held.number)
+
+
+async def _whole(probe: Probe) -> Sequence[Told]:
+    await _kept(probe)
+    good = await orders.order(probe)
+    broken = {name: value for name, value in (await orders.order(probe)).items() if name != "subject"}
+    answer, made = await orders.transact(probe, dict(good), broken)
+    left = await orders.found(probe, good)
+    if left:
+        probe.written[left] = "left by a transaction that failed"
+    if answer.status < 400 and len(made) > 1:
+        fix = "check every entry before any is stored"
+        return failed("a transaction with an order that has no subject is taken", answer.number, expected="400 or 422",
+                      got=str(answer.status), fix=fix)  # fmt: skip
+    if left:
+        fix = "roll back: a transaction leaves all or nothing"
+        return failed(
+            "a transaction that failed left an order behind", answer.number, expected="nothing", got="1", fix=fix
+        )
+    return passed(f"a transaction that fails ({answer.status}) leaves nothing", answer.number)
+
+
+async def _invalid(probe: Probe) -> Sequence[Told]:
+    sent = {name: value for name, value in (await orders.order(probe)).items() if name != "subject"}
+    answer = await orders.create(probe, sent)
+    if answer.status < 400:
+        fix = "check what is written: an order without a patient must not be stored"
+        return failed("an order without a subject is stored", answer.number, expected="400 or 422",
+                      got=str(answer.status), path="$.subject", fix=fix)  # fmt: skip
+    if not is_outcome(answer):
+        fix = "say what is wrong in an OperationOutcome"
+        return warned(
+            "an order that is not valid is refused without saying why", answer.number, got=got(answer), fix=fix
+        )
+    return passed(f"an order without a subject is refused with {answer.status}", answer.number)
+
+
+async def _taken_back(probe: Probe) -> Sequence[Told]:
+    await _kept(probe)
+    sent = await orders.order(probe)
+    answer = await orders.create(probe, sent)
+    reference = orders.reference_of(answer, "MedicationRequest") or await orders.found(probe, sent)
+    taken = await orders.take_back(probe, reference)
+    if taken is None:
+        fix = (
+            "allow delete, or an update to entered-in-error, to this client; else remove by hand what the report lists"
+        )
+        last = probe.session.exchanges[-1]
+        return failed(
+            "an order cannot be taken back", answer.number, last.number, expected="200", got=got(last), fix=fix
+        )
+    how = "deleted" if taken.asked.method == "DELETE" else "marked as entered in error"
+    return passed(f"an order is {how}", answer.number, taken.number)
+
+
+def level(reached: Sequence[str]) -> int:
+    """Return the highest rung that stands on all those below it."""
+    highest = 0
+    for rung, _, needs in RUNGS:
+        if not all(one in reached for one in needs):
+            return highest
+        highest = rung if needs else 0
+    return highest
+
+
+def facts(probe: Probe) -> dict[str, Any]:
+    """Return what the report says of write-back; nothing in a run that only reads."""
+    if not probe.access.write:
+        return {}
+    reached = sorted(set(probe.reached))
+    top = level(reached)
+    return {
+        "level": top,
+        "reached": next(words for rung, words, _ in RUNGS if rung == top),
+        "rungs": [{"level": rung, "what": words, "proved": bool(needs) and all(one in reached for one in needs)}
+                  for rung, words, needs in RUNGS],
+        "lost": list(probe.lost.get("MedicationRequest", ())),
+        "left_behind": [{"reference": name, "what": what} for name, what in probe.written.items()],
+    }  # fmt: skip
+
+
+def _check(name: str, title: str, rule: Requirement, run: Callable[[Probe], Awaitable[Sequence[Told]]],
+           *, blocks: bool = True) -> Check[Probe]:  # fmt: skip
+    weight = "blocks-write-back" if blocks else "degrades"
+    return Check(f"write.{name}", title, _GROUP, rule, weight, "ehr-team", run, frozenset({"write"}))
+
+
+CHECKS: tuple[Check[Probe], ...] = (
+    _check("active", "An active order", must.W1, _create("active", f"allow this client to create orders; {_CARD}")),
+    _check(
+        "draft",
+        "A draft",
+        must.W1,
+        _create(
+            "draft",
+            "nothing to do: the service holds drafts itself, and writes an order when a practitioner has signed it",
+        ),
+        blocks=False,
+    ),
+    _check("answer", "Location, ETag, body", must.W1, _answered, blocks=False),
+    _check("reread", "What is kept", must.W2, _reread),
+    _check("found", "Found by identifier", must.W8, _found),
+    _check("conditional", "Conditional create", must.W3, _conditional, blocks=False),
+    _check("if-match", "If-Match", must.W4, _if_match, blocks=False),
+    _check("transaction", "Transaction with Provenance", must.W5, _transaction, blocks=False),
+    _check("all-or-nothing", "All or nothing", must.W5, _whole, blocks=False),
+    _check("invalid", "What is not valid", must.W6, _invalid, blocks=False),
+    _check("taken-back", "Taken back", must.W7, _taken_back, blocks=False),
+)
