@@ -84,7 +84,11 @@ class EhrClient:
         """
         if not _SEARCH.fullmatch(type_and_query):
             raise BadRequest("U-FHIR-SEARCH", "The search is not of the form Type?parameter=value.")
-        pages = [await self._first_page(type_and_query, token, post=post)]
+        return await self.continued(await self._first_page(type_and_query, token, post=post), token)
+
+    async def continued(self, page: bytes, token: str | None = None) -> list[bytes]:
+        """Return a first page, one that came with a hook call perhaps, and all that follow; errors as ``search``."""
+        pages = [page]
         while (url := self._next(pages[-1])) is not None:
             if len(pages) == MAX_PAGES or sum(map(len, pages)) > BYTE_CAP:
                 raise EhrFailed("U-EHR-PAGES", "The EHR's answer has too many pages; narrow the search.")

@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
+from service.ehr import addresses
 from service.errors import EhrFailed
 
 BYTE_CAP = 10_000_000
@@ -43,7 +44,10 @@ class Answer:
 
 
 class Transport:
-    """Requests to one EHR. Errors: EhrFailed U-EHR-UNREACHABLE, U-EHR-SIZE; EhrRefused U-EHR-REDIRECT."""
+    """Requests to one EHR.
+
+    Errors: EhrFailed U-EHR-UNREACHABLE, U-EHR-ADDRESS, U-EHR-SIZE; EhrRefused U-EHR-REDIRECT.
+    """
 
     def __init__(self) -> None:
         self._http = httpx.AsyncClient(
@@ -64,6 +68,10 @@ class Transport:
         try:
             async with asyncio.timeout(EXCHANGE_S):
                 answer = await self._exchange(method, url, headers, content)
+        except addresses.AddressRefused as error:
+            raise EhrFailed(
+                "U-EHR-ADDRESS", "The EHR's name leads to an address inside this machine; ask who answers for its DNS."
+            ) from error
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             raise EhrFailed(
                 "U-EHR-UNREACHABLE", "The EHR could not be reached in time; try again, or ask its operators."
@@ -75,7 +83,8 @@ class Transport:
         return answer
 
     async def _exchange(self, method: str, url: httpx.URL, headers: Mapping[str, str], content: bytes | None) -> Answer:
-        async with self._http.stream(method, url, headers=headers, content=content) as response:
+        checked = {"trace": addresses.guard(url.host)}
+        async with self._http.stream(method, url, headers=headers, content=content, extensions=checked) as response:
             body = bytearray()
             async for chunk in response.aiter_bytes():
                 body += chunk

@@ -222,7 +222,7 @@ class World:
 
     async def hold(self, **context: Any) -> Draft:
         """Hold one draft of new facts that needs one acknowledgement; it supersedes an unsigned one."""
-        known = {"acknowledge": ["watch sodium"], "dose": {"max_mg_per_day": 100}}
+        known = {"acknowledge": ["watch sodium"], "dose": samples.DOSE}
         draft = NewDraft("sertraline", 0, dumps(samples.resource()), dumps({**known, **context}))
         held = await self.store.hold(
             "north", "Patient/example", f"facts-{next(self.facts)}", [draft], 3600, "Device/undersign"
