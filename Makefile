@@ -49,7 +49,7 @@ bench: .venv/ready-dev  ## the benchmarks, printed as ratios
 
 lock: .venv-uv/ready  ## new versions into the lock files
 	@$(COMPILE) --group build --output-file requirements.lock pyproject.toml
-	@$(COMPILE) --group dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+	@$(COMPILE) --group dev --extra scale --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
 
 clean:           ## remove what the targets made
 	@rm -rf .venv .venv-uv .pytest_cache .ruff_cache .hypothesis build dist

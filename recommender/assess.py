@@ -9,7 +9,7 @@ from typing import Any
 
 from fhir_adapters.canonical import Adapted, FeatureVector
 from fhir_adapters.vector.schema import SCHEMA_VERSION
-from recommender import drafts
+from recommender import drafts, taken
 from recommender.assessment import (
     SEVERITIES,
     Assessment,
@@ -20,26 +20,24 @@ from recommender.assessment import (
     Dose,
     Escalation,
     Gate,
-    Prediction,
     Reason,
     Severity,
+    Supply,
 )
 from recommender.dose import supply, tapers
 from recommender.dose.dosing import dose as dose_of
-from recommender.dose.supply import Supply
 from recommender.gate import gates
 from recommender.library.knowledge import Knowledge
-from recommender.ranker import model as models
+from recommender.ranked import Ranking, explained, ranked
+from recommender.ranker import weights as weighing
 from recommender.ranker.model import Model
-from recommender.ranker.ranking import DEFAULT_WEIGHTS, rank
+from recommender.ranker.weights import Weights
 from recommender.safety import rules
 from recommender.safety.findings import Finding
 from recommender.step import guideline_plan, guideline_ranking, indications, offering
 from recommender.step.indications import Plan
 
 OFFERED = 2  # with "no change" three options: as many as a clinician compares at a glance (issue of card design)
-
-Predictions = Mapping[str, Mapping[str, Prediction]]
 
 
 def assess(
@@ -52,11 +50,14 @@ def assess(
     requester: Mapping[str, Any] | None = None,
     consent_default: ConsentDefault = "opt-out",
     attestations: Sequence[Attestation] = (),
+    explain: bool = False,
 ) -> Assessment:
     """Return the whole assessment of an adapted patient.
 
-    ``preferences`` are weights that replace the documented defaults by name; ``requester`` is the reference
-    to our Device that drafts carry; ``consent_default`` and ``attestations`` as ``gates.evaluate`` takes them.
+    ``preferences`` are weights that replace the documented defaults by name, and what the patient answered to our
+    Questionnaire; ``requester`` is the reference to our Device that drafts carry; ``consent_default`` and
+    ``attestations`` as ``gates.evaluate`` takes them; ``explain`` asks for the differences between the two drugs
+    that are offered, which cost some milliseconds.
     """
 
     def evaluate(known: Knowledge) -> tuple[Gate, tuple[Escalation, ...]]:
@@ -77,9 +78,10 @@ def assess(
     if plan.by_guideline and told:
         judged = guideline_ranking.ranked(judged, plan, knowledge)
         named, escalations = offering.named(judged, plan), offering.told(escalations, plan)
-    weights = {**DEFAULT_WEIGHTS, **(preferences or {})}
-    candidates, offered = _decided(judged, gate, plan, adapted.features, knowledge, model, weights)
+    weights = weighing.of(preferences, adapted.patient.preferences)
+    candidates, offered, found = _decided(judged, gate, plan, adapted, knowledge, model, weights)
     limit = supply.limited(gate, escalations, knowledge)
+    current = () if gate.silent else taken.judged(adapted, knowledge)
     return Assessment(
         patient=adapted.patient.reference,
         as_of=adapted.features.as_of,
@@ -88,15 +90,17 @@ def assess(
         conditions=plan.conditions,
         step=plan.step,
         candidates=candidates,
-        current=() if gate.silent else _current(adapted, knowledge),
+        current=current,
         offered=offered,
-        unknowns=_unknowns(candidates, offered),
+        unknowns=_unknowns(candidates, offered or named, () if offered else current),
         drafts=_drafts(candidates, offered, plan, adapted, requester, gate, limit),
         versions=_versions(knowledge, model),
         focus=plan.focus.name if plan.focus else None,
         step_reasons=plan.steps_reason if told else (),
         ranked_by=plan.ranked_by if told else "",
         named=named,
+        supply=limit,
+        explanation=explained(found, offered, whole=explain),
     )
 
 
@@ -104,17 +108,20 @@ def _decided(
     judged: tuple[Candidate, ...],
     gate: Gate,
     plan: Plan,
-    features: FeatureVector,
+    adapted: Adapted,
     knowledge: Knowledge,
     model: Model | None,
-    weights: Mapping[str, float],
-) -> tuple[tuple[Candidate, ...], tuple[str, ...]]:
-    """Return the candidates with their verdicts, and the names of those offered: none where the gate is closed."""
+    weights: Weights,
+) -> tuple[tuple[Candidate, ...], tuple[str, ...], Ranking | None]:
+    """Return the candidates with their verdicts, the names of those offered, and what the model made of them.
+
+    None is offered where the gate is closed.
+    """
     if gate.status != "open":
-        return tuple(_closed(one, gate.status) for one in judged), ()
-    scored = judged if plan.by_guideline else _score(judged, plan, features, model, weights)
+        return tuple(_closed(one, gate.status) for one in judged), (), None
+    scored, found = (judged, None) if plan.by_guideline else ranked(judged, plan, adapted, knowledge, model, weights)
     offered = offering.offered(scored, plan, knowledge, OFFERED)
-    return tuple(_with_verdict(one, offered) for one in scored), offered
+    return tuple(_with_verdict(one, offered) for one in scored), offered, found
 
 
 def _judge_all(plan: Plan, adapted: Adapted, knowledge: Knowledge) -> tuple[Candidate, ...]:
@@ -130,6 +137,7 @@ def _judge(
     related = plan.related.get(ingredient)
     notes = knowledge.site_notes.get(ingredient, ())
     reasons = (*(f.reason for f in findings), *((related,) if related else ()), *notes, *plan.said.get(ingredient, ()))
+    reasons = (*reasons, *offering.replacing(ingredient, reasons, plan))
     drug = knowledge.drugs[ingredient]
     severity = worst(reasons)
     if any(reason.blocks for reason in reasons):
@@ -153,41 +161,6 @@ def worst(reasons: Sequence[Reason]) -> Severity:
     return ordered[0] if ordered else "none"
 
 
-def _score(
-    judged: Sequence[Candidate],
-    plan: Plan,
-    features: FeatureVector,
-    model: Model | None,
-    weights: Mapping[str, float],
-) -> tuple[Candidate, ...]:
-    """Add predictions and utility to what is eligible, and bands to what could be offered at this step."""
-    rankable = [c.ingredient for c in judged if c.verdict == "eligible"]
-    unsupported = ("The learned ranker is switched off.",) if model is None else models.support(model, features)
-    if model is None or unsupported:
-        return tuple(_abstain(c, " ".join(unsupported)) if c.verdict == "eligible" else c for c in judged)
-    predictions = models.predict(model, features, rankable)
-    utilities = {name: utility for name, (utility, _) in rank(predictions, weights).items()}
-    offerable = {name: found for name, found in predictions.items() if name in plan.first_line}
-    bands = {name: band for name, (_, band) in rank(offerable, weights).items()}
-    return tuple(_scored(c, predictions, utilities, bands) for c in judged)
-
-
-def _scored(
-    candidate: Candidate, predictions: Predictions, utilities: Mapping[str, float], bands: Mapping[str, int]
-) -> Candidate:
-    name = candidate.ingredient
-    if candidate.verdict != "eligible":
-        return candidate
-    if name not in utilities:
-        return _abstain(candidate, "No trial evidence for this drug is at hand.")
-    return replace(candidate, predictions=predictions[name], utility=utilities[name], band=bands.get(name))
-
-
-def _abstain(candidate: Candidate, message: str) -> Candidate:
-    reason = Reason("MODEL-ABSTAINED", "none", message, "recommender/ranker/model.py", verified=True)
-    return replace(candidate, verdict="abstained", reasons=(*candidate.reasons, reason))
-
-
 def _closed(candidate: Candidate, status: str) -> Candidate:
     if candidate.verdict != "eligible":
         return candidate
@@ -205,31 +178,18 @@ def _with_verdict(candidate: Candidate, offered: Sequence[str]) -> Candidate:
     return replace(candidate, verdict="offered") if candidate.ingredient in offered else candidate
 
 
-def _current(adapted: Adapted, knowledge: Knowledge) -> tuple[CurrentDrug, ...]:
-    found: dict[str, CurrentDrug] = {}
-    for course in adapted.patient.medications:
-        if course.taking not in {"taking", "ordered", "reported", "unknown"}:
-            continue
-        for ingredient in course.ingredients:
-            found.setdefault(
-                ingredient,
-                CurrentDrug(
-                    ingredient,
-                    (),
-                    since=course.start,
-                    dose_mg_per_day=course.dose_mg_per_day,
-                    reference=course.source.reference,
-                ),
-            )
-    findings = rules.evaluate_all(sorted(found), adapted.patient, adapted.features, knowledge, current=True)
-    return tuple(replace(found[name], reasons=tuple(f.reason for f in findings[name])) for name in sorted(found))
+def _unknowns(candidates: Sequence[Candidate], shown: Sequence[str], current: Sequence[CurrentDrug]) -> tuple[str, ...]:
+    """Return what is missing for the drugs that are offered, else named or taken, each once: ``QTc is not on file``.
 
-
-def _unknowns(candidates: Sequence[Candidate], offered: Sequence[str]) -> tuple[str, ...]:
-    """Return what is missing for the offered drugs, each once, most serious first: ``QTc is not on file``."""
-    reasons = [r for c in candidates if c.ingredient in offered for r in c.reasons if r.unknown and r.missing]
-    ordered = sorted(reasons, key=lambda r: SEVERITIES.index(r.severity))
-    return tuple({r.missing: f"{r.missing} {r.gap or 'is not known'}" for r in reversed(ordered)}.values())[::-1]
+    What sources want of this patient comes before what they want only of those at risk, then the most serious.
+    """
+    drugs = (*(one for one in candidates if one.ingredient in shown), *current)
+    reasons = [reason for drug in drugs for reason in drug.reasons if reason.unknown]
+    found: dict[str, str] = {}
+    for reason in sorted(reasons, key=lambda r: (not r.at_risk, SEVERITIES.index(r.severity))):
+        if reason.missing:
+            found.setdefault(reason.missing, f"{reason.missing} {reason.gap or 'is not known'}")
+    return tuple(found.values())
 
 
 def _drafts(

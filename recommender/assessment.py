@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from recommender.ranker.results import Explanation, SymptomChange
+
 Severity = Literal["contraindicated", "warning", "caution", "monitor", "none"]
 Verdict = Literal["excluded", "offered", "eligible", "not-draftable", "abstained"]
 GateStatus = Literal["open", "crisis", "consent-withheld", "jurisdiction", "out-of-scope", "insufficient-data"]
@@ -21,7 +23,9 @@ class Reason(msgspec.Struct, frozen=True, gc=False):
 
     ``unknown`` is true when the rule's input was missing: the severity is then the rule's, and
     ``missing`` names the input and ``gap`` says how (``is not on file``). ``blocks`` is true when the reason
-    alone excludes the drug. ``facts`` are the references of the chart resources that it stands on.
+    alone excludes the drug. ``facts`` are the references of the chart resources that it stands on. ``settled``: the
+    dose or the plan already does what it asks for, so it is told and does not count against the drug. ``at_risk``
+    is false where sources want the missing input only of patients at a risk that this chart does not show.
     """
 
     rule: str
@@ -34,6 +38,8 @@ class Reason(msgspec.Struct, frozen=True, gc=False):
     gap: str | None = None
     blocks: bool = False
     facts: tuple[str, ...] = ()
+    settled: bool = False
+    at_risk: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +86,35 @@ class Escalation:
 
 
 @dataclass(frozen=True, slots=True)
+class Bound:
+    """A dose in mg a day that is not to be passed; ``rule`` is what sets it, ``words`` add the chart fact."""
+
+    mg: float
+    rule: str
+    words: str
+    source: str
+    verified: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What any dose of one drug is judged by in this patient: kept with a draft, so that an edit meets the same rules.
+
+    ``drug`` is the formulary's name; ``start`` and ``ceiling`` hold after every adjustment.
+    """
+
+    drug: str
+    start: Bound
+    ceiling: Bound
+    doses_per_day: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Dose:
     """Oral dose in mg a day; ``max`` is the ceiling after every adjustment named in ``adjusted_by``.
 
-    ``pending`` says what is not known and would lower the dose. ``form`` is tablet or capsule.
+    ``pending`` says what is not known and would lower the dose. ``form`` is tablet or capsule. ``bounds`` judge an
+    edited dose.
     """
 
     start_mg_per_day: float
@@ -96,6 +127,17 @@ class Dose:
     strength_mg: float
     pending: tuple[str, ...] = ()
     form: str = ""
+    bounds: Bounds | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Supply:
+    """For how many days, and with how many repeats, a draft lets dispense at most, with the rows that say so."""
+
+    days: int
+    repeats: int
+    rules: tuple[str, ...] = ()
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +167,11 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A drug that was considered, the excluded ones too. ``rxnorm`` is the ingredient's code."""
+    """A drug that was considered, the excluded ones too. ``rxnorm`` is the ingredient's code.
+
+    ``near_best`` is the chance, over what the evidence leaves open, that the drug is within two points of utility of
+    the best that could be offered; ``not_known`` are the outcomes that no evidence row tells for it.
+    """
 
     ingredient: str
     rxnorm: str | None
@@ -137,6 +183,9 @@ class Candidate:
     utility: float | None = None
     band: int | None = None
     switch: tuple[Switch, ...] = ()
+    near_best: float | None = None
+    not_known: tuple[str, ...] = ()
+    symptom_change: SymptomChange | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +205,13 @@ class Assessment:
     """The whole answer for one patient on one day.
 
     ``offered`` names the ingredients that a card offers, best band first; ``drafts`` are their R4
-    MedicationRequests as plain JSON objects, in the same order. ``unknowns`` are the missing inputs that
-    matter for the offered drugs, in words, most serious first. ``focus`` is the condition that is planned for, None
-    where none is certain; ``step_reasons`` say what the guidelines say at ``step``, psychotherapy among it, and how
-    the treatment history reads; ``ranked_by`` says in words what orders the drugs; ``named`` are, in that order, the
-    options of a condition that the model does not rank, those without a draft too.
+    MedicationRequests as plain JSON objects, in the same order. ``unknowns`` are the missing inputs that matter for
+    the offered drugs (without one, for those named or taken), in words, most serious first. ``focus`` is the
+    condition that is planned for, None where none is certain; ``step_reasons`` say what the guidelines say at
+    ``step``, psychotherapy among it, and how the treatment history reads; ``ranked_by`` says in words what orders
+    the drugs; ``named`` are, in that order, the options of a condition that the model does not rank, those without
+    a draft too. ``supply`` limits what a draft lets dispense. ``explanation`` says why the model's drugs stand in
+    their order.
     """
 
     patient: str
@@ -180,3 +231,5 @@ class Assessment:
     step_reasons: tuple[Reason, ...] = ()
     ranked_by: str = ""
     named: tuple[str, ...] = ()
+    supply: Supply | None = None
+    explanation: Explanation | None = None

@@ -9,9 +9,8 @@ from math import ceil
 from typing import Any
 
 from fhir_adapters.canonical import CanonicalPatient
-from recommender.assessment import Candidate, Dose
+from recommender.assessment import Candidate, Dose, Supply
 from recommender.dose.dosing import units_per_dose
-from recommender.dose.supply import Supply
 from recommender.step.focus import DEPRESSION, Focus
 
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
@@ -24,12 +23,6 @@ AI_ASSERTED = {
 }
 DEVICE: Mapping[str, Any] = {"type": "Device", "display": "Undersign"}
 _TIMES = {1: "once a day", 2: "twice a day", 3: "three times a day", 4: "four times a day"}
-
-
-def option_label(candidate: Candidate, dose: Dose, replaces: Sequence[str]) -> str:
-    """Return the option in a few plain words: ``Switch to sertraline 50 mg a day``."""
-    verb = "Switch to" if replaces else "Start"
-    return f"{verb} {candidate.ingredient.replace('_', ' ')} {amount(dose.start_mg_per_day)} mg a day"
 
 
 def build(

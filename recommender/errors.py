@@ -20,3 +20,11 @@ class PackError(KnowledgeError):
 
 class ModelError(UndersignError):
     """A model that does not fit its manifest or the feature schema."""
+
+
+class TableError(UndersignError):
+    """A site's table of predictions and outcomes that cannot be judged."""
+
+
+class SimulationError(UndersignError):
+    """A simulation that cannot be run as it was asked for, or not be written."""

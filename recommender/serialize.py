@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from fhir_adapters.canonical import Adapted, Feature, Source
-from recommender.assessment import Assessment, Candidate, Dose, Gate, Prediction, Reason, Switch
+from recommender import serialize_ranking as ranking
+from recommender.assessment import Assessment, Candidate, Dose, Gate, Reason, Switch
 
 
 def features_json(adapted: Adapted) -> dict[str, Any]:
@@ -34,6 +35,7 @@ def assessment_json(assessment: Assessment, adapted: Adapted) -> dict[str, Any]:
         "current": [
             {"ingredient": c.ingredient, "reasons": [_reason(r) for r in c.reasons]} for c in assessment.current
         ],
+        **(ranking.explanation(assessment.explanation) if assessment.explanation else {}),
         "unknowns": list(assessment.unknowns),
         "drafts": [dict(d) for d in assessment.drafts],
         "versions": {**assessment.versions, "features": adapted.features.schema},
@@ -88,9 +90,12 @@ def _candidate(candidate: Candidate) -> dict[str, Any]:
             "severity": candidate.severity,
             "reasons": [_reason(r) for r in candidate.reasons],
             "dose": _dose(candidate.dose) if candidate.dose else None,
-            "predictions": _predictions(candidate.predictions) if candidate.predictions else None,
-            "utility": _round(candidate.utility),
+            "predictions": ranking.predictions(candidate.predictions) if candidate.predictions else None,
+            "not_known": list(candidate.not_known) or None,
+            "symptom_change": ranking.symptom_change(candidate.symptom_change) if candidate.symptom_change else None,
+            "utility": ranking.rounded(candidate.utility),
             "band": candidate.band,
+            "near_best": ranking.rounded(candidate.near_best),
             "switch": [_switch(one) for one in candidate.switch] or None,
         }
     )
@@ -132,14 +137,6 @@ def _dose(dose: Dose) -> dict[str, Any]:
         "titration": dose.titration,
         "orderable": {"rxnorm": dose.orderable, "name": dose.orderable_name, "strength_mg": dose.strength_mg},
     }
-
-
-def _predictions(predictions: Mapping[str, Prediction]) -> dict[str, Any]:
-    return {name: {"p": _round(p.p), "low": _round(p.low), "high": _round(p.high)} for name, p in predictions.items()}
-
-
-def _round(value: float | None) -> float | None:
-    return None if value is None else round(value, 6)
 
 
 def _present(pairs: Mapping[str, Any]) -> dict[str, Any]:

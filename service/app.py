@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 from fastapi import FastAPI
 
-from service import background, bootstrap, status, telemetry
+from service import background, bootstrap, model_card_page, openapi, status, telemetry
 from service.boundary import HANDLED, Boundary, on_error
 from service.cds import feedback, hooks
 from service.fhir import api as fhir_api
@@ -29,9 +30,10 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.services = services
     for error in HANDLED:
         app.add_exception_handler(error, on_error)
-    for routes in (hooks, feedback, fhir_api, launch, page, crisis, status):
+    for routes in (hooks, feedback, fhir_api, launch, page, crisis, model_card_page, status):
         app.include_router(routes.router)
     app.mount("/static", rendering.static)
+    app.openapi = partial(openapi.document, app)
     app.add_middleware(Boundary, settings=settings)
     return app
 

@@ -19,11 +19,12 @@ from recommender.library import packs
 from recommender.library.knowledge import Knowledge
 from recommender.ranker import model as models
 from recommender.ranker.model import Model
+from recommender.training.site import record
 from service import jurisdictions, telemetry
-from service.cds import discovery
+from service.cds import discovery, language
 from service.cds.client_keys import ClientKeys
+from service.drafts import stores
 from service.drafts.signing import Signer
-from service.drafts.sqlite import SqliteStore
 from service.drafts.store import Store
 from service.ehr.client import EhrClient
 from service.ehr.limits import Bucket
@@ -68,20 +69,28 @@ def build(settings: Settings) -> Services:
         known.check()
     knowledge = packs.load(settings.knowledge.pack)
     jurisdictions.check_tenants(settings.ehr, knowledge)
+    for ehr in settings.ehr:
+        language.of(ehr.language)  # a phrase that is missing keeps the service from starting, not a card from showing
     return Services(
         settings=settings,
-        store=SqliteStore(settings.store_path),
+        store=stores.of(settings),
         signer=signer,
         sealer=Sealer(settings.sign.key_file.read_bytes()),
         knowledge=knowledge,
-        model=models.load() if settings.model.enabled else None,
-        profiles={ehr.id: profiles.load(_profile(ehr)) for ehr in settings.ehr},
+        model=_model(settings) if settings.model.enabled else None,
+        profiles={ehr.id: profiles.load(profile_of(ehr)) for ehr in settings.ehr},
         clients={ehr.id: EhrClient(ehr, signer, settings) for ehr in settings.ehr},
         keys=keys,
         limits={ehr.id: Bucket(ehr.limits, time.monotonic) for ehr in settings.ehr},
-        device=_device(settings.server.public_url),
+        device=device_of(settings.server.public_url),
         clock=lambda: datetime.now(UTC),
     )
+
+
+def _model(settings: Settings) -> Model:
+    """Return the shipped model, or the one in force at the site, checked by its hashes."""
+    folder = settings.model.folder
+    return models.load() if folder is None else record.at_site(folder)
 
 
 @asynccontextmanager
@@ -113,7 +122,7 @@ def warm_up(services: Services) -> None:
     gc.freeze()
 
 
-def _profile(ehr: Ehr) -> str:
+def profile_of(ehr: Ehr) -> str:
     """Return the profile of a tenant; ``auto`` takes the shipped one that its address tells."""
     return profiles.match(None, ehr.fhir_base) if ehr.profile == "auto" else ehr.profile
 
@@ -123,5 +132,6 @@ def _has_keys(ehr: Ehr) -> bool:
     return client.issuer is not None and (client.jwks_file is not None or client.jwks_url is not None)
 
 
-def _device(public_url: str) -> Mapping[str, Any]:
+def device_of(public_url: str) -> Mapping[str, Any]:
+    """Return the reference to this service as a Device, which proposes drafts."""
     return {"reference": f"{public_url}/fhir/Device/undersign", "type": "Device", "display": "Undersign"}

@@ -8,8 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
+from conformance.cli import check_app, reference_ehr
 from fhir_adapters.errors import UndersignError
+from recommender.assessment import ConsentDefault
+from service import evaluate_cli, model_cli, simulate_cli, site_cli
+from service.ehr_cli import ehr_app
 from service.knowledge_cli import PackFolder, knowledge_app
+from service.store_cli import store_app
 
 app = typer.Typer(
     help="Draft psychotropic prescriptions, held until a practitioner signs them.\n\nExample: undersign demo --once",
@@ -24,6 +29,22 @@ audit_app = typer.Typer(help="The audit chain.\n\nExample: undersign audit verif
 app.add_typer(drafts_app, name="drafts")
 app.add_typer(audit_app, name="audit")
 app.add_typer(knowledge_app, name="knowledge")
+app.add_typer(ehr_app, name="ehr")
+app.add_typer(model_cli.app)
+app.add_typer(evaluate_cli.app)
+app.add_typer(check_app, name="check")
+app.command("reference-ehr")(reference_ehr)
+app.add_typer(store_app, name="store")
+
+
+def _cohort_writer() -> Any:
+    from conformance.reference_ehr import cohort
+
+    return cohort
+
+
+evaluate_cli.register(app, _cohort_writer)
+simulate_cli.register(app, _cohort_writer)
 
 
 def _date(text: str) -> date:
@@ -112,8 +133,14 @@ def features(
         typer.Option(help="Instead of FILE: report what the profile feeds over a folder of patients.", metavar="DIR"),
     ] = None,
     as_json: AsJson = False,
+    engine: Annotated[site_cli.Engine, typer.Option(help="Where the work is done.")] = site_cli.Engine.local,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Of a Dask cluster; two workers here when left out.", metavar="ADDRESS")
+    ] = None,
 ) -> None:
     """Read FHIR into the canonical feature vector, each value with its source.
+
+    Folders are bulk exports or patients' files: with --json one line a patient, on a Dask cluster with --engine dask.
 
     Example: undersign features --json chart.json, or undersign features --profile epic-r4 --coverage exports/
     """
@@ -122,8 +149,13 @@ def features(
 
     if (coverage is None) == (not files):
         raise typer.BadParameter("name either files or --coverage DIR")
+    site_cli.check_engine(engine, scheduler)
     if coverage is not None:
         raise typer.Exit(coverage_of(coverage, profile, now or _today(), as_json=as_json))
+    if engine is site_cli.Engine.dask or any(path.is_dir() for path in files or []):
+        if not as_json:
+            raise typer.BadParameter("of folders, and on a cluster, features are printed with --json")
+        raise typer.Exit(site_cli.features(files or [], profile or "base-r4", now or _today(), engine, scheduler))
     raise typer.Exit(features_of(files or [], profile, now or _today(), as_json=as_json))
 
 
@@ -138,6 +170,9 @@ def assess(
     jurisdiction: Annotated[
         str | None, typer.Option(help="Where care is given, such as US-MA.", metavar="CODE")
     ] = None,
+    consent_default: Annotated[
+        ConsentDefault, typer.Option(help="What holds where no Consent is on file.")
+    ] = "opt-out",
     pack: PackFolder = None,
     as_json: AsJson = False,
 ) -> None:
@@ -147,27 +182,17 @@ def assess(
     """
     from service.files import assess_files
 
-    day = now or _today()
-    raise typer.Exit(assess_files(files, profile, day, preferences, jurisdiction, as_json=as_json, pack=pack))
-
-
-@app.command()
-def train(
-    out: Annotated[Path, typer.Option(help="Folder for the model and its manifest.", metavar="FOLDER")],
-    patients: Annotated[int, typer.Option(help="Simulated patients, at least 500.", min=500, metavar="N")] = 50_000,
-    seed: Annotated[int, typer.Option(help="Seed of the simulation.", metavar="N")] = 20261122,
-    now: Annotated[
-        date | None, typer.Option(help="The day to date it; today when left out.", parser=_date, metavar="DATE")
-    ] = None,
-) -> None:
-    """Train the depression model on a cohort simulated from published trials.
-
-    Example: undersign train --out model
-    """
-    from recommender.training.train import train as train_model
-
-    day = now or _today()
-    train_model(out, patients=patients, seed=seed, created=day, report=lambda line: typer.echo(line, err=True))
+    found = assess_files(
+        files,
+        profile,
+        now or _today(),
+        preferences,
+        jurisdiction,
+        as_json=as_json,
+        pack=pack,
+        consent_default=consent_default,
+    )
+    raise typer.Exit(found)
 
 
 @drafts_app.command("list")

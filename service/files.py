@@ -1,6 +1,7 @@
 """``undersign features`` and ``assess``: files in, one line or one page a file out."""
 
 import json
+import math
 import sys
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -12,12 +13,15 @@ from fhir_adapters.canonical import Adapted
 from fhir_adapters.dialect.profile import load as load_profile
 from fhir_adapters.errors import InputError, UndersignError
 from recommender.assess import assess
+from recommender.assessment import ConsentDefault
 from recommender.library import packs
 from recommender.ranker import model as models
-from recommender.ranker.ranking import DEFAULT_WEIGHTS
+from recommender.ranker.weights import DEFAULT_WEIGHTS
 from recommender.serialize import assessment_json, features_json
 from service import jurisdictions
 from service.terminal import print_assessment, print_features
+
+_HEAVIEST = 100  # 1 is what remission weighs by default; more than this is a slip
 
 
 def features_of(files: Sequence[Path], profile: str | None, day: date, *, as_json: bool) -> int:
@@ -41,17 +45,26 @@ def assess_files(
     *,
     as_json: bool,
     pack: Path | None = None,
+    consent_default: ConsentDefault = "opt-out",
 ) -> int:
     """Print the assessment of each file; returns 1 when a file could not be read, else 0.
 
-    ``pack`` is the folder of a knowledge pack; KnowledgeError when it does not check. InputError U-JURISDICTION for
-    a place that is not known.
+    ``pack`` is the folder of a knowledge pack; KnowledgeError when it does not check. ``consent_default`` as
+    ``assess`` takes it. InputError U-JURISDICTION for a place that is not known.
     """
     rows, model, weights = packs.load(pack), models.load(), _weights(preferences)
     jurisdictions.check(jurisdiction, rows)
 
     def show(file: Path, adapted: Adapted) -> None:
-        assessment = assess(adapted, rows, model, jurisdiction=jurisdiction, preferences=weights)
+        assessment = assess(
+            adapted,
+            rows,
+            model,
+            jurisdiction=jurisdiction,
+            preferences=weights,
+            consent_default=consent_default,
+            explain=True,
+        )
         if as_json:
             _line({"file": str(file), **assessment_json(assessment, adapted)})
         else:
@@ -108,10 +121,19 @@ def _weights(file: Path | None) -> dict[str, float]:
         raise InputError("U-PREFERENCES", f"{file}: preferences are one JSON object of numbers by outcome")
     weights: dict[str, Any] = dict(found)  # pyright: ignore[reportUnknownArgumentType]
     for name, value in weights.items():
-        if name not in DEFAULT_WEIGHTS or isinstance(value, bool) or not isinstance(value, int | float):
-            known = ", ".join(sorted(DEFAULT_WEIGHTS))
-            raise InputError("U-PREFERENCES", f"{file}: a preference is not a number for one of: {known}")
+        _check_weight(file, name, value)
     return {name: float(value) for name, value in weights.items()}
+
+
+def _check_weight(file: Path, name: str, value: object) -> None:
+    if name not in DEFAULT_WEIGHTS:
+        known = ", ".join(sorted(DEFAULT_WEIGHTS))
+        raise InputError("U-PREFERENCES-KEY", f"{file}: no outcome “{name}” can be weighed; use any of: {known}")
+    number = value if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    if not abs(number) <= _HEAVIEST:  # NaN too
+        raise InputError(
+            "U-PREFERENCES-VALUE", f"{file}: the weight of “{name}” must be a number from -{_HEAVIEST} to {_HEAVIEST}"
+        )
 
 
 def _line(value: dict[str, Any]) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from service import settings as configuration
-from service.drafts import operators
+from service.drafts import operators, sqlite_backup, stores
 from service.drafts.signing import Signer
-from service.drafts.sqlite import SqliteStore
+from service.drafts.stores import AnyStore
+from service.drafts.verification import AuditReport
 from service.errors import ConfigError
 from service.settings import Settings
 
@@ -45,11 +46,28 @@ def expire_drafts(config: Path | None) -> None:
     print(f"{_with_store(config, lambda store: store.expire())} expired")
 
 
+def backup_store(config: Path | None, file: Path) -> None:
+    """Copy the store's file and print what was verified in the copy."""
+    found = _settings(config)
+    _print_copied(sqlite_backup.backup(_file_of(found), file, stores.sealing(found), _jwks(found)), file)
+
+
+def restore_store(config: Path | None, file: Path) -> None:
+    """Make the store's file from a backup and print what was verified in it."""
+    found = configuration.load(config)
+    path = _file_of(found)
+    _print_copied(sqlite_backup.restore(file, path, stores.sealing(found), _jwks(found)), path)
+
+
+def rekey_store(config: Path | None) -> None:
+    """Wrap the data keys of the store anew, make new ones for what comes, and print how many there are."""
+    print(f"{_with_store(config, lambda store: store.rekey())} data keys under the first key of store.key_file")
+
+
 def verify_audit(config: Path | None) -> int:
     """Walk every chain; prints each fault, or what was found whole. Returns 0 or 1."""
-    found = _settings(config)
-    signer = Signer.load(found.base / found.sign.key_file)
-    report = _with_store(config, lambda store: operators.verify(store, signer.public_jwks()))
+    jwks = _jwks(_settings(config))
+    report = _with_store(config, lambda store: operators.verify(store, jwks))
     for fault in report.faults:
         print(fault)
     walked = f"{report.entries} entries of {report.drafts} drafts and {report.flags} flags"
@@ -59,6 +77,20 @@ def verify_audit(config: Path | None) -> int:
     checked = f"{report.signatures} signature(s) and {report.attestations} attestation(s) verified"
     print(f"whole: {walked} chained, {checked}")
     return 0
+
+
+def _jwks(settings: Settings) -> Mapping[str, Any]:
+    return Signer.load(settings.base / settings.sign.key_file).public_jwks()
+
+
+def _file_of(settings: Settings) -> Path:
+    if not settings.store_is_file:
+        raise ConfigError("U-BACKUP-FILE", "this store is a Redis; copy its append-only folder (docs/operations.md)")
+    return settings.store_path
+
+
+def _print_copied(report: AuditReport, file: Path) -> None:
+    print(f"whole: {report.drafts} drafts, {report.signatures} signatures, {report.entries} entries in {file}")
 
 
 def _cell(row: Mapping[str, Any], name: str) -> str:
@@ -82,20 +114,20 @@ def _print_columns(rows: Sequence[Sequence[str]]) -> None:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def _with_store(config: Path | None, use: Callable[[SqliteStore], Awaitable[T]]) -> T:
+def _with_store(config: Path | None, use: Callable[[AnyStore], Awaitable[T]]) -> T:
     return asyncio.run(_use(_settings(config), use))
 
 
 def _settings(config: Path | None) -> Settings:
     """Return the settings of a service that has run: an operator's mistake must not make an empty store."""
     found = configuration.load(config)
-    if not found.store_path.exists():
+    if found.store_is_file and not found.store_path.exists():
         raise ConfigError("U-STORE-PATH", "there is no store yet; check --config and store.url, or start the service")
     return found
 
 
-async def _use(settings: Settings, use: Callable[[SqliteStore], Awaitable[T]]) -> T:
-    store = SqliteStore(settings.store_path)
+async def _use(settings: Settings, use: Callable[[AnyStore], Awaitable[T]]) -> T:
+    store = stores.of(settings)
     await store.open()
     try:
         return await use(store)

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 
 from service import settings as configuration
 from service.app import create_app
-from service.drafts.sqlite import SqliteStore
+from service.drafts import stores
 from service.errors import ConfigError
 from service.settings import Settings
 
@@ -62,6 +62,6 @@ def _try_port(host: str, port: int) -> None:
 
 
 async def _try_store(settings: Settings) -> None:
-    store = SqliteStore(settings.store_path)
+    store = stores.of(settings)
     await store.open()
     await store.close()

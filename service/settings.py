@@ -33,9 +33,12 @@ class Server(_Section):
 
 
 class StoreSettings(_Section):
-    """[store]."""
+    """[store]. ``key_file`` seals what is kept; ``receipts`` (a file of this host) and ``replicas`` are for Redis."""
 
     url: str = "sqlite:///undersign.db"
+    key_file: Path | None = None
+    receipts: Path = Path("undersign-receipts.db")
+    replicas: int = 0
 
 
 class Hold(_Section):
@@ -44,10 +47,18 @@ class Hold(_Section):
     expires_after_s: int = 259_200
 
 
+class Cards(_Section):
+    """[cards]. A card that a person overrode stays away for ``suppress_for_s`` while the facts are the same."""
+
+    suppress_overridden: bool = True
+    suppress_for_s: int = Field(default=2_592_000, ge=0)
+
+
 class Model(_Section):
-    """[model]."""
+    """[model]. ``folder`` is what ``undersign train --site`` writes to; the shipped model where it is left out."""
 
     enabled: bool = True
+    folder: Path | None = None
 
 
 class KnowledgeSettings(_Section):
@@ -103,6 +114,8 @@ class Ehr(_Section):
     write_back: Literal["card", "unsigned-order", "sign-and-write", "document-only"] = "card"
     smart_client_id: str = "undersign"
     crisis_contact: str | None = None
+    language: Literal["en", "de", "es"] = "en"
+    page_link: Literal["absolute", "smart"] = "absolute"
     cds_client: CdsClient = CdsClient()
     users: Users = Users()
     limits: Limits = Limits()
@@ -114,6 +127,7 @@ class Settings(_Section):
     server: Server = Server()
     store: StoreSettings = StoreSettings()
     hold: Hold = Hold()
+    cards: Cards = Cards()
     model: Model = Model()
     knowledge: KnowledgeSettings = KnowledgeSettings()
     sign: Sign = Sign()
@@ -122,8 +136,13 @@ class Settings(_Section):
 
     @property
     def store_path(self) -> Path:
-        """The SQLite file of ``store.url``."""
+        """The SQLite file of ``store.url``; only where ``store_is_file``."""
         return self.base / self.store.url.removeprefix("sqlite:///")
+
+    @property
+    def store_is_file(self) -> bool:
+        """Whether the store is an SQLite file."""
+        return self.store.url.startswith("sqlite:///")
 
 
 def load(path: Path | None) -> Settings:
@@ -241,12 +260,20 @@ def _validate(raw: Mapping[str, Any]) -> Settings:
 def _resolve(settings: Settings) -> Settings:
     base = settings.base
     sign = settings.sign.model_copy(update={"key_file": base / settings.sign.key_file})
-    store = settings.store.model_copy(update={"url": f"sqlite:///{settings.store_path}"})
+    store = settings.store.model_copy(update={"receipts": base / settings.store.receipts})
+    if store.key_file:
+        store = store.model_copy(update={"key_file": base / store.key_file})
+    if settings.store_is_file:
+        store = store.model_copy(update={"url": f"sqlite:///{settings.store_path}"})
     tenants = tuple(_resolve_tenant(ehr, base) for ehr in settings.ehr)
     knowledge = settings.knowledge
     if knowledge.pack:
         knowledge = knowledge.model_copy(update={"pack": base / knowledge.pack})
-    return settings.model_copy(update={"sign": sign, "store": store, "knowledge": knowledge, "ehr": tenants})
+    model = settings.model
+    if model.folder:
+        model = model.model_copy(update={"folder": base / model.folder})
+    changed = {"sign": sign, "store": store, "knowledge": knowledge, "model": model, "ehr": tenants}
+    return settings.model_copy(update=changed)
 
 
 def _resolve_tenant(ehr: Ehr, base: Path) -> Ehr:

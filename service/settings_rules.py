@@ -1,18 +1,19 @@
 """What settings may stand together: refusals that keep an unsafe or unfinished set-up from starting."""
 
 import ipaddress
+import re
 from collections import Counter
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from service.errors import ConfigError
-from service.settings import Ehr, Settings
+from service.settings import Ehr, Settings, StoreSettings
 
 
 def check(settings: Settings) -> None:
     """Raise ConfigError U-CONFIG-VALUE for the first setting that cannot be used, and say what to do."""
     _check_server(settings)
-    _check_store(settings.store.url)
+    _check_store(settings.store, development=settings.server.development)
     _once("ehr.id", (ehr.id for ehr in settings.ehr))
     _once("ehr.fhir_base", (ehr.fhir_base for ehr in settings.ehr))
     _once("ehr.cds_client.issuer", (e.cds_client.issuer for e in settings.ehr if e.cds_client.issuer))
@@ -40,11 +41,26 @@ def _check_server(settings: Settings) -> None:
         raise _refuse("hold.expires_after_s", "must be above zero")
 
 
-def _check_store(url: str) -> None:
-    if url.startswith(("redis://", "rediss://")):
-        raise _refuse("store.url", "a Redis store is not in this version; use sqlite:///FILE on a local disk")
-    if not url.startswith("sqlite:///") or url == "sqlite:///":
-        raise _refuse("store.url", "write sqlite:///FILE")
+def _check_store(store: StoreSettings, *, development: bool) -> None:
+    if store.replicas < 0:
+        raise _refuse("store.replicas", "must not be below zero")
+    if store.url.startswith(("redis://", "rediss://")):
+        _check_redis(store.url, development=development)
+    elif not store.url.startswith("sqlite:///") or store.url == "sqlite:///":
+        raise _refuse("store.url", "write sqlite:///FILE, redis://HOST:PORT/DB or rediss://HOST:PORT/DB")
+
+
+def _check_redis(url: str, *, development: bool) -> None:
+    try:
+        parts = urlsplit(url)
+        plain = parts.scheme == "redis" and not is_loopback(url)
+        fits = parts.hostname and (parts.port or 1) and re.fullmatch(r"/?[0-9]*", parts.path) and not parts.query
+    except ValueError:
+        plain, fits = False, False
+    if not fits:
+        raise _refuse("store.url", "write redis://HOST:PORT/DB or rediss://HOST:PORT/DB")
+    if plain and not development:
+        raise _refuse("store.url", "plain redis:// beyond loopback needs server.development = true; use rediss://")
 
 
 def _check_tenant(ehr: Ehr, *, development: bool) -> None:

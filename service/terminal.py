@@ -52,11 +52,17 @@ def print_assessment(file: str, assessment: Assessment, adapted: Adapted) -> Non
         console.print(f"first: {escape(warning)}", style="bold yellow")
     for e in assessment.escalations:
         console.print(f"tell the {e.to} ({e.urgency}): {escape(e.reason)}", style="bold yellow")
+    if assessment.ranked_by:
+        console.print(f"plan: {escape(_plan(assessment))}")
+    for reason in assessment.step_reasons:
+        console.print(f"guideline: {escape(reason.message)}", style="dim")
+    if assessment.named:
+        _print_named(console, assessment)
     if assessment.gate.status == "open":
         _print_candidates(console, assessment.candidates)
     else:
         # A dose beside a crisis would be read as advice.
-        console.print(f"no drug is offered; --json has each of the {len(assessment.candidates)} considered")
+        console.print(f"no drug is offered; {_considered(len(assessment.candidates))}")
     for drug in assessment.current:
         known = [reason for reason in drug.reasons if not reason.unknown]
         _print_reasons(console, known, f"already taking {drug.ingredient}: ")
@@ -65,6 +71,33 @@ def print_assessment(file: str, assessment: Assessment, adapted: Adapted) -> Non
     versions = ", ".join(f"{name} {version}" for name, version in assessment.versions.items())
     console.print(f"AI draft, not an order. {versions}", style="dim")
     console.print(f"read with profile {escape(adapted.profile)}\n", style="dim")
+
+
+def _print_named(console: Console, assessment: Assessment) -> None:
+    """Print the options that guidelines name, what speaks against each, and which drugs the chart rules out."""
+    console.print(f"named by guidelines: {escape(', '.join(map(_spoken, assessment.named)))}")
+    for candidate in assessment.candidates:
+        serious = [r for r in candidate.reasons if not r.unknown and r.severity in ("contraindicated", "warning")]
+        blocking = [r for r in serious if r.blocks]
+        if candidate.ingredient in assessment.named:
+            _print_reasons(console, serious, f"    {_spoken(candidate.ingredient)}: ")
+        else:
+            _print_reasons(console, blocking, f"not an option now: {_spoken(candidate.ingredient)}: ")
+
+
+def _considered(number: int) -> str:
+    return f"--json has each of the {number} considered" if number else "none was considered"
+
+
+def _plan(assessment: Assessment) -> str:
+    condition = assessment.focus.replace("-", " ") if assessment.focus else "no certain condition"
+    found = (condition, assessment.step)
+    return f"{', '.join(filter(None, found))}; ordered by {assessment.ranked_by}"
+
+
+def _spoken(name: str) -> str:
+    stem, _, release = name.rpartition("_")
+    return f"{stem.replace('_', ' ')} {release.upper()}" if release in ("er", "xr") else name.replace("_", " ")
 
 
 def plain_or_coloured() -> Console:
@@ -92,12 +125,26 @@ def _print_candidates(console: Console, candidates: Sequence[Candidate]) -> None
         if candidate.predictions:
             console.print(f"    {_chances(candidate)}")
         _print_reasons(console, [r for r in _told(candidate) if r.message not in shared], "    ")
+        if candidate.verdict == "offered":
+            _print_reasons(console, [r for r in candidate.reasons if r.unknown and not r.blocks], "    ")
+            _print_dosing(console, candidate)
+
+
+def _print_dosing(console: Console, candidate: Candidate) -> None:
+    """Print what may lower the dose of an option, and how to change to it; neither is an order."""
+    for text in candidate.dose.pending if candidate.dose else ():
+        console.print(f"    may lower the dose: {escape(text)}")
+    for one in candidate.switch:
+        source = f" ({one.source}{'' if one.verified else ', not verified'})" if one.source else ""
+        console.print(f"    change-over from {_spoken(one.replaces)}: {escape(one.plan + source)}")
 
 
 def _print_reasons(console: Console, reasons: Iterable[Reason], before: str) -> None:
     for reason in reasons:
-        severity = "" if reason.severity == "none" else f"{reason.severity}: "
-        console.print(f"{before}{severity}{escape(reason.message)}", style=_STYLE[reason.severity])
+        # What is only asked speaks against nothing yet, however grave it would be.
+        severity = "" if reason.severity == "none" else f"{'ask' if reason.unknown else reason.severity}: "
+        style = _STYLE["monitor" if reason.unknown else reason.severity]
+        console.print(f"{before}{severity}{escape(reason.message)}", style=style)
 
 
 def _told(candidate: Candidate) -> list[Reason]:

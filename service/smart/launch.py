@@ -19,7 +19,8 @@ from starlette.responses import RedirectResponse, Response
 
 from service.errors import BadRequest, EhrFailed, Forbidden, NotFound
 from service.settings import Ehr
-from service.smart import sessions, tokens
+from service.smart import app_context, sessions, tokens
+from service.smart.app_context import AppContext
 from service.smart.practitioner import Practitioner
 from service.web.rendering import PageRoute
 
@@ -82,7 +83,8 @@ async def callback(request: Request) -> Response:
     ehr = services.tenant(started.ehr)
     answer = await _exchange(services, ehr, query["code"], started.verifier)
     session = await _session(services, ehr, answer, started.nonce)
-    response = RedirectResponse(_target(started), status_code=303)
+    handed = app_context.read(services.sealer, ehr.id, answer.get("appContext"), datetime.now(UTC))
+    response = RedirectResponse(_target(started, handed), status_code=303)
     sessions.clear_cookie(response, _COOKIE, services.settings)
     await sessions.forget(request, services)
     await sessions.start(services, response, session, ehr)
@@ -96,10 +98,12 @@ def _opaque(given: str | None) -> str | None:
     return given
 
 
-def _target(started: Launch) -> str:
-    if started.flag:
-        return f"/crisis/{started.flag}"
-    return f"/review/{started.draft}" if started.draft else "/review"
+def _target(started: Launch, handed: AppContext) -> str:
+    """Return the page that was asked for: by the address of the launch, else by the card's link."""
+    draft, flag = (started.draft, started.flag) if started.draft or started.flag else (handed.draft, handed.flag)
+    if flag:
+        return f"/crisis/{flag}"
+    return f"/review/{draft}" if draft else "/review"
 
 
 def _tenant(services: "Services", iss: str | None, ehr_id: str | None) -> Ehr:

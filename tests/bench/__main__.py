@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fhir_adapters import terminology
-from tests.bench import adapters, drugs, inside, loopback, payload, rules
+from tests.bench import adapters, drugs, inside, loopback, payload, rules, scoring
 from tests.bench.rounds import Times, median, percentile
 
 TARGET_MS = 20.0
@@ -28,6 +28,7 @@ def main() -> None:
     console.print(_parts(inside.measure(call, today, 10 if few else 150)))
     console.print(_bars(adapters.measure(call, today, 5 if few else 60)))
     console.print(rules.table(rules.measure(call, today, 5 if few else 40)))
+    console.print(scoring.table(scoring.measure(5 if few else 60)))
     if drugs.CORPUS.is_dir():
         drugs.report(console, terminology.load(), reasons=False)
     with tempfile.TemporaryDirectory() as folder:

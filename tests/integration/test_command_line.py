@@ -153,3 +153,14 @@ def test_every_help_has_an_example(monkeypatch: pytest.MonkeyPatch, capsys: Outp
     """It ends with status 0 and shows how the command is written."""
     assert run(monkeypatch, [*path, "--help"]) == 0
     assert f"Example: undersign {' '.join(path)}".rstrip() in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(("default", "status"), [("opt-in", "consent-withheld"), ("opt-out", "open")])
+def test_assess_follows_the_consent_default(
+    monkeypatch: pytest.MonkeyPatch, capsys: Output, default: str, status: str
+) -> None:
+    """Where no Consent is on file, opt-in withholds and opt-out lets be worked out; no other default is taken."""
+    arguments = ["assess", "--json", "--now", "2026-11-22", CHART, "--consent-default"]
+    run(monkeypatch, [*arguments, default])
+    assert (json.loads(capsys.readouterr().out)["gate"]["status"] == "consent-withheld") is (status != "open")
+    assert run(monkeypatch, [*arguments, "perhaps"]) == 2

@@ -14,7 +14,7 @@ import pytest
 from service.drafts.canonical_json import digest
 from service.drafts.signing import verify_detached
 from service.fhir.capabilities import SEARCHES
-from tests.contract.samples import Clock, dosage
+from tests.contract.samples import DOSE, Clock, dosage
 from tests.integration.fake_ehr import (
     BASE,
     PUBLIC_URL,
@@ -337,7 +337,7 @@ def test_a_stale_or_foreign_digest_is_refused(tmp_path: Path) -> None:
         order = {"name": "order", "resource": edited}
         assert (await scene.post(draft.id, "prepare", order)).status_code == 200
         assert refusal(await scene.post(draft.id, "sign", *given))[0] == 409
-        assert (await scene.store.read(draft.id)).state == "held"
+        assert (await scene.store.read(draft.id)).state == "modified"
 
     play(tmp_path, story)
 
@@ -387,7 +387,7 @@ def test_an_edited_order_meets_the_rules_again(
     assert play(tmp_path, story) == found
 
 
-LIMITED = {"supply_days": 7, "dose": {"max_mg_per_day": 100, "strength_mg": 50}, "acknowledge": ["ask again"]}
+LIMITED = {"supply_days": 7, "dose": DOSE, "acknowledge": ["ask again"]}
 WEEK = {"value": 7, "unit": "days", "system": "http://unitsofmeasure.org", "code": "d"}
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -11,6 +11,7 @@ import pytest
 from starlette.responses import Response
 
 from service.smart import sessions
+from service.smart.app_context import AppContext, make
 from tests.integration.page_world import EHR_ROOT, ISS, JONAS, PUBLIC, World, world
 
 
@@ -190,6 +191,23 @@ def test_a_launch_from_the_ehr_has_its_patient(scene: World) -> None:
     page = scene.get("/review").text
     assert "Jonas Weber" in page
     assert "Amara Osei" not in page
+
+
+def test_a_smart_link_opens_the_draft_of_its_card(scene: World) -> None:
+    """The context of a card's link comes back through the EHR and ends at that draft's page."""
+    draft = scene.hold(JONAS)[0].id
+    handed = make(scene.services.sealer, "reference", AppContext(draft=draft), datetime.now(UTC))
+    assert scene.launch(JONAS, app_context=handed).headers["location"] == f"/review/{draft}"
+
+
+def test_a_context_that_is_not_ours_opens_nothing(scene: World) -> None:
+    """An EHR that hands back something else gets 403, and nobody is signed in."""
+    draft = scene.hold(JONAS)[0].id
+    handed = make(scene.services.sealer, "another", AppContext(draft=draft), datetime.now(UTC))
+    answer = scene.launch(JONAS, app_context=handed)
+    assert answer.status_code == 403
+    assert "U-LAUNCH-CONTEXT" in answer.text
+    assert "__Host-undersign_session" not in scene.client.cookies
 
 
 def test_the_page_may_be_framed_by_its_ehr_only(scene: World) -> None:

@@ -29,7 +29,8 @@ from service.settings import CdsClient, Ehr, Limits, Server, Settings
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 AT = int(NOW.timestamp())
 ISSUER = "https://ehr.north.example/fhir"
-AUDIENCE = "https://undersign.north.example/cds-services/psychotropic-options"
+SERVICE = "psychotropic-options"
+AUDIENCE = f"https://undersign.north.example/cds-services/{SERVICE}"
 EC = ECKey.generate_key("P-384", {"kid": "ec"}, auto_kid=False)
 RSA = RSAKey.generate_key(2048, {"kid": "rsa"}, auto_kid=False)
 OTHER = ECKey.generate_key("P-384", {"kid": "ec"}, auto_kid=False)
@@ -93,9 +94,11 @@ def token(key: Any = EC, alg: str = "ES384", header: dict[str, Any] | None = Non
     return f"Bearer {signed}"
 
 
-def check(stub: Stub, authorization: str | None, suffix: str = "") -> Ehr | None:
+def check(stub: Stub, authorization: str | None, *, feedback: bool = False) -> Ehr | None:
     """Authenticate once."""
-    return asyncio.run(client_auth.authenticate(authorization, stub, suffix))  # type: ignore[arg-type]
+    sent = [] if authorization is None else [authorization]
+    known: Any = stub
+    return asyncio.run(client_auth.authenticate(sent, known, SERVICE, feedback=feedback))
 
 
 @pytest.mark.parametrize(
@@ -221,12 +224,41 @@ def test_a_token_is_remembered_for_its_life_by_the_stores_clock(tmp_path: Path) 
     assert until - (NOW + timedelta(hours=1)) == timedelta(seconds=300 + LEEWAY_S)
 
 
+OPTIONS, SIGN = "https://u.example/cds-services/psychotropic-options", "https://u.example/cds-services/order-sign"
+
+
+@pytest.mark.parametrize(
+    ("configured", "at_hook", "at_feedback"),
+    [
+        ((OPTIONS,), {OPTIONS}, {f"{OPTIONS}/feedback"}),
+        ((f"{OPTIONS}/feedback",), set(), {f"{OPTIONS}/feedback"}),
+        ((SIGN, f"{SIGN}/feedback"), set(), set()),
+        ((SIGN, OPTIONS), {OPTIONS}, {f"{OPTIONS}/feedback"}),
+        (("https://u.example",), {"https://u.example"}, {"https://u.example", "https://u.example/feedback"}),
+        (("https://u.example/cds-services",), {"https://u.example/cds-services"}, None),
+        ((f"{OPTIONS}/",), {f"{OPTIONS}/"}, {f"{OPTIONS}/feedback"}),
+        ((f"{SIGN}/",), set(), set()),
+        (("https://u.example/hand-typed",), {"https://u.example/hand-typed"}, None),
+    ],
+)
+def test_what_an_audience_counts_for(
+    configured: tuple[str, ...], at_hook: set[str] | None, at_feedback: set[str] | None
+) -> None:
+    """An audience that names a service counts there and, with /feedback, for its feedback; another one everywhere."""
+    hook, feedback = (client_auth.audiences(configured, SERVICE, feedback=one) for one in (False, True))
+    everywhere = set(configured)
+    assert hook == (everywhere if at_hook is None else at_hook)
+    assert feedback == (everywhere | {f"{configured[0]}/feedback"} if at_feedback is None else at_feedback)
+
+
 def test_feedback_takes_its_own_audience(tmp_path: Path) -> None:
-    """A token made out to …/feedback is taken on the feedback path only."""
+    """A token made out to …/feedback is taken on the feedback path only, and the hook's own not there."""
     stub = services(tmp_path)
-    assert check(stub, token(aud=AUDIENCE + "/feedback"), "/feedback")
+    assert check(stub, token(aud=AUDIENCE + "/feedback"), feedback=True)
     with pytest.raises(Unauthenticated):
         check(stub, token(aud=AUDIENCE + "/feedback", jti="two"))
+    with pytest.raises(Unauthenticated):
+        check(stub, token(jti="three"), feedback=True)
 
 
 def test_a_tenants_algorithms_are_its_own(tmp_path: Path) -> None:

@@ -399,3 +399,61 @@ def test_the_fixture_of_shapes() -> None:
         "wart": True,
     }
     assert {one.reference for one in found.refusals} == {"Condition/refuted", "Condition/error"}
+
+
+@pytest.mark.parametrize(
+    ("code", "keys"),
+    [
+        ("Z91.81", {"falls"}),
+        ("R29.6", {"falls"}),
+        ("E05.00", {"hyperthyroidism"}),
+        ("E05.90", {"hyperthyroidism"}),
+        ("E03.9", {"hypothyroidism"}),
+        ("D35.00", {"adrenal_neoplasm"}),
+        ("C74.11", {"adrenal_neoplasm"}),
+        ("E22.2", {"siadh"}),
+        ("I47.20", {"ventricular_arrhythmia"}),
+        ("I47.21", {"ventricular_arrhythmia", "torsades"}),
+        ("I47.1", set[str]()),
+        ("I49.01", {"ventricular_arrhythmia"}),
+        ("R94.31", {"abnormal_ecg"}),
+        ("N17.9", {"acute_kidney_injury"}),
+        ("K76.0", {"fatty_liver"}),
+        ("T39.1X2A", {"self_harm"}),
+        ("T39.1X1A", set[str]()),
+        ("T36.92XD", {"self_harm"}),
+        ("T36.91XA", set[str]()),
+        ("T71.162A", {"self_harm"}),
+        ("X78.1XXA", {"self_harm"}),
+        ("X70.1XXA", set[str]()),
+        ("R45.88", {"nonsuicidal_self_harm"}),
+        ("Z91.51", {"suicide_attempt"}),
+        ("Z91.52", {"nonsuicidal_self_harm"}),
+        ("F41.9", {"anxiety_unspecified"}),
+    ],
+)
+def test_codes_that_rules_and_gates_read(code: str, keys: set[str]) -> None:
+    """An ICD-10-CM code has the keys of its category: self-harm by intent, a tumour of the adrenal gland as no more."""
+    assert set(read(concept(ICD10CM, code)).keys) == keys
+
+
+@pytest.mark.parametrize(
+    ("code", "active"), [("T39.1X2A", True), ("T39.1X2D", True), ("T39.1X2S", False), ("X78.9XXS", False)]
+)
+def test_a_sequela_is_a_history(code: str, active: bool) -> None:
+    """What an injury left behind is no present one: ICD-10-CM ends its code with S."""
+    assert read(concept(ICD10CM, code)).active is active
+
+
+def test_a_code_that_ends_with_s_elsewhere_is_no_history() -> None:
+    """Only codes of injuries and their causes end with S for a sequela."""
+    assert TABLES.said_of_past((ICD10CM, "F33100S")) is None
+    assert TABLES.said_of_past((ICD10, "T391X2S")) is None
+
+
+@pytest.mark.parametrize(("code", "keys"), [("X64", {"self_harm"}), ("X84", {"self_harm"}), ("Z91.5", {"self_harm"})])
+def test_self_harm_in_the_whos_icd(code: str, keys: set[str]) -> None:
+    """The WHO's ICD-10 has self-harm at X60 to X84 and its history at Z91.5, and ICD-10-GM as the WHO."""
+    for system in (ICD10, ICD10GM):
+        assert set(read(concept(system, code)).keys) == keys
+    assert not read(concept(ICD10, "Z91.5")).active

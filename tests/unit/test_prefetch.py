@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from fhir_adapters.dialect.profile import Profile, load
-from service.cds.discovery import Template
+from fhir_adapters.survey.wanted import Template
 from service.ehr import prefetch
 from service.ehr.transport import EhrRefused
 from service.errors import EhrFailed, Precondition
+from service.settings import Ehr as Tenant
 
 PATIENT = Template("patient", "Patient/{{context.patientId}}", required=True, holds="x")
 CONDITIONS = Template("conditions", "Condition?patient={{context.patientId}}", required=True, holds="x")
@@ -25,6 +26,8 @@ FAILED = b'{"resourceType":"OperationOutcome","issue":[]}'
 
 class Ehr:
     """An EHR that answers searches with the given pages, after a while, or not at all."""
+
+    ehr = Tenant(id="north", name="North", fhir_base="https://north.example/fhir")
 
     def __init__(self, pages: Mapping[str, list[bytes] | Exception], delay_s: float = 0) -> None:
         self.asked: list[tuple[str, str | None]] = []
@@ -48,6 +51,10 @@ class Ehr:
             raise found
         return found
 
+    async def continued(self, page: bytes, token: str | None = None) -> list[bytes]:
+        """Answer for what follows a page that was sent."""
+        return [page, *await self.search("next", token)]
+
 
 def complete(
     given: Mapping[str, bytes], ehr: Ehr | None, token: str | None = None, profile: Profile = BASE
@@ -56,13 +63,13 @@ def complete(
     return asyncio.run(prefetch.complete(given, ALL, "p1", ehr, token, profile))  # type: ignore[arg-type]
 
 
+DOWN = EhrFailed("U-EHR-UNREACHABLE", "down")
 WHOLE: dict[str, list[bytes] | Exception] = {
     "Patient/p1": [b'{"resourceType":"Patient"}'],
     "Condition": [EMPTY],
     "Consent": [EMPTY],
     "MedicationStatement": EhrRefused("U-EHR-REFUSED", "no such type", 404),
 }
-DOWN = EhrFailed("U-EHR-UNREACHABLE", "down")
 
 
 def test_what_was_sent_is_not_fetched() -> None:
@@ -97,6 +104,84 @@ def test_pages_become_one_bundle() -> None:
     pages = [json.dumps({"resourceType": "Bundle", "entry": [{"n": n}]}).encode() for n in (1, 2)]
     found = complete({"patient": b"{}"}, Ehr(WHOLE | {"Condition": pages}))
     assert json.loads(found["conditions"])["entry"] == [{"n": 1}, {"n": 2}]
+
+
+def paged(*entries: int, **more: Any) -> bytes:
+    """Return a page after which there is another."""
+    link = [{"relation": "self", "url": "x"}, {"relation": "next", "url": "y"}]
+    return json.dumps({"resourceType": "Bundle", "link": link, "entry": [{"n": n} for n in entries], **more}).encode()
+
+
+def test_a_list_that_was_sent_with_a_next_page_is_read_to_its_end() -> None:
+    """The rest of a page that came with the call is asked for with the call's token, and the whole list stands."""
+    rest = [json.dumps({"resourceType": "Bundle", "entry": [{"n": 2}]}).encode()]
+    ehr = Ehr(WHOLE | {"next": rest})
+    found = complete({"patient": b"{}", "consents": b"null", "conditions": paged(1)}, ehr, "t")
+    assert json.loads(found["conditions"])["entry"] == [{"n": 1}, {"n": 2}]
+    assert ("next", "t") in ehr.asked
+    assert not prefetch.in_part(found["conditions"])
+
+
+@pytest.mark.parametrize("ehr", [None, Ehr(WHOLE | {"next": DOWN})])
+def test_a_page_whose_rest_cannot_be_read_stays_the_part_that_it_is(ehr: Ehr | None) -> None:
+    """Without an EHR to ask, or with one that fails, what was sent is kept, and it still says that there is more."""
+    found = complete({"patient": b"{}", "consents": b"null", "conditions": paged(1)}, ehr)
+    assert found["conditions"] == paged(1)
+    assert prefetch.in_part(found["conditions"])
+
+
+@pytest.mark.parametrize(
+    ("value", "part"),
+    [
+        (EMPTY, False),
+        (b"null", False),
+        (b"[]", False),
+        (b'{"resourceType":"Patient","link":[{"other":{"reference":"Patient/2"},"type":"seealso"}]}', False),
+        (b'{"resourceType":"Bundle","total":1,"entry":[{}]}', False),
+        (b'{"resourceType":"Bundle","total":2,"entry":[{}]}', True),
+        (b'{"resourceType":"Bundle","total":1}', True),
+        (b'{"resourceType":"Bundle","link":[{"relation":"next","url":"x"}]}', True),
+    ],
+)
+def test_what_says_that_there_is_more(value: bytes, part: bool) -> None:
+    """A next link, or a total above the entries, tells that a list is not whole."""
+    assert prefetch.in_part(value) is part
+
+
+def test_a_read_that_is_answered_with_an_outcome_is_no_patient() -> None:
+    """An OperationOutcome with status 200 in place of the Patient counts as not read."""
+    with pytest.raises(Precondition, match=r"prefetch\.patient"):
+        complete({"conditions": EMPTY, "consents": EMPTY}, Ehr(WHOLE | {"Patient/p1": [FAILED]}))
+
+
+class PutsOff(Ehr):
+    """An EHR that puts off the first request for each thing."""
+
+    def __init__(self, status: int, retry_after_s: int | None) -> None:
+        super().__init__(WHOLE)
+        self._refusal = EhrRefused("U-EHR-REFUSED", "later", status, retry_after_s)
+
+    async def search(self, query: str, token: str | None = None, *, post: bool = False) -> list[bytes]:
+        """Answer a search the second time."""
+        if (query, token) not in self.asked:
+            self.asked.append((query, token))
+            raise self._refusal
+        return await super().search(query, token, post=post)
+
+
+@pytest.mark.parametrize(("status", "after_s"), [(503, None), (429, 0), (500, None)])
+def test_what_an_ehr_puts_off_is_asked_for_once_more(status: int, after_s: int | None) -> None:
+    """A read that is refused for a short while is made again within the budget, and then it is whole."""
+    assert complete({}, PutsOff(status, after_s)).keys() == {"patient", "conditions", "consents"}
+
+
+@pytest.mark.parametrize(("status", "after_s"), [(429, 60), (403, None), (401, None)])
+def test_what_is_refused_for_long_or_for_good_is_not_asked_for_again(status: int, after_s: int | None) -> None:
+    """A long Retry-After and a refusal of rights cost the call no time: each thing is asked for once."""
+    ehr = PutsOff(status, after_s)
+    with pytest.raises(Precondition):
+        complete({}, ehr)
+    assert len(ehr.asked) == len(set(ehr.asked))
 
 
 def test_an_optional_key_that_fails_stands_as_an_error() -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from fhir_adapters.dialect import profile
-from service.cds.discovery import Template, templates
-from service.ehr.searches import Request, request
+from fhir_adapters.survey.searches import Request, request
+from fhir_adapters.survey.wanted import Template, templates
 
 OF = "patient={{context.patientId}}"
 PATIENT = Template("patient", "Patient/{{context.patientId}}", required=True, holds="x")
