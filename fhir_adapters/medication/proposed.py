@@ -56,13 +56,19 @@ def read(raw: bytes, patient_id: str, profile: Profile) -> tuple[tuple[Proposed,
     refusals: list[Refusal] = []
     held = list(_resources(raw))
     others = [one for one in held if one.get("resourceType") == "Medication"]
-    for number, order in enumerate((one for one in held if one.get("resourceType") in _ORDERS), start=1):
-        if order.get("status") in _NO_LONGER or order.get("doNotPerform") is True:
+    for number, order in enumerate((one for one in held if _text(one, "resourceType") in _ORDERS), start=1):
+        if _text(order, "status") in _NO_LONGER or order.get("doNotPerform") is True:
             continue
         read_, refused = _one(_tidied(order, number, patient_id), others, patient_id, profile)
         found += read_
         refusals += refused
     return tuple(found), tuple(refusals)
+
+
+def _text(order: Json, name: str) -> str:
+    """Return an element that is a text, empty where it is absent or anything else."""
+    value = order.get(name)
+    return value if isinstance(value, str) else ""
 
 
 def _resources(raw: bytes) -> Iterator[Json]:

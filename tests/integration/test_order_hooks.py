@@ -143,6 +143,14 @@ def test_half_written_drafts_are_read(client: TestClient) -> None:
     assert "not all of it could be read" in card["detail"]
 
 
+@pytest.mark.parametrize("name", ["resourceType", "status", "id", "intent", "medicationCodeableConcept", "subject"])
+@pytest.mark.parametrize("value", [[], ["x"], {"x": 1}, 7, True])
+def test_an_element_of_the_wrong_kind_is_no_crash(client: TestClient, name: str, value: Any) -> None:
+    """Whatever stands where a text or an object belongs, the call is answered or refused, never a 5xx."""
+    spoilt = {**order("a", "phenelzine", 15), name: value}
+    assert client.post(SIGN, json=request("order-sign", spoilt)).status_code < 500
+
+
 def test_another_patients_order_is_refused(client: TestClient) -> None:
     """A draft whose subject is not the patient of the hook is U-PATIENT-MISMATCH, and no card."""
     foreign = order("a", "phenelzine", 15, subject={"reference": "Patient/other"})
