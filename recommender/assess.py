@@ -5,6 +5,7 @@ Nothing on this path can make an order: the best it can do is a draft.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from fhir_adapters.canonical import Adapted, FeatureVector
@@ -18,16 +19,15 @@ from recommender.assessment import (
     ConsentDefault,
     CurrentDrug,
     Dose,
-    Escalation,
     Gate,
     Reason,
     Severity,
     Supply,
 )
+from recommender.catalog.knowledge import Knowledge
 from recommender.dose import supply, tapers
 from recommender.dose.dosing import dose as dose_of
 from recommender.gate import gates
-from recommender.library.knowledge import Knowledge
 from recommender.ranked import Ranking, explained, ranked
 from recommender.ranker import weights as weighing
 from recommender.ranker.model import Model
@@ -60,16 +60,14 @@ def assess(
     that are offered, which cost some milliseconds.
     """
 
-    def evaluate(known: Knowledge) -> tuple[Gate, tuple[Escalation, ...]]:
-        return gates.evaluate(
-            adapted.patient,
-            adapted.features,
-            known,
-            jurisdiction=jurisdiction,
-            consent_default=consent_default,
-            attestations=attestations,
-        )
-
+    evaluate = partial(
+        gates.evaluate,
+        adapted.patient,
+        adapted.features,
+        jurisdiction=jurisdiction,
+        consent_default=consent_default,
+        attestations=attestations,
+    )
     gate, escalations = evaluate(knowledge)
     plan = indications.plan(adapted.patient, adapted.features, knowledge)
     judged = () if gate.silent else _judge_all(plan, adapted, knowledge)

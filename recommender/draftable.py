@@ -6,9 +6,9 @@ from datetime import date
 from fhir_adapters.canonical import Feature, FeatureVector
 from fhir_adapters.vector.schema import FEATURES, SCHEMA_VERSION
 from recommender.assessment import Reason
+from recommender.catalog.knowledge import Knowledge
+from recommender.catalog.rows import Drug
 from recommender.dose.dosing import dose
-from recommender.library.knowledge import Knowledge
-from recommender.library.rows import Drug
 
 _AGE = 40.0  # of an adult in whom no rule of age holds
 

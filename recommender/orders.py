@@ -11,8 +11,8 @@ from fhir_adapters.canonical import Adapted, CanonicalPatient, MedicationCourse
 from fhir_adapters.medication.proposed import Proposed
 from recommender.assess import worst
 from recommender.assessment import SEVERITIES, CurrentDrug, Reason, Severity
+from recommender.catalog.knowledge import Knowledge
 from recommender.dose.dose_check import judge_dose
-from recommender.library.knowledge import Knowledge
 from recommender.safety import rules
 from recommender.safety.chart import is_active
 from recommender.safety.findings import Finding

@@ -7,10 +7,10 @@ import numpy as np
 
 from fhir_adapters.canonical import Adapted
 from recommender.assessment import Candidate, Prediction, Reason
+from recommender.catalog.knowledge import Knowledge
 from recommender.cohort.evidence import Array
 from recommender.gene import gene_states
 from recommender.gene.gene_states import GeneState
-from recommender.library.knowledge import Knowledge
 from recommender.plans import Plan
 from recommender.ranker import ensemble, ranking, sensitivity
 from recommender.ranker import model as models

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from fhir_adapters.canonical import Adapted, MedicationCourse
 from recommender.assessment import CurrentDrug, Reason
+from recommender.catalog.knowledge import Knowledge
 from recommender.dose import dose_check
-from recommender.library.knowledge import Knowledge
 from recommender.safety import rules
 from recommender.safety.findings import Finding
 

@@ -15,8 +15,8 @@ from fhir_adapters.adapt import adapt_prefetch
 from fhir_adapters.dialect import profile as profiles
 from fhir_adapters.dialect.profile import Profile
 from recommender.assess import assess
-from recommender.library import packs
-from recommender.library.knowledge import Knowledge
+from recommender.catalog import packs
+from recommender.catalog.knowledge import Knowledge
 from recommender.ranker import model as models
 from recommender.ranker.model import Model
 from recommender.training.site import record

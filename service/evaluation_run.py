@@ -12,8 +12,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from recommender.catalog import knowledge
 from recommender.errors import ModelError
-from recommender.library import knowledge
 from recommender.model_card import card as cards
 from recommender.model_card import kept
 from recommender.ranker import model as models

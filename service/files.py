@@ -14,7 +14,7 @@ from fhir_adapters.dialect.profile import load as load_profile
 from fhir_adapters.errors import InputError, UndersignError
 from recommender.assess import assess
 from recommender.assessment import ConsentDefault
-from recommender.library import packs
+from recommender.catalog import packs
 from recommender.ranker import model as models
 from recommender.ranker.weights import DEFAULT_WEIGHTS
 from recommender.serialize import assessment_json, features_json

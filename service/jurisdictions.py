@@ -12,7 +12,7 @@ from functools import cache
 from importlib.resources import files
 
 from fhir_adapters.errors import InputError
-from recommender.library.knowledge import Knowledge
+from recommender.catalog.knowledge import Knowledge
 from service.errors import ConfigError
 from service.settings import Ehr
 

@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from recommender.library.knowledge_diff import Change
+from recommender.catalog.knowledge_diff import Change
 
 _COLUMNS = ("rows", "verified", "secondary", "site", "unverified", "retired")
 SOURCING = frozenset({"source", "date", "verified", "unknown_source"})

@@ -8,11 +8,11 @@ from typing import Any, cast
 
 import typer
 
+from recommender.catalog import packs
+from recommender.catalog.drug_sheet import sheet
+from recommender.catalog.knowledge_counts import change_json, counts, pack_of
+from recommender.catalog.knowledge_diff import Tables, changes
 from recommender.errors import KnowledgeError, PackError
-from recommender.library import packs
-from recommender.library.drug_sheet import sheet
-from recommender.library.knowledge_counts import change_json, counts, pack_of
-from recommender.library.knowledge_diff import Tables, changes
 from service import knowledge_page as page
 from service.drug_page import print_sheet
 from service.terminal import plain_or_coloured

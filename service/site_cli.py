@@ -112,7 +112,7 @@ def _row(item: Item, profile: str, day: date) -> Any:
 @cache
 def _reader(profile: str, day: date) -> Any:
     """Return what rows are read with, loaded once a process."""
-    from recommender.library import packs
+    from recommender.catalog import packs
     from recommender.ranker import model as models
     from recommender.training.site.rows import Reader
 

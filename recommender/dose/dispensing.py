@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from recommender.library.rows import Orderable
+from recommender.catalog.rows import Orderable
 
 SIMPLE = (1.0, 2.0)
 UNITS = (*SIMPLE, 3.0)

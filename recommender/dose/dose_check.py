@@ -6,10 +6,10 @@ from math import isfinite
 
 from fhir_adapters.canonical import FeatureVector
 from recommender.assessment import Bound, Bounds, Reason
+from recommender.catalog.knowledge import Knowledge
+from recommender.catalog.rows import Drug, Orderable
 from recommender.dose import dispensing, dose_limits
 from recommender.dose.dose_limits import Usual
-from recommender.library.knowledge import Knowledge
-from recommender.library.rows import Drug, Orderable
 from recommender.safety.findings import Finding
 
 

@@ -1,9 +1,9 @@
 """From a rule that holds, or may hold, to what it does to the dose."""
 
 from recommender.assessment import Reason
+from recommender.catalog.knowledge import Knowledge
+from recommender.catalog.rows import Rule
 from recommender.dose.dose_rows import Adjustment
-from recommender.library.knowledge import Knowledge
-from recommender.library.rows import Rule
 from recommender.safety.findings import DoseChange, Finding, Pending
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 
 from fhir_adapters.canonical import FeatureVector
 from recommender.assessment import Bound, Bounds
+from recommender.catalog.knowledge import Knowledge
+from recommender.catalog.rows import Drug
 from recommender.dose import dose_words
-from recommender.library.knowledge import Knowledge
-from recommender.library.rows import Drug
 from recommender.safety.findings import Finding
 
 

@@ -6,6 +6,8 @@ from string import Formatter
 from typing import cast, get_args
 
 from fhir_adapters.vector.schema import BY_NAME
+from recommender.catalog.rows import Drug, GateRow, Rule, Trigger
+from recommender.catalog.tables import Table, basis, cell, number, refused, several
 from recommender.dose.dose_rows import (
     Adjustment,
     ChildPugh,
@@ -19,8 +21,6 @@ from recommender.dose.dose_rows import (
     Way,
 )
 from recommender.errors import KnowledgeError
-from recommender.library.rows import Drug, GateRow, Rule, Trigger
-from recommender.library.tables import Table, basis, cell, number, refused, several
 
 RULES = "dose_rules"
 NAMES = (RULES, "dose_adjustments", "indication_doses", "titration", "supply", "child_pugh", "tapers")

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from recommender.catalog.rows import Rule
 from recommender.dose.dose_rows import Adjustment
-from recommender.library.rows import Rule
 from recommender.safety.findings import Finding, Pending
 
 _SIDES: Mapping[str, str] = {">": "above {}", ">=": "from {} on", "<": "below {}", "<=": "at {} or below"}

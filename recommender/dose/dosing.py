@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from fhir_adapters.canonical import FeatureVector
 from recommender.assessment import Dose, Reason
+from recommender.catalog.knowledge import Knowledge
+from recommender.catalog.rows import Drug, Orderable
 from recommender.dose import dispensing, dose_limits, dose_words
 from recommender.dose.dose_limits import Limit, Usual
-from recommender.library.knowledge import Knowledge
-from recommender.library.rows import Drug, Orderable
 from recommender.safety.findings import Finding
 
 

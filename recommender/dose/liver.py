@@ -7,9 +7,9 @@ encephalopathy) counts as not assessed, not as absent.
 from dataclasses import dataclass
 
 from fhir_adapters.canonical import Diagnosis
+from recommender.catalog.rows import Rule
 from recommender.dose.dose_rows import LabRange
 from recommender.dose.dose_tables import without_dots
-from recommender.library.rows import Rule
 from recommender.ranker.outcomes import FALSE, Outcome
 from recommender.safety.chart import Chart
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from recommender.assessment import Escalation, Gate, Supply
+from recommender.catalog.knowledge import Knowledge
 from recommender.dose.dose_tables import ALWAYS
-from recommender.library.knowledge import Knowledge
 
 
 def limited(gate: Gate, escalations: Sequence[Escalation], knowledge: Knowledge) -> Supply:

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from recommender.assessment import Switch
+from recommender.catalog.knowledge import Knowledge
 from recommender.dose.dose_rows import Taper
 from recommender.dose.dose_tables import closeness
-from recommender.library.knowledge import Knowledge
 
 PHARMACIST = "plan with a pharmacist"
 _SLOW = frozenset({"cross-taper", "taper"})

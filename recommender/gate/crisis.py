@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from recommender.assessment import Attestation
+from recommender.catalog.rows import GateRow
 from recommender.gate.gate_readings import GateChart, Hit, within
-from recommender.library.rows import GateRow
 
 FACT = ": "  # a crisis message says the fact, and after this what is to be done
 

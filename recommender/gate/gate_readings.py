@@ -20,9 +20,9 @@ from fhir_adapters.canonical import (
 )
 from fhir_adapters.vector.latest import is_reading
 from recommender.assessment import Attestation, ConsentDefault
+from recommender.catalog.knowledge import Knowledge
+from recommender.catalog.rows import GateRow
 from recommender.dose import liver
-from recommender.library.knowledge import Knowledge
-from recommender.library.rows import GateRow
 from recommender.safety import chart as indexed
 from recommender.safety.chart import is_active
 from recommender.safety.triggers.measured import COMPARE, gap

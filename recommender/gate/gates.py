@@ -10,10 +10,10 @@ from datetime import date
 
 from fhir_adapters.canonical import CanonicalPatient, ConsentDecision, FeatureVector
 from recommender.assessment import Attestation, ConsentDefault, Escalation, Gate, GateStatus
+from recommender.catalog.knowledge import Knowledge
+from recommender.catalog.rows import JurisdictionRow
 from recommender.gate import crisis, gate_readings
 from recommender.gate.gate_readings import GateChart, Hit, with_effect
-from recommender.library.knowledge import Knowledge
-from recommender.library.rows import JurisdictionRow
 
 _URGENCY = {"now": 0, "today": 1, "routine": 2}
 _READ_ELSEWHERE = frozenset({"assessment", "follow-up", "route"})

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from recommender.assessment import Severity
-from recommender.library.rows import Basis
+from recommender.catalog.rows import Basis
 
 Function = Literal["normal", "decreased", "no", "increased", "uncertain", "unknown"]
 Action = Literal[

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import TypeVar, cast, get_args
 
 from recommender.assessment import SEVERITIES, Severity
+from recommender.catalog.tables import Table, basis, cell, number, refused
 from recommender.errors import KnowledgeError
 from recommender.gene.gene_states import of_diplotype
 from recommender.gene.pgx_rows import (
@@ -19,7 +20,6 @@ from recommender.gene.pgx_rows import (
     Score,
     ScoreRange,
 )
-from recommender.library.tables import Table, basis, cell, number, refused
 
 NAMES = ("pgx_alleles", "pgx_phenotypes", "pgx_guidance", "pgx_inhibitors", "pgx_actions")
 _YES = {"yes": True, "no": False}

@@ -14,8 +14,8 @@ from typing import Literal
 
 import msgspec
 
+from recommender.catalog.knowledge import Knowledge
 from recommender.errors import KnowledgeError
-from recommender.library.knowledge import Knowledge
 from recommender.ranker.manifest import Manifest
 from recommender.training.evaluation import Evaluation, Row
 from recommender.training.fairness import NOT_RECORDED

@@ -14,8 +14,8 @@ from fhir_adapters.canonical import (
     ListState,
     MedicationCourse,
 )
+from recommender.catalog.knowledge import Knowledge
 from recommender.gene.gene_states import GeneState, states
-from recommender.library.knowledge import Knowledge
 from recommender.ranker.outcomes import Unlisted, unlisted
 
 _RELEASE = re.compile(r" (er|xr)$")  # a release is written ER as on the label

@@ -6,8 +6,8 @@ from typing import Literal
 import msgspec
 
 from recommender.assessment import Reason
+from recommender.catalog.rows import Rule
 from recommender.dose.dose_rows import Adjustment
-from recommender.library.rows import Rule
 
 
 @dataclass(frozen=True, slots=True)

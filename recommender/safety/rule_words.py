@@ -3,7 +3,7 @@
 import msgspec
 
 from recommender.assessment import SEVERITIES, Severity
-from recommender.library.rows import Rule
+from recommender.catalog.rows import Rule
 from recommender.ranker.outcomes import Outcome
 from recommender.safety.chart import Chart, Subject
 from recommender.safety.triggers import drugs

@@ -10,11 +10,11 @@ from typing import Literal
 
 from fhir_adapters.canonical import CanonicalPatient, FeatureVector
 from recommender.assessment import Reason
+from recommender.catalog.knowledge import Knowledge
+from recommender.catalog.rows import Rule
 from recommender.dose import dose_findings
 from recommender.gene import pgx
 from recommender.gene.pgx import Genes
-from recommender.library.knowledge import Knowledge
-from recommender.library.rows import Rule
 from recommender.ranker.outcomes import FALSE, Outcome
 from recommender.safety import rule_words
 from recommender.safety.chart import Chart, Subject, chart, subject

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from recommender.assessment import Reason
-from recommender.library.knowledge import Knowledge
+from recommender.catalog.knowledge import Knowledge
 from recommender.step import focus
 from recommender.step.step_readings import StepChart, reason, rows
 from recommender.step.treatment_history import History

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fhir_adapters.canonical import CanonicalPatient, Diagnosis, FeatureVector
-from recommender.library.knowledge import Knowledge
-from recommender.library.rows import TreatedCondition
+from recommender.catalog.knowledge import Knowledge
+from recommender.catalog.rows import TreatedCondition
 from recommender.step.step_rows import Phase
 from recommender.step.step_tables import UNFOCUSED
 

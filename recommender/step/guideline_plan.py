@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 from fhir_adapters.canonical import CanonicalPatient, FeatureVector, MedicationCourse
 from recommender.assessment import Escalation, Reason
-from recommender.library.knowledge import Knowledge
-from recommender.library.rows import StepRow
+from recommender.catalog.knowledge import Knowledge
+from recommender.catalog.rows import StepRow
 from recommender.plans import Line, Plan
 from recommender.safety.chart import is_active
 from recommender.step import comorbidity, guideline_ranking, step_readings, treatment_history

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from recommender.assessment import Candidate, Reason
-from recommender.library.knowledge import Knowledge
+from recommender.catalog.knowledge import Knowledge
 from recommender.plans import Line, Plan
 from recommender.step.step_rows import Estimate
 

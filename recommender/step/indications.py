@@ -5,7 +5,7 @@ Adult depression is planned here and ranked by the learned model; every other co
 
 from fhir_adapters.canonical import CanonicalPatient, FeatureVector
 from recommender.assessment import Reason
-from recommender.library.knowledge import Knowledge
+from recommender.catalog.knowledge import Knowledge
 from recommender.plans import Plan
 from recommender.step import comorbidity, focus, guideline_plan, step_readings, treatment_history
 from recommender.step.focus import DEPRESSION, conditions, doubted_depression, focus_name, has_depression

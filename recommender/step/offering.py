@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from recommender.assessment import Candidate, Escalation, Gate, Reason
-from recommender.library.knowledge import Knowledge
+from recommender.catalog.knowledge import Knowledge
 from recommender.plans import Plan
 from recommender.step import guideline_ranking
 

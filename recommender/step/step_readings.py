@@ -7,8 +7,8 @@ from datetime import date
 from fhir_adapters.canonical import CanonicalPatient, FeatureVector, MedicationCourse
 from fhir_adapters.vector.schema import BY_NAME
 from recommender.assessment import Reason
-from recommender.library.knowledge import Knowledge
-from recommender.library.rows import StepRow
+from recommender.catalog.knowledge import Knowledge
+from recommender.catalog.rows import StepRow
 from recommender.safety.chart import is_active
 from recommender.safety.triggers.measured import COMPARE
 from recommender.step.focus import Focus

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from recommender.library.rows import Basis
+from recommender.catalog.rows import Basis
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,9 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
+from recommender.catalog.rows import Drug, GateRow, StepRow, TreatedCondition
+from recommender.catalog.tables import Table, basis, cell, number, refused
 from recommender.errors import KnowledgeError
-from recommender.library.rows import Drug, GateRow, StepRow, TreatedCondition
-from recommender.library.tables import Table, basis, cell, number, refused
 from recommender.step.step_rows import AdequateTrial, Estimate, Phase, StepKnowledge
 
 NAMES = ("condition_phases", "adequate_trials", "network_estimates")

@@ -11,7 +11,7 @@ from typing import Literal
 
 from fhir_adapters.canonical import CanonicalPatient, FeatureVector, MedicationCourse
 from recommender.assessment import Reason
-from recommender.library.knowledge import Knowledge
+from recommender.catalog.knowledge import Knowledge
 from recommender.safety.chart import is_active
 from recommender.step.step_rows import AdequateTrial
 

@@ -6,7 +6,7 @@ The whole plan stands on the page. Neither is an order.
 from collections.abc import Mapping, Sequence
 
 from recommender.assessment import Assessment, Candidate, Switch
-from recommender.library.rows import Source
+from recommender.catalog.rows import Source
 from service.cds import options
 from service.cds.language import ENGLISH, Phrases
 from service.cds.words import capital, escape, sentence, source_name

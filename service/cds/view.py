@@ -7,7 +7,7 @@ from typing import Any
 
 from fhir_adapters.canonical import Adapted
 from recommender.assessment import Assessment
-from recommender.library.rows import Source
+from recommender.catalog.rows import Source
 from service.cds import language
 from service.cds.language import Phrases
 from service.drafts.store import Draft

@@ -7,7 +7,7 @@ from datetime import date
 from functools import cache
 
 from recommender.assessment import Prediction
-from recommender.library.rows import Source
+from recommender.catalog.rows import Source
 from service.cds.language import ENGLISH, Phrases
 
 # Every ASCII punctuation mark may be escaped (CommonMark 0.31 §2.4). These can act inside a line; the others

@@ -10,8 +10,8 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from recommender.assessment import Assessment, Attestation
-from recommender.library.knowledge import Knowledge
-from recommender.library.rows import GateRow
+from recommender.catalog.knowledge import Knowledge
+from recommender.catalog.rows import GateRow
 from service import site_time, telemetry
 from service.drafts import orders
 from service.drafts.canonical_json import dumps

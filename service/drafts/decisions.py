@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from recommender.catalog.knowledge import Knowledge
 from recommender.gate import gates
-from recommender.library.knowledge import Knowledge
 from service import site_time, telemetry
 from service.drafts import checks, differences, edit_rules, orders
 from service.drafts.store import Draft, Prepared, Signature

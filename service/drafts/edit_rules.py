@@ -13,10 +13,10 @@ import msgspec
 
 from fhir_adapters import dates
 from recommender.assessment import Bounds, Reason
+from recommender.catalog.knowledge import Knowledge
 from recommender.dose import dose_check
 from recommender.dose.dose_check import Ordered
 from recommender.drafts import RXNORM
-from recommender.library.knowledge import Knowledge
 from service.drafts import differences, dosages, supplies
 from service.drafts.canonical_json import load_object
 from service.drafts.store import Draft

@@ -21,7 +21,7 @@ from fhir_adapters.medication.proposed import Proposed
 from fhir_adapters.reading import strict_json
 from fhir_adapters.survey import searches
 from recommender.assessment import Assessment
-from recommender.library import packs
+from recommender.catalog import packs
 from recommender.ranker import model as models
 from service import bootstrap
 from service.bootstrap import Services

@@ -11,7 +11,7 @@ from fhir_adapters.adapt import adapt_prefetch
 from fhir_adapters.dialect import profile
 from fhir_adapters.reading import reader, strict_json
 from recommender.assess import assess
-from recommender.library import knowledge
+from recommender.catalog import knowledge
 from recommender.ranker import model
 from service.drafts.facts import facts_digest
 from tests.bench.payload import PATIENT, Call

@@ -14,7 +14,7 @@ from conformance.reference_ehr.dialects import envelopes
 from fhir_adapters.adapt import adapt, adapt_prefetch
 from fhir_adapters.canonical import CanonicalPatient, FeatureVector, Genotype
 from fhir_adapters.dialect import profile
-from recommender.library import knowledge
+from recommender.catalog import knowledge
 from recommender.safety import rules
 from tests import factories as make
 from tests.bench import payload

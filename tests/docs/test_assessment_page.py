@@ -14,7 +14,7 @@ from fhir_adapters.canonical import Adapted
 from fhir_adapters.dialect import profile
 from recommender.assess import assess
 from recommender.assessment import Assessment
-from recommender.library import knowledge
+from recommender.catalog import knowledge
 from recommender.ranker import model
 from recommender.serialize import assessment_json
 from service.drafts.canonical_json import dumps

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from fhir_adapters.vector.schema import BY_NAME
 from fhir_adapters.vector.schema_doc import features_page
-from recommender.library import knowledge
-from recommender.library.feature_uses import uses
+from recommender.catalog import knowledge
+from recommender.catalog.feature_uses import uses
 
 PAGE = Path(__file__).parents[2] / "docs" / "features.md"
 

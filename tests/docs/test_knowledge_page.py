@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from recommender.library import knowledge, packs
+from recommender.catalog import knowledge, packs
 from service.knowledge_report import check_of, diff_of
 
 ROOT = Path(__file__).parents[2]

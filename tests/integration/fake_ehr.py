@@ -17,7 +17,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from fhir_adapters.dialect import profile
-from recommender.library import knowledge
+from recommender.catalog import knowledge
 from service.bootstrap import Services
 from service.boundary import HANDLED, Boundary, on_error
 from service.drafts.canonical_json import dumps

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from fhir_adapters import terminology
 from fhir_adapters.canonical import Adapted
 from recommender.assess import assess
+from recommender.catalog import knowledge, packs, weakening
+from recommender.catalog.consistency import key_columns
+from recommender.catalog.knowledge import Knowledge
 from recommender.errors import KnowledgeError
-from recommender.library import knowledge, packs, weakening
-from recommender.library.consistency import key_columns
-from recommender.library.knowledge import Knowledge
 from tests import factories as make
 
 TABLES = packs.shipped_tables()

@@ -15,8 +15,8 @@ from fhir_adapters.adapt import adapt_prefetch
 from fhir_adapters.canonical import Adapted
 from recommender.assess import assess
 from recommender.assessment import SEVERITIES, Assessment, Dose, Reason
+from recommender.catalog import knowledge
 from recommender.dose import dosing
-from recommender.library import knowledge
 from recommender.ranker import model
 from recommender.safety import rules
 from recommender.safety.findings import Finding

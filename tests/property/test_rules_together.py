@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fhir_adapters.canonical import CanonicalPatient, FeatureVector, MedicationCourse, Taking
-from recommender.library import knowledge
+from recommender.catalog import knowledge
 from recommender.safety import rules
 from tests.factories import absent, adult, allergy, course, days_ago, diagnosis, feature, patient
 

@@ -10,7 +10,7 @@ import pytest
 from fhir_adapters.canonical import Adapted, FeatureVector
 from recommender.assess import assess
 from recommender.assessment import Assessment, Candidate, Reason, Severity
-from recommender.library.rows import Rule
+from recommender.catalog.rows import Rule
 from recommender.ranker import model
 from recommender.safety import rules
 from recommender.step import offering

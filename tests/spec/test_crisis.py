@@ -10,8 +10,8 @@ from msgspec.structs import replace as changed
 from fhir_adapters.canonical import Adapted, FeatureVector, Measurement, Refusal, ScaleScore
 from recommender.assess import assess
 from recommender.assessment import Attestation, Escalation, Gate
+from recommender.catalog.rows import GateRow
 from recommender.gate import gates
-from recommender.library.rows import GateRow
 from recommender.ranker import model
 from tests.factories import TODAY, absent, adult, days_ago, diagnosis, feature, patient, score, source
 from tests.fixtures.resources import AS_OF, LOINC, SNOMED, adapted, concept, observation, response

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from fhir_adapters.canonical import CanonicalPatient, FeatureVector
 from recommender.assessment import Dose, Reason
+from recommender.catalog import knowledge
 from recommender.dose import dosing
 from recommender.dose.dose_check import judge_dose
-from recommender.library import knowledge
 from recommender.safety import rules
 from tests.factories import adult, course, patient
 

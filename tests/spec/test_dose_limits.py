@@ -7,9 +7,9 @@ import pytest
 
 from fhir_adapters.canonical import CanonicalPatient, Feature, FeatureVector
 from recommender.assessment import Dose, Reason
+from recommender.catalog import knowledge
+from recommender.catalog.rows import Rule
 from recommender.dose import dose_words, dosing
-from recommender.library import knowledge
-from recommender.library.rows import Rule
 from recommender.safety import rules
 from tests.factories import absent, adult, course, days_ago, diagnosis, feature, patient
 from tests.spec.test_dosing import dosed, drafted, whole

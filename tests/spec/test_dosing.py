@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from fhir_adapters.canonical import CanonicalPatient, FeatureVector
 from recommender.assessment import Dose, Reason
+from recommender.catalog import knowledge
 from recommender.dose import dispensing, dose_limits, dosing
-from recommender.library import knowledge
 from recommender.safety import rules
 from recommender.safety.findings import DoseChange, Finding
 from tests.factories import absent, adult, course, days_ago, diagnosis, feature, patient

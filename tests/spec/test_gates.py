@@ -8,9 +8,9 @@ import pytest
 from fhir_adapters.canonical import Adapted, CanonicalPatient, ConsentDecision, FeatureVector
 from recommender.assess import assess
 from recommender.assessment import Escalation, Gate
+from recommender.catalog import knowledge
+from recommender.catalog.rows import GateRow
 from recommender.gate import gates
-from recommender.library import knowledge
-from recommender.library.rows import GateRow
 from tests.factories import LISTS, absent, adult, course, days_ago, diagnosis, feature, patient, score, source
 
 K = knowledge.load()

@@ -11,7 +11,7 @@ import pytest
 
 from fhir_adapters.canonical import Adapted
 from fhir_adapters.vector.schema import BY_NAME
-from recommender.library.rows import GateRow
+from recommender.catalog.rows import GateRow
 from tests.factories import course, diagnosis
 from tests.fixtures.resources import quantity
 from tests.spec import observed

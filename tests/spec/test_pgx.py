@@ -7,11 +7,11 @@ from datetime import date
 import pytest
 
 from fhir_adapters.canonical import Genotype, MedicationCourse, Source
+from recommender.catalog import knowledge
 from recommender.dose.dosing import dose
 from recommender.gene import gene_states
 from recommender.gene.gene_states import GeneState, of_diplotype, of_score, states
 from recommender.gene.pgx_rows import INDETERMINATE, NO_RESULT, Guidance, Score
-from recommender.library import knowledge
 from recommender.safety import rules
 from recommender.safety.findings import Finding
 from tests import factories

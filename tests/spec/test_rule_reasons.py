@@ -4,7 +4,7 @@ import pytest
 
 from fhir_adapters.canonical import FeatureVector
 from recommender.assessment import Reason
-from recommender.library import knowledge
+from recommender.catalog import knowledge
 from recommender.safety import rules
 from recommender.safety.findings import Finding, stricter
 from tests.factories import adult, course, days_ago, diagnosis, patient, score

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from fhir_adapters.canonical import CanonicalPatient, FeatureVector, ListState, MedicationCourse
-from recommender.library import knowledge
-from recommender.library.rows import Rule
+from recommender.catalog import knowledge
+from recommender.catalog.rows import Rule
 from recommender.safety import rules
 from tests.factories import (
     absent,

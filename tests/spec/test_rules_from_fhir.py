@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fhir_adapters.canonical import Adapted
-from recommender.library.rows import Rule
+from recommender.catalog.rows import Rule
 from tests.factories import course
 from tests.fixtures.resources import quantity
 from tests.spec import observed

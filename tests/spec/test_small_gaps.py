@@ -2,7 +2,7 @@
 
 import pytest
 
-from recommender.library import knowledge
+from recommender.catalog import knowledge
 from recommender.safety import rules
 from tests.factories import adult, course, feature, patient
 

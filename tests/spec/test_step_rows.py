@@ -11,8 +11,8 @@ import pytest
 
 from fhir_adapters.canonical import FeatureVector
 from fhir_adapters.vector.schema import BY_NAME
-from recommender.library import knowledge
-from recommender.library.rows import StepRow
+from recommender.catalog import knowledge
+from recommender.catalog.rows import StepRow
 from recommender.step import step_readings
 from recommender.step.step_readings import StepChart
 from tests.factories import absent, course, days_ago, feature, features, patient, score

@@ -10,9 +10,9 @@ from fhir_adapters import terminology
 from fhir_adapters.canonical import Adapted, CanonicalPatient, FeatureVector, MedicationCourse
 from recommender.assess import assess
 from recommender.assessment import Assessment, Candidate
+from recommender.catalog import knowledge, tables
+from recommender.catalog.rows import StepRow
 from recommender.errors import KnowledgeError
-from recommender.library import knowledge, tables
-from recommender.library.rows import StepRow
 from recommender.plans import BY_MODEL, Plan
 from recommender.ranker import model
 from recommender.step import comorbidity, focus, guideline_ranking, indications

@@ -5,10 +5,10 @@ import pytest
 from fhir_adapters.canonical import Adapted
 from recommender.assess import assess
 from recommender.assessment import Assessment, Candidate, Dose, Escalation, Gate, Supply
+from recommender.catalog import knowledge
+from recommender.catalog.rows import GateRow
 from recommender.dose import supply
 from recommender.drafts import build
-from recommender.library import knowledge
-from recommender.library.rows import GateRow
 from tests.factories import adult, days_ago, diagnosis, patient
 
 K = knowledge.load()

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from fhir_adapters.canonical import Adapted
 from recommender import taken
 from recommender.assessment import Reason
-from recommender.library import knowledge
+from recommender.catalog import knowledge
 from tests.factories import adult, course, patient
 
 K = knowledge.load()

@@ -7,9 +7,9 @@ import pytest
 
 from fhir_adapters.canonical import Adapted
 from recommender.assess import assess
+from recommender.catalog import knowledge
 from recommender.dose import tapers
 from recommender.dose.dose_rows import Taper
-from recommender.library import knowledge
 from recommender.serialize import assessment_json
 from tests.factories import adult, course, days_ago, diagnosis, patient
 

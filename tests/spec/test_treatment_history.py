@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fhir_adapters.canonical import MedicationCourse
-from recommender.library import knowledge
+from recommender.catalog import knowledge
 from recommender.plans import Plan
 from recommender.step import indications, treatment_history
 from recommender.step.treatment_history import Trial

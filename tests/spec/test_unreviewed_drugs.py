@@ -3,7 +3,7 @@
 import pytest
 
 from recommender.assessment import Reason
-from recommender.library import knowledge
+from recommender.catalog import knowledge
 from recommender.safety import rules
 from tests.factories import adult, course, days_ago, patient
 

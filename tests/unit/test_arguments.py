@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from recommender.library import knowledge
+from recommender.catalog import knowledge
 from service.web import arguments, outcomes
 
 NEAR = {"p": 0.21, "low": 0.15, "high": 0.28}

@@ -8,7 +8,7 @@ import pytest
 from fhir_adapters.canonical import Adapted, CanonicalPatient, FeatureVector
 from recommender.assess import OFFERED, assess
 from recommender.assessment import Assessment, Candidate
-from recommender.library import knowledge
+from recommender.catalog import knowledge
 from recommender.ranker import model
 from recommender.serialize import assessment_json
 from tests import factories as make

@@ -7,8 +7,8 @@ import pytest
 
 from fhir_adapters.dialect import profile as profiles
 from recommender.assessment import Attestation, Escalation, GateStatus
-from recommender.library import knowledge
-from recommender.library.rows import GateRow
+from recommender.catalog import knowledge
+from recommender.catalog.rows import GateRow
 from service.drafts import attesting
 from service.drafts.flags import Attested
 from tests.fixtures import assessments as made

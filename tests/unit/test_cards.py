@@ -9,7 +9,7 @@ import pytest
 
 from fhir_adapters.problem import consents
 from recommender.assessment import Assessment, Candidate, Escalation, Gate, GateStatus, Prediction, Reason, Switch
-from recommender.library.rows import Source
+from recommender.catalog.rows import Source
 from service.cds import cards, language, words
 from service.cds.language import ENGLISH, LANGUAGES
 from service.cds.lint import check_card

@@ -7,7 +7,7 @@ import msgspec
 
 from fhir_adapters.canonical import CanonicalPatient, Genotype, Measurement, MedicationCourse, ScaleScore, Source
 from recommender.assessment import Reason
-from recommender.library import knowledge
+from recommender.catalog import knowledge
 from service.cds import chart_facts
 from service.cds.options import new_drafts
 from service.drafts.canonical_json import load_object

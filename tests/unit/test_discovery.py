@@ -7,7 +7,7 @@ import pytest
 
 from fhir_adapters import terminology
 from fhir_adapters.reading.reader import PREFETCH_KEYS
-from recommender.library import knowledge
+from recommender.catalog import knowledge
 from service.cds import discovery
 from service.errors import NotFound
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from fhir_adapters.errors import UndersignError
 from recommender.assessment import Candidate, Dose, Gate
+from recommender.catalog import knowledge
 from recommender.dose import dosing
 from recommender.dose.supply import limited
 from recommender.drafts import build
-from recommender.library import knowledge
 from recommender.safety import rules
 from service.drafts import differences, edit_rules, edits
 from service.drafts.canonical_json import dumps, load_object

@@ -2,7 +2,7 @@
 
 import pytest
 
-from recommender.library import knowledge
+from recommender.catalog import knowledge
 from recommender.step import indications
 from tests.factories import absent, adult, course, days_ago, diagnosis, patient
 

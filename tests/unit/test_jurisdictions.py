@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from fhir_adapters.errors import InputError
+from recommender.catalog import knowledge
 from recommender.gate import gates
-from recommender.library import knowledge
 from service import jurisdictions
 from service.bootstrap import build
 from service.errors import ConfigError

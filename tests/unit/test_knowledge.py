@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from fhir_adapters import terminology
+from recommender.catalog import knowledge, tables
 from recommender.errors import KnowledgeError
-from recommender.library import knowledge, tables
 
 K = knowledge.load()
 TABLES = {name: tables.read(name) for name in knowledge.NAMES}

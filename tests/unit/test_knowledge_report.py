@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from fhir_adapters import terminology
 from recommender import draftable
 from recommender.assessment import Dose
+from recommender.catalog import drug_sheet, knowledge, orphans, packs
+from recommender.catalog.knowledge_counts import counts, table_counts
+from recommender.catalog.knowledge_diff import Tables, changes
 from recommender.dose.dosing import dose
 from recommender.errors import KnowledgeError
-from recommender.library import drug_sheet, knowledge, orphans, packs
-from recommender.library.knowledge_counts import counts, table_counts
-from recommender.library.knowledge_diff import Tables, changes
 from service.knowledge_genes import in_words
 from tests import factories as make
 from tests.fixtures.packs import whole

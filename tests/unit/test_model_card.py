@@ -7,7 +7,7 @@ from importlib.resources import files
 import pytest
 
 from fhir_adapters.vector.schema import FEATURES
-from recommender.library import knowledge
+from recommender.catalog import knowledge
 from recommender.model_card.card import Card, card
 from recommender.ranker import model as models
 from recommender.training import fairness

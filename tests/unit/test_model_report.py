@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender.library import knowledge
+from recommender.catalog import knowledge
 from recommender.model_card.card import card
 from recommender.ranker import model as models
 from recommender.training import fairness

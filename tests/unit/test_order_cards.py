@@ -10,7 +10,7 @@ import pytest
 from fhir_adapters.dialect import profile
 from fhir_adapters.medication import proposed
 from recommender.assessment import CurrentDrug, Reason
-from recommender.library.rows import Source
+from recommender.catalog.rows import Source
 from recommender.orders import JudgedOrder, JudgedOrders
 from service.cds import cards, order_cards
 from service.cds.language import LANGUAGES

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender.catalog import packs, weakening
+from recommender.catalog.knowledge_diff import changes
 from recommender.errors import KnowledgeError, PackError
-from recommender.library import packs, weakening
-from recommender.library.knowledge_diff import changes
 from tests.fixtures.packs import ABOUT, APPROVED, read, row, whole, write, write_tables
 
 Row = Mapping[str, str]

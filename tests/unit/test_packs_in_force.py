@@ -6,10 +6,10 @@ from fhir_adapters import terminology
 from fhir_adapters.canonical import Adapted
 from recommender.assess import assess
 from recommender.assessment import Candidate, Dose, Reason
+from recommender.catalog import knowledge, packs
+from recommender.catalog.knowledge import Knowledge
+from recommender.catalog.knowledge_diff import changes
 from recommender.dose.dosing import dose
-from recommender.library import knowledge, packs
-from recommender.library.knowledge import Knowledge
-from recommender.library.knowledge_diff import changes
 from recommender.safety import rules
 from tests import factories as make
 from tests.fixtures.packs import APPROVED, read, row, write

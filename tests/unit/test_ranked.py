@@ -7,7 +7,7 @@ from msgspec.structs import replace as changed
 
 from fhir_adapters.canonical import Adapted, Genotype, Preference
 from recommender.assess import assess
-from recommender.library import knowledge
+from recommender.catalog import knowledge
 from recommender.ranker import model as models
 from recommender.serialize import assessment_json
 from tests import factories as make

@@ -12,8 +12,8 @@ from fhir_adapters.dialect import profile as profiles
 from fhir_adapters.errors import InputError
 from fhir_adapters.reading import reader
 from fhir_adapters.reading.population import Item
+from recommender.catalog import packs
 from recommender.cohort.evidence import OUTCOMES, PATIENT_FEATURES
-from recommender.library import packs
 from recommender.ranker import model as models
 from recommender.training.site import rows
 from recommender.training.site.rows import Reader, Row, collected, row_of, row_of_item

@@ -13,8 +13,8 @@ from typing import Any
 from fhir_adapters.canonical import Adapted
 from recommender.assess import assess
 from recommender.assessment import Assessment, Dose, Reason
+from recommender.catalog import knowledge
 from recommender.dose import dosing
-from recommender.library import knowledge
 from recommender.ranker import model
 from recommender.safety import rules
 from tests.vignettes import charts

@@ -152,7 +152,7 @@ def _undecided(lines: Sequence[Suggestion]) -> dict[str, Any]:
 @cache
 def effects() -> Mapping[str, str]:
     """Return feature → what follows for recommendations where it is not fed; none for what nothing reads."""
-    from recommender.library import feature_uses, knowledge  # knowledge and numbers: not needed to begin a run
+    from recommender.catalog import feature_uses, knowledge  # knowledge and numbers: not needed to begin a run
 
     known = knowledge.load()
     rules = {rule.id: rule for held in known.rules_of.values() for rule in held}

@@ -1,7 +1,7 @@
 """What the allergy list answers: an allergy to the judged drug, to another, or to something that nobody identified."""
 
 from fhir_adapters.canonical import Allergy
-from recommender.library.rows import Rule
+from recommender.catalog.rows import Rule
 from recommender.ranker.outcomes import Outcome
 from recommender.safety.chart import Chart, Subject
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from recommender.library.rows import Kind, Rule
+from recommender.catalog.rows import Kind, Rule
 from recommender.ranker.outcomes import Outcome
 from recommender.safety.chart import Chart, Subject
 from recommender.safety.triggers import allergies, coded, drugs, measured, pregnancy, problems

@@ -5,7 +5,7 @@ Which codes hold is data (``conditions`` and ``possible`` of triggers.csv). A fe
 
 from datetime import date
 
-from recommender.library.rows import Rule
+from recommender.catalog.rows import Rule
 from recommender.ranker.outcomes import FALSE, Outcome
 from recommender.safety.chart import Chart, Subject
 from recommender.safety.triggers.measured import gap, reference

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import date
 
-from recommender.library.rows import Rule, Trigger
+from recommender.catalog.rows import Rule, Trigger
 from recommender.ranker.outcomes import FALSE, Outcome, listed
 from recommender.safety.chart import Chart, Subject, Taken
 from recommender.safety.triggers.measured import COMPARE

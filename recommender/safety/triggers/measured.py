@@ -4,7 +4,7 @@ import operator
 from collections.abc import Callable, Mapping
 
 from fhir_adapters.canonical import Feature
-from recommender.library.rows import Rule
+from recommender.catalog.rows import Rule
 from recommender.ranker.outcomes import FALSE, Outcome
 from recommender.safety.chart import Chart, Subject
 

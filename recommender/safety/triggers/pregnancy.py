@@ -1,7 +1,7 @@
 """What pregnancy and breastfeeding answer; asked for only where sex and age leave them open."""
 
 from fhir_adapters.canonical import Feature
-from recommender.library.rows import Rule
+from recommender.catalog.rows import Rule
 from recommender.ranker.outcomes import FALSE, Outcome
 from recommender.safety.chart import Chart, Subject
 from recommender.safety.triggers import problems

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 
 from fhir_adapters.canonical import Diagnosis
+from recommender.catalog.rows import Rule
 from recommender.dose import liver
-from recommender.library.rows import Rule
 from recommender.ranker.outcomes import FALSE, Outcome
 from recommender.safety.chart import Chart, Subject
 from recommender.safety.triggers import measured

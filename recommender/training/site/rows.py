@@ -20,9 +20,9 @@ from fhir_adapters.reading import wire
 from fhir_adapters.reading.population import Item
 from fhir_adapters.reading.reader import Chart
 from fhir_adapters.vector.schema import SCHEMA_VERSION
+from recommender.catalog.knowledge import Knowledge
 from recommender.cohort.evidence import DRUG_FEATURES, OUTCOMES, PATIENT_FEATURES, Array
 from recommender.gate.gate_readings import in_force
-from recommender.library.knowledge import Knowledge
 from recommender.ranker import model as models
 from recommender.ranker.model import Model
 from recommender.step import focus

@@ -11,13 +11,13 @@ from importlib.resources import files
 from typing import Any
 
 from recommender import draftable
+from recommender.catalog.knowledge import Knowledge
+from recommender.catalog.knowledge_diff import Row, Tables
+from recommender.catalog.pack_file import nearest
+from recommender.catalog.packs import Opened
+from recommender.catalog.rows import Drug, Rule
+from recommender.catalog.tables import several
 from recommender.errors import KnowledgeError
-from recommender.library.knowledge import Knowledge
-from recommender.library.knowledge_diff import Row, Tables
-from recommender.library.pack_file import nearest
-from recommender.library.packs import Opened
-from recommender.library.rows import Drug, Rule
-from recommender.library.tables import several
 
 _OWN_SECTION = frozenset(
     {"sources", "formulary", "orderables", "safety_rules", "dose_rules", "cross_reactions", "pgx_guidance"}

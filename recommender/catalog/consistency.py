@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from fhir_adapters.problem import problem_tables
 from fhir_adapters.terminology import Terminology
 from fhir_adapters.vector.schema import BY_NAME
+from recommender.catalog.rows import Drug, GateRow, Kind, Rule, StepRow, Trigger, TriggerRow
+from recommender.catalog.tables import Table, cell
 from recommender.errors import KnowledgeError
-from recommender.library.rows import Drug, GateRow, Kind, Rule, StepRow, Trigger, TriggerRow
-from recommender.library.tables import Table, cell
 
 COMPARISONS = frozenset({">", ">=", "<", "<="})
 OPERATORS: Mapping[Kind, frozenset[str]] = {

@@ -8,8 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from recommender.assessment import Reason
-from recommender.library.rows import Drug
-from recommender.library.tables import Table, approval, cell, retired, waiver
+from recommender.catalog.rows import Drug
+from recommender.catalog.tables import Table, approval, cell, retired, waiver
 
 Row = Mapping[str, str]
 _READ_AS_WAIVED = frozenset({"formulary", "safety_rules", "dose_rules", "cross_reactions"})

@@ -7,8 +7,7 @@ from io import StringIO
 from typing import cast, get_args
 
 from recommender.assessment import SEVERITIES, Severity
-from recommender.errors import KnowledgeError
-from recommender.library.rows import (
+from recommender.catalog.rows import (
     Basis,
     ClassRow,
     CrossReaction,
@@ -27,6 +26,7 @@ from recommender.library.rows import (
     TriggerRow,
     Urgency,
 )
+from recommender.errors import KnowledgeError
 
 Table = tuple[Mapping[str, str], ...]
 NAMES = (

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from fhir_adapters.terminology import Terminology
-from recommender.library.knowledge import Knowledge
-from recommender.library.knowledge_diff import Row, Tables
-from recommender.library.tables import several
+from recommender.catalog.knowledge import Knowledge
+from recommender.catalog.knowledge_diff import Row, Tables
+from recommender.catalog.tables import several
 
 # Columns of any table that may name a class or a drug; one name, or several joined by ``;``.
 _NAMING = ("drug", "drugs", "drug_class", "members", "possible", "taking", "allergen", "from", "to", "reads")

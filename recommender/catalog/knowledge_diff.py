@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from recommender.library import weakening
-from recommender.library.consistency import key_columns
-from recommender.library.pack_file import PACK_COLUMNS
-from recommender.library.tables import Table, approval, retired
+from recommender.catalog import weakening
+from recommender.catalog.consistency import key_columns
+from recommender.catalog.pack_file import PACK_COLUMNS
+from recommender.catalog.tables import Table, approval, retired
 
 Row = Mapping[str, str]
 Tables = Mapping[str, Table]

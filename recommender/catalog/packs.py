@@ -11,13 +11,13 @@ from functools import cache
 from pathlib import Path
 
 from fhir_adapters import terminology
+from recommender.catalog import knowledge, tables, weakening
+from recommender.catalog.consistency import key_columns
+from recommender.catalog.knowledge import Knowledge
+from recommender.catalog.knowledge_diff import SHIPPED, Change, Row, Tables, changes, keyed
+from recommender.catalog.pack_file import PACK_COLUMNS, About, PackFile, PackRow, nearest, read
+from recommender.catalog.tables import Table
 from recommender.errors import KnowledgeError, PackError
-from recommender.library import knowledge, tables, weakening
-from recommender.library.consistency import key_columns
-from recommender.library.knowledge import Knowledge
-from recommender.library.knowledge_diff import SHIPPED, Change, Row, Tables, changes, keyed
-from recommender.library.pack_file import PACK_COLUMNS, About, PackFile, PackRow, nearest, read
-from recommender.library.tables import Table
 
 _KEPT = frozenset({"safety_rules", "dose_rules", "cross_reactions", "gates"})  # a weakened shipped row still speaks
 _CODE_CELLS = frozenset({"rxnorm", "rxnorm_scd", "product", "form", "release"})

@@ -3,10 +3,10 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
+from recommender.catalog.consistency import STEP_READINGS
+from recommender.catalog.knowledge import Knowledge
+from recommender.catalog.rows import Rule
 from recommender.cohort.evidence import PATIENT_FEATURES
-from recommender.library.consistency import STEP_READINGS
-from recommender.library.knowledge import Knowledge
-from recommender.library.rows import Rule
 
 MODEL = "model depression-1"
 # What becomes another column of the model: the present trial, and the exposure that a gene changes.

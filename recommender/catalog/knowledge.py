@@ -12,12 +12,8 @@ from functools import cache
 from fhir_adapters import terminology
 from fhir_adapters.terminology import Terminology
 from recommender.assessment import Reason
-from recommender.dose import dose_tables
-from recommender.dose.dose_rows import Doses
-from recommender.gene import pgx_tables
-from recommender.gene.pgx_rows import Pharmacogenomics
-from recommender.library import consistency, tables, waivers
-from recommender.library.rows import (
+from recommender.catalog import consistency, tables, waivers
+from recommender.catalog.rows import (
     ClassRow,
     CrossReaction,
     Drug,
@@ -32,7 +28,11 @@ from recommender.library.rows import (
     Trigger,
     TriggerRow,
 )
-from recommender.library.tables import Table
+from recommender.catalog.tables import Table
+from recommender.dose import dose_tables
+from recommender.dose.dose_rows import Doses
+from recommender.gene import pgx_tables
+from recommender.gene.pgx_rows import Pharmacogenomics
 from recommender.step import step_tables
 from recommender.step.step_rows import StepKnowledge
 

@@ -5,10 +5,10 @@ from typing import Any
 
 from fhir_adapters import terminology
 from recommender import draftable
-from recommender.library import orphans
-from recommender.library.knowledge_diff import SHIPPED, Change
-from recommender.library.packs import Opened
-from recommender.library.tables import Table, retired
+from recommender.catalog import orphans
+from recommender.catalog.knowledge_diff import SHIPPED, Change
+from recommender.catalog.packs import Opened
+from recommender.catalog.tables import Table, retired
 
 
 def counts(opened: Opened) -> dict[str, Any]:
