@@ -1,8 +1,9 @@
 """The clinician's pages: read, prepare, sign, reject, later. They work without scripts."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter
@@ -15,7 +16,7 @@ from service.drafts.states import SIGNED
 from service.drafts.store import Draft, Prepared, Signature
 from service.errors import BadRequest, Conflict
 from service.smart import sessions
-from service.web import edit_page, fate, forms, opening, patient_sheet, sheet_texts, view, words, worklist
+from service.web import edit_page, fate, forms, opening, patient_sheet, sheet_texts, view, weights, words, worklist
 from service.web.opening import Opened, acting, services_of
 from service.web.rendering import PageRoute, page
 
@@ -175,7 +176,8 @@ async def _show(request: Request, opened: Opened) -> Response:
     store, draft = opened.services.store, opened.draft
     drafts = view.together(draft, await _of_patient(opened))
     signed = [d for d in drafts if d.state in SIGNED]
-    shown = view.review(draft, drafts, await store.now())
+    now = await store.now()
+    shown = view.review(draft, drafts, now)
     flag = await store.flag_of(draft.ehr, draft.patient) if shown.warnings else None
     return page(
         request,
@@ -186,11 +188,17 @@ async def _show(request: Request, opened: Opened) -> Response:
         person=opened.person,
         signable=opened.services.tenant(draft.ehr).write_back != "card",
         placed=[_placed(d, signature) for d in signed if (signature := await store.signature(d.id))],
+        weighed=weights.weigh(_open_contexts(drafts, now), request.query_params),
+        shares=weights.SHARES,
         base=opened.services.tenant(draft.ehr).fhir_base,
         cites=view.cites(shown),
         sources=_sources(opened.services, view.source_keys(shown)),
         reasons=[(known["code"], known["display"]) for known in OVERRIDE_REASONS],
     )
+
+
+def _open_contexts(drafts: Sequence[Draft], now: datetime) -> dict[str, Mapping[str, Any]]:
+    return {draft.ingredient: view.read(draft.context) for draft in drafts if view.is_open(draft, now)}
 
 
 def _placed(draft: Draft, signature: Signature) -> fate.Placed:

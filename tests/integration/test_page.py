@@ -84,9 +84,25 @@ def test_the_options_stand_side_by_side_and_none_is_chosen(scene: World) -> None
         assert page.count('<section class="option"') == len(drafts) + 1 == 3
         assert page.count("<dt>Remission</dt>") == page.count("<dt>Stops for side effects</dt>") == 3
         assert page.count("Read the exact order, to sign it") == 2
-        assert not re.search(r"<[^>]*\b(checked|selected|aria-current)\b", page)
-    strip = re.compile(r"/review/[0-9a-f-]+/reject|<meta.*?>")
+        undecided = re.sub(r'<section class="weights".*?</section>', "", page, flags=re.DOTALL)
+        assert not re.search(r"<[^>]*\b(checked|selected|aria-current)\b", undecided)
+    strip = re.compile(r"/review/[0-9a-f-]+(/reject|#weights)|<meta.*?>")
     assert strip.sub("", pages[0]) == strip.sub("", pages[1])  # whichever draft was opened, the page is the same
+
+
+def test_the_patients_weights_are_weighed_on_the_page(scene: World) -> None:
+    """The form works by its address alone: the chosen share stays, the sentence follows, no draft changes."""
+    drafts, _ = _opened(scene, AMARA)
+    before = [scene.state(draft.id) for draft in drafts]
+    plain = scene.get(f"/review/{drafts[0].id}").text
+    field = re.search(r'name="(weight-sedation)"', plain)
+    assert field, "both options have a figure for sedation"
+    found = scene.get(f"/review/{drafts[0].id}?{field[1]}=2").text
+    assert '<option value="2" selected>' in found
+    assert "Usual weights" in found
+    assert "Weighed together" in _words(scene.get(f"/review/{drafts[0].id}"))
+    assert [scene.state(draft.id) for draft in drafts] == before
+    assert scene.get(f"/review/{drafts[0].id}?{field[1]}=7").status_code == 400
 
 
 def test_the_page_says_what_it_stands_on(scene: World) -> None:
