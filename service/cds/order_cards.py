@@ -42,12 +42,20 @@ def ingredients(judged: JudgedOrders) -> frozenset[str]:
 
 
 def speaks(found: OrderView, *, selecting: bool) -> bool:
-    """Say whether there is anything to say: at signing of warnings only, at selection of cautions too."""
+    """Say whether there is anything to say: at signing of warnings only, at selection of cautions too.
+
+    An order whose drug nobody could tell was not checked: silence would look like a check that found nothing.
+    """
     levels = _TOLD | _ALSO if selecting else _TOLD
-    return bool(found.judged.present) or any(
-        reason.severity in levels and reason.rule != _AGAIN and (not reason.unknown or reason.blocks)
-        for one in found.judged.orders
-        for reason in one.reasons
+    untold = bool(found.unread) or any(not one.order.course.ingredients for one in found.judged.orders)
+    return (
+        untold
+        or bool(found.judged.present)
+        or any(
+            reason.severity in levels and reason.rule != _AGAIN and (not reason.unknown or reason.blocks)
+            for one in found.judged.orders
+            for reason in one.reasons
+        )
     )
 
 
@@ -109,6 +117,8 @@ def _summary(found: OrderView, levels: frozenset[str]) -> str:
     count += sum(len(drug.reasons) for drug in found.judged.present)
     say = found.view.say
     rest = say.more_findings.format(count=count - 1) if count > 1 else ""
+    if not worst:
+        return capital(say.unreadable_order)
     variants = [f"{worst}{rest}", worst, say.findings.of(count, drug=_first_drug(found, say))]
     return heads.fitting(variants, say)
 

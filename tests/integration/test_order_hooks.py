@@ -143,6 +143,21 @@ def test_half_written_drafts_are_read(client: TestClient) -> None:
     assert "not all of it could be read" in card["detail"]
 
 
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        order("a", "a drug that nobody knows"),
+        {**order("a", "phenelzine", 15), "medicationCodeableConcept": {"text": 7, "coding": "x"}},
+    ],
+)
+def test_an_order_that_nobody_could_read_is_said(client: TestClient, spoilt: Json) -> None:
+    """An order whose drug is not known, or cannot be read, gives a card that says so: silence would look checked."""
+    (card,) = sign(client, spoilt)
+    assert check_card(card, PUBLIC) == ()
+    assert card["indicator"] == "info"
+    assert "could not be read" in card["summary"]
+
+
 @pytest.mark.parametrize("name", ["resourceType", "status", "id", "intent", "medicationCodeableConcept", "subject"])
 @pytest.mark.parametrize("value", [[], ["x"], {"x": 1}, 7, True])
 def test_an_element_of_the_wrong_kind_is_no_crash(client: TestClient, name: str, value: Any) -> None:
