@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from service import settings as configuration
+from service import settings_file as configuration
 from service.drafts import operators, sqlite_backup, stores
 from service.drafts.signing import Signer
 from service.drafts.stores import AnyStore

@@ -10,7 +10,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from service import settings as configuration
+from service import settings_file as configuration
 from service.app import create_app
 from service.drafts import stores
 from service.errors import ConfigError

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from fhir_adapters.errors import InputError
-from service import settings as configuration
+from service import settings_file as configuration
 from service import telemetry
 from service.bootstrap import Services
 from service.errors import ConfigError

@@ -21,7 +21,7 @@ import fhir_adapters.errors
 import recommender.errors
 import service.errors
 from fhir_adapters.errors import InputError, UndersignError
-from service import body, settings, settings_rules, telemetry
+from service import body, settings_file, settings_rules, telemetry
 from service.app import create_app
 from service.cli import app
 from service.ehr.transport import EhrRefused
@@ -203,7 +203,7 @@ def test_the_example_configuration_is_accepted(tmp_path: Path) -> None:
     """The complete file of the page starts a service, once its own files are there."""
     file = tmp_path / "undersign.toml"
     file.write_text(_example(), "utf-8")
-    assert settings.load(file).ehr[0].id == "north"
+    assert settings_file.load(file).ehr[0].id == "north"
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

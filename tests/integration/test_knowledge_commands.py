@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from service import bootstrap, settings
+from service import bootstrap, settings_file
 from service.cli import main
 from tests.fixtures.packs import ABOUT, APPROVED, write
 
@@ -146,7 +146,7 @@ def test_the_service_uses_the_pack_of_its_configuration(tmp_path: Path) -> None:
     write(tmp_path / "pack", {**ABOUT, "version": "7"}, formulary=[{"ingredient": "sertraline", "max_mg_day": "150"}])
     config = tmp_path / "undersign.toml"
     config.write_text('[knowledge]\npack = "pack"\n', "utf-8")
-    services = bootstrap.build(settings.load(config))
+    services = bootstrap.build(settings_file.load(config))
     assert services.knowledge.version.endswith("+north@7")
     assert services.knowledge.drugs["sertraline"].max_mg == 150
 

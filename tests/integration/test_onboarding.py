@@ -10,7 +10,7 @@ from rich.console import Console
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
-from service import settings as configuration
+from service import settings_file as configuration
 from service.cds import client_auth, discovery
 from service.cds.lint import check_card
 from service.cli import app

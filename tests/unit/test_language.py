@@ -17,7 +17,7 @@ from service.cds.language import ENGLISH, LANGUAGES
 from service.cds.sections import not_supplied
 from service.cds.words import day, fact, in_ten, number, plain, pushes
 from service.errors import ConfigError
-from service.settings import load
+from service.settings_file import load
 from tests.fixtures.assessments import TODAY
 
 OTHERS = tuple(one for one in LANGUAGES if one != "en")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from service import settings
+from service import settings, settings_file
 from service.errors import ConfigError
 
 GOOD = """
@@ -32,7 +32,7 @@ def load(folder: Path, text: str) -> settings.Settings:
     """Load a configuration text from a file in the folder."""
     file = folder / "undersign.toml"
     file.write_text(text)
-    return settings.load(file)
+    return settings_file.load(file)
 
 
 def refusal(folder: Path, text: str) -> ConfigError:
@@ -62,7 +62,7 @@ def test_without_any_configuration_nothing_starts(tmp_path: Path, monkeypatch: p
     """No file and no variable: the message says what to give, and no default tenant or store is made up."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError) as caught:
-        settings.load(None)
+        settings_file.load(None)
     assert caught.value.code == "U-CONFIG-FILE"
 
 
@@ -93,9 +93,9 @@ def test_the_named_file_counts_before_the_one_in_the_folder(tmp_path: Path, monk
     (tmp_path / "undersign.toml").write_text('[server]\nlog_level = "error"')
     (tmp_path / "other.toml").write_text('[server]\nlog_level = "debug"')
     monkeypatch.chdir(tmp_path)
-    assert settings.load(None).server.log_level == "error"
+    assert settings_file.load(None).server.log_level == "error"
     monkeypatch.setenv("UNDERSIGN_CONFIG", str(tmp_path / "other.toml"))
-    assert settings.load(None).server.log_level == "debug"
+    assert settings_file.load(None).server.log_level == "debug"
 
 
 @pytest.mark.parametrize(
@@ -200,9 +200,9 @@ def test_a_file_that_is_no_toml_is_named(tmp_path: Path, text: str) -> None:
     file = tmp_path / "undersign.toml"
     file.write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(ConfigError, match="U-CONFIG-FILE"):
-        settings.load(file)
+        settings_file.load(file)
     with pytest.raises(ConfigError, match="U-CONFIG-FILE"):
-        settings.load(tmp_path / "absent.toml")
+        settings_file.load(tmp_path / "absent.toml")
 
 
 def test_no_value_of_the_file_is_repeated_in_a_refusal(tmp_path: Path) -> None:

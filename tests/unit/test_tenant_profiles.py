@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fhir_adapters.errors import ProfileError
-from service import bootstrap, settings
+from service import bootstrap, settings_file
 
 TENANT = """
 [model]
@@ -29,7 +29,7 @@ def profile_of(folder: Path, base: str, profile: str) -> str:
     """Return the name of the profile that a tenant is read with."""
     path = folder / "undersign.toml"
     path.write_text(TENANT.format(base=base, profile=profile))
-    return bootstrap.build(settings.load(path)).profiles["north"].name
+    return bootstrap.build(settings_file.load(path)).profiles["north"].name
 
 
 @pytest.mark.parametrize(
