@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 from operator import attrgetter, eq
 
-from fhir_adapters import patients, terminology
+from fhir_adapters import labels, patients, terminology
 from fhir_adapters.canonical import Adapted, CanonicalPatient, ListState, Refusal
 from fhir_adapters.dialect import profile as profiles
 from fhir_adapters.dialect.profile import Profile
@@ -82,10 +82,11 @@ def canonical(reading: Reading, as_of: date) -> CanonicalPatient:
     decisions, no_decisions = consents.read(reading)
     family, no_family = family_history.read(reading)
     wanted, unwanted = preferences.read(reading, as_of)
+    labelled, unlabelled = labels.read(chart)
     holes = {"medications": no_courses, "conditions": no_diagnoses, "allergies": no_allergies}
     holes |= {"family_history": no_family}
     seen = (*unmeasured, *unassessed, *unscored, *no_daily, *no_genes)
-    refused = (*seen, *no_courses, *no_diagnoses, *no_allergies, *no_family, *no_decisions, *unwanted)
+    refused = (*seen, *no_courses, *no_diagnoses, *no_allergies, *no_family, *no_decisions, *unwanted, *unlabelled)
     return CanonicalPatient(
         reference=person.reference,
         fhir_version=chart.fhir_version,
@@ -106,6 +107,7 @@ def canonical(reading: Reading, as_of: date) -> CanonicalPatient:
         daily=daily,
         family_history=family,
         preferences=wanted,
+        labels=labelled,
     )
 
 

@@ -58,6 +58,18 @@ class Refusal(Fact, frozen=True):
     effective: date | None = None
 
 
+class Label(Fact, frozen=True):
+    """A security label (``system``, ``code``) that whatever is made from the chart inherits.
+
+    ``references`` are the resources that carry it, where it forbids to pass them on unsaid (42 CFR Part 2).
+    """
+
+    system: str
+    code: str
+    display: str | None = None
+    references: tuple[str, ...] = ()
+
+
 class Measurement(Fact, frozen=True):
     """A lab, vital sign or ECG value in its canonical UCUM unit; ``key`` as in terminology/observations.csv.
 
@@ -94,8 +106,8 @@ class MedicationCourse(Fact, frozen=True):
 
     ``ingredients`` are formulary names (empty when the drug could not be resolved; then ``unresolved`` says
     why). ``classes`` are those known from the code itself. ``dose_mg_per_day`` is None when the dosage
-    cannot be read to milligrams a day. ``stop`` is kept for wash-outs. ``route`` as in
-    terminology/routes.csv. ``duplicates`` are further orders of the same ingredients at the same time.
+    cannot be read to milligrams a day. ``stop`` is kept for wash-outs, ``stopped_because`` is in the chart's words.
+    ``route`` as in terminology/routes.csv. ``duplicates`` are further orders of the same ingredients at the same time.
     """
 
     text: str
@@ -111,6 +123,7 @@ class MedicationCourse(Fact, frozen=True):
     route: str | None = None
     as_needed: bool = False
     duplicates: tuple[str, ...] = ()
+    stopped_because: str | None = None
 
 
 class Diagnosis(Fact, frozen=True):
@@ -242,6 +255,7 @@ class CanonicalPatient:
     daily: tuple[DailyValue, ...] = ()
     family_history: tuple[FamilyHistory, ...] = ()
     preferences: tuple[Preference, ...] = ()
+    labels: tuple[Label, ...] = ()
 
 
 class Feature(Fact, frozen=True):

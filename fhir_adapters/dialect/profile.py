@@ -37,7 +37,8 @@ class Profile:
     name (``observation``, ``questionnaire_response``) → FHIR codes that count. ``taking``: see
     ``taking_of``. ``zone``: UTC offset or IANA name for times written without one. ``repairs``: names of the
     repairs that reading may make (``repairs.ALL``). ``notices``: codes of OperationOutcome.issue.details that stand
-    behind every answer of this EHR. ``code_map``: see ``translate``; ``maps``: where it is from.
+    behind every answer of this EHR. ``refuses``: the ways of writing orders that its API is documented not to take.
+    ``code_map``: see ``translate``; ``maps``: where it is from.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Profile:
     zone: str | None
     repairs: frozenset[str]
     notices: frozenset[str]
+    refuses: frozenset[str]
     code_map: Mapping[Code, tuple[Code, ...]]
     maps: tuple[CodeMap, ...]
 
@@ -150,6 +152,7 @@ def _load(name_or_path: str) -> Profile:
         zone=read.dates.zone,
         repairs=frozenset(read.tolerance.repairs),
         notices=frozenset(read.tolerance.notices),
+        refuses=frozenset(read.writing.refuses),
         code_map=code_maps.joined(maps),
         maps=tuple(one for one in maps if one.targets or one.refused),
     )

@@ -31,6 +31,8 @@ RESPONSE = ("completed", "amended", "in-progress", "stopped")
 REQUEST = ("active", "on-hold", "completed", "stopped", "unknown")
 INTENT = ("plan", "order", "original-order", "reflex-order", "filler-order", "instance-order")
 STATEMENT = ("active", "completed", "intended", "stopped", "on-hold", "unknown")
+# The ways in which orders are written: ehr.write_back of a service (docs/configuration.md), but for card.
+WRITING = ("unsigned-order", "sign-and-write", "document-only")
 _PARAMETER = re.compile(r"[\w.:,|/$\-]+", re.ASCII)  # no &, = or #: a value stays one value
 _OFFSET = re.compile(r"[+-](?:0\d|1[0-4]):[0-5]\d", re.ASCII)
 
@@ -102,6 +104,7 @@ def _check_values(read: ProfileFile, where: str) -> None:
     _values(read.fhir_versions, VERSIONS, f"{where}: fhir_versions")
     _values(read.drugs.resolvers, RESOLVERS, f"{where}: drugs.resolvers")
     _values(read.tolerance.repairs, repairs.ALL, f"{where}: tolerance.repairs")
+    _values(read.writing.refuses, WRITING, f"{where}: writing.refuses")
     _values(read.statuses.observation, OBSERVATION, f"{where}: statuses.observation")
     _values(read.statuses.questionnaire_response, RESPONSE, f"{where}: statuses.questionnaire_response")
     _values(read.observations.texts.values(), terms.analytes, f"{where}: observations.texts")

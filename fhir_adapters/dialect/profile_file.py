@@ -82,6 +82,12 @@ class Tolerance(msgspec.Struct, frozen=True):
     notices: tuple[str, ...] = ()
 
 
+class Writing(msgspec.Struct, frozen=True):
+    """[writing]: the ways of writing orders (``ehr.write_back``) that the EHR's API is documented not to take."""
+
+    refuses: tuple[str, ...] = ()
+
+
 class ProfileFile(msgspec.Struct, frozen=True):
     """One profile, its bases merged in."""
 
@@ -103,3 +109,4 @@ class ProfileFile(msgspec.Struct, frozen=True):
     taking: dict[str, Texts] = {}
     dates: Dates = Dates()
     tolerance: Tolerance = Tolerance()
+    writing: Writing = Writing()

@@ -78,7 +78,9 @@ def _requested(reading: Reading, request: wire.MedicationRequest, taking: Taking
         ends.append(last_day(validity.end))
     drug = resolve(reading, reference, request.medicationCodeableConcept, request.medicationReference)
     order = request.intent in _ORDERS and taking == "taking"
-    return _course(reading, reference, drug, taking, _When(start, ends), request.dosageInstruction, order=order)
+    ended = [request.statusReason] if request.statusReason else []
+    when = _When(start, ends)
+    return _course(reading, reference, drug, taking, when, request.dosageInstruction, order=order, ended=ended)
 
 
 def _request_taking(reading: Reading, request: wire.MedicationRequest) -> tuple[Taking | None, str]:
@@ -103,7 +105,7 @@ def _statement(reading: Reading, statement: wire.MedicationStatement) -> Read:
     taking = reading.profile.taking_of("MedicationStatement", status) or "unknown"
     drug = resolve(reading, reference, statement.medicationCodeableConcept, statement.medicationReference)
     when = _When(start, [last_day(period.end), *bounds.ends])
-    return _course(reading, reference, drug, taking, when, statement.dosage)
+    return _course(reading, reference, drug, taking, when, statement.dosage, ended=statement.statusReason)
 
 
 def _dispense(reading: Reading, dispense: wire.MedicationDispense) -> Read:
@@ -181,6 +183,12 @@ def _routes(reading: Reading, concept: wire.CodeableConcept) -> set[str]:
     return {tables.route_words[word] for word in words if word in tables.route_words}
 
 
+def _told(reasons: Sequence[wire.CodeableConcept]) -> str | None:
+    """Return reasons as the chart words them: the text, else the display of a coding, else its code."""
+    said = [one.text or next((c.display or c.code for c in one.coding if c.display or c.code), None) for one in reasons]
+    return "; ".join(dict.fromkeys(text.strip() for text in said if text and text.strip())) or None
+
+
 def _refused(reference: str, path: str, why: str) -> Read:
     return None, (Refusal(reference, path, why),)
 
@@ -194,6 +202,7 @@ def _course(
     dosages: Sequence[wire.Dosage],
     *,
     order: bool = False,
+    ended: Sequence[wire.CodeableConcept] = (),
 ) -> Read:
     if drug.none_known is not None:
         return _refused(reference, drug.path, "not-asked") if drug.none_known == "not-asked" else (None, ())
@@ -214,6 +223,7 @@ def _course(
         unresolved=drug.unresolved,
         route=_route(reading, dosages),
         as_needed=dose.as_needed,
+        stopped_because=_told(ended) if taking == "stopped" else None,
     )
     element = "dosage" if reference.startswith("MedicationStatement") else "dosageInstruction"
     unread = () if dose.why in _UNUSED_DOSE else (Refusal(reference, element, f"dose-{dose.why}"),)

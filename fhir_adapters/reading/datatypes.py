@@ -180,8 +180,15 @@ class Dosage(Backbone, frozen=True):
     asNeededFor: Foreign = 0  # noqa: N815 - R5
 
 
+class Meta(Element, frozen=True):
+    """http://hl7.org/fhir/R4/resource.html#Meta: the labels, as they stand; ``labels`` reads them."""
+
+    security: msgspec.Raw = msgspec.Raw()
+
+
 class Resource(Backbone, tag_field="resourceType", frozen=True):
     """What every resource has here."""
 
     id: str | None = None
+    meta: Meta | None = None
     implicitRules: Foreign = 0  # noqa: N815

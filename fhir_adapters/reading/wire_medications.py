@@ -58,6 +58,7 @@ class MedicationRequest(Resource, tag="MedicationRequest", frozen=True):
     """http://hl7.org/fhir/R4/medicationrequest.html."""
 
     status: str | None = None
+    statusReason: CodeableConcept | None = None  # noqa: N815
     intent: str | None = None
     doNotPerform: bool | None = None  # noqa: N815
     medicationCodeableConcept: CodeableConcept | None = None  # noqa: N815
@@ -77,6 +78,7 @@ class MedicationStatement(Resource, tag="MedicationStatement", frozen=True):
     """http://hl7.org/fhir/R4/medicationstatement.html."""
 
     status: str | None = None
+    statusReason: tuple[CodeableConcept, ...] = ()  # noqa: N815
     medicationCodeableConcept: CodeableConcept | None = None  # noqa: N815
     medicationReference: Reference | None = None  # noqa: N815
     subject: SubjectReference | None = None

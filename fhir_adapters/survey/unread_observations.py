@@ -19,7 +19,7 @@ from fhir_adapters.rating.scale_tables import plain as plain_name
 from fhir_adapters.reading import wire
 from fhir_adapters.reading.reader import reference_of
 from fhir_adapters.survey import feeds, lookalikes
-from fhir_adapters.survey.suggestions import Sighting, Suggestion, can_be_written, coded, shown
+from fhir_adapters.survey.suggestions import NOTHING, Sighting, Suggestion, can_be_written, coded, shown
 
 _ALIKE = 0.6  # of difflib's ratio: "mval/L" is like mmol/L; policy
 _STEP = re.compile(r"(\w+)(?:\[(\d+)\])?")
@@ -128,7 +128,7 @@ def _unit(reading: Reading, refusal: Refusal, analyte: Analyte, found: object) -
     written = _written_unit(reading, found)
     if not written or not can_be_written(written):
         return
-    for unit in _units_like(written, analyte):
+    for unit in _units_like(written, analyte):  # NOTHING too where a person decides: no line is then suggested
         line = Suggestion(f"units.{analyte.key}", written, unit, "wrong-unit")
         yield Sighting(line, analyte.key, refusal.reference, "")
 
@@ -145,23 +145,24 @@ def _written_unit(reading: Reading, found: object) -> str | None:
 
 
 def _units_like(written: str, analyte: Analyte) -> Iterable[str]:
-    """Return the one unit of the analyte that this is nearly written as, else one of each size: a person decides.
+    """Return the one unit of the analyte that this is nearly written as, else one of each size and ``NOTHING``.
 
-    The first letter must be the same, since it may be the thousand between mmol and umol.
+    Nearly written units must all be of one size: "mval/L" is like mmol/L, but calcium's meq/L is half of it. The
+    first letter must be the same, since it may be the thousand between mmol and umol. A unit that is like none is not
+    the analyte's only one either: what a pulse is counted in when it says "mval/L" is for a person to find out.
     """
     plain = plain_unit(written)
     known = {unit: plain_unit(unit) for unit in sorted(analyte.factors)}
     alike = {
         unit: difflib.SequenceMatcher(None, plain, one).ratio() for unit, one in known.items() if one[0] == plain[0]
     }
-    best = max(alike.values(), default=0.0)
-    sizes = {analyte.factors[unit]: unit for unit in alike if alike[unit] == best}
-    if best >= _ALIKE and len(sizes) == 1:
-        return sizes.values()
+    near = sorted((unit for unit, ratio in alike.items() if ratio >= _ALIKE), key=lambda unit: (-alike[unit], unit))
+    if len({analyte.factors[unit] for unit in near}) == 1:
+        return near[:1]
     every: dict[tuple[float, float], str] = {}
     for unit, size in analyte.factors.items():
         every.setdefault(size, unit)
-    return sorted(every.values())
+    return [*sorted(every.values()), NOTHING]
 
 
 def _coded_value(
