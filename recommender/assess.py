@@ -37,6 +37,7 @@ from recommender.safety.findings import Finding
 from recommender.step import guideline_plan, guideline_ranking, indications, offering
 from recommender.step.indications import Plan
 
+STOPPED = "DRAFT-STOPPED"  # the rule of a drug that the site has switched off
 OFFERED = 2  # with "no change" three options: as many as a clinician compares at a glance (issue of card design)
 
 
@@ -50,32 +51,28 @@ def assess(
     requester: Mapping[str, Any] | None = None,
     consent_default: ConsentDefault = "opt-out",
     attestations: Sequence[Attestation] = (),
+    stopped: Mapping[str, str] | None = None,
     explain: bool = False,
 ) -> Assessment:
     """Return the whole assessment of an adapted patient.
 
     ``preferences`` are weights that replace the documented defaults by name, and what the patient answered to our
     Questionnaire; ``requester`` is the reference to our Device that drafts carry; ``consent_default`` and
-    ``attestations`` as ``gates.evaluate`` takes them; ``explain`` asks for the differences between the two drugs
+    ``attestations`` as ``gates.evaluate`` takes them; ``stopped`` says of formulary drugs why the site has switched
+    them off: none is drafted, all are still judged; ``explain`` asks for the differences between the two drugs
     that are offered, which cost some milliseconds.
     """
-
-    evaluate = partial(
-        gates.evaluate,
-        adapted.patient,
-        adapted.features,
-        jurisdiction=jurisdiction,
-        consent_default=consent_default,
-        attestations=attestations,
-    )
+    asked: dict[str, Any] = {"jurisdiction": jurisdiction, "consent_default": consent_default}
+    evaluate = partial(gates.evaluate, adapted.patient, adapted.features, attestations=attestations, **asked)
     gate, escalations = evaluate(knowledge)
-    plan = indications.plan(adapted.patient, adapted.features, knowledge)
+    plan = _without(stopped or {}, indications.plan(adapted.patient, adapted.features, knowledge))
     judged = () if gate.silent else _judge_all(plan, adapted, knowledge)
     told = offering.speaks(gate, plan, knowledge, lambda known: evaluate(known)[0])
     named: tuple[str, ...] = ()
     if plan.by_guideline and told:
         judged = guideline_ranking.ranked(judged, plan, knowledge)
-        named, escalations = offering.named(judged, plan), offering.told(escalations, plan)
+        named = tuple(one for one in offering.named(judged, plan) if one not in (stopped or {}))
+        escalations = offering.told(escalations, plan)
     weights = weighing.of(preferences, adapted.patient.preferences)
     candidates, offered, found = _decided(judged, gate, plan, adapted, knowledge, model, weights)
     limit = supply.limited(gate, escalations, knowledge)
@@ -100,6 +97,12 @@ def assess(
         supply=limit,
         explanation=explained(found, offered, whole=explain),
     )
+
+
+def _without(stopped: Mapping[str, str], plan: Plan) -> Plan:
+    """Return the plan with the drugs withheld that the site has switched off."""
+    told = {name: Reason(STOPPED, "none", why, "the site", verified=True) for name, why in stopped.items()}
+    return replace(plan, withheld={**plan.withheld, **told}, first_line=plan.first_line - told.keys())
 
 
 def _decided(

@@ -1,14 +1,15 @@
 """Proposal → draft MedicationRequest: R4, ``status draft``, ``intent proposal``, requested by a Device.
 
 R4 lets a device propose and only a practitioner order (MedicationRequest.intent), so nothing here can be an
-order; ``AIAST`` is the label of HL7's AI Transparency guide for content that an AI asserted.
+order; ``AIAST`` is the label of HL7's AI Transparency guide for content that an AI asserted. A draft has the labels
+of what it was made from too: it is as confidential as the chart is.
 """
 
 from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Any
 
-from fhir_adapters.canonical import CanonicalPatient
+from fhir_adapters.canonical import CanonicalPatient, Label
 from recommender.assessment import Candidate, Dose, Supply
 from recommender.dose.dosing import units_per_dose
 from recommender.step.focus import DEPRESSION, Focus
@@ -50,7 +51,7 @@ def build(
     what, problems = _indication(focus, patient)
     draft: dict[str, Any] = {
         "resourceType": "MedicationRequest",
-        "meta": {"security": [dict(AI_ASSERTED)]},
+        "meta": {"security": [dict(AI_ASSERTED), *map(_label, patient.labels)]},
         "status": "draft",
         "intent": "proposal",
         "medicationCodeableConcept": _medication(candidate, dose),
@@ -65,6 +66,11 @@ def build(
         "dispenseRequest": _supply(dose, supply),
     }
     return {name: value for name, value in draft.items() if value}
+
+
+def _label(label: Label) -> dict[str, str]:
+    told = {"system": label.system, "code": label.code, "display": label.display}
+    return {name: value for name, value in told.items() if value}
 
 
 def _indication(focus: Focus | None, patient: CanonicalPatient) -> tuple[str, set[str]]:

@@ -56,7 +56,7 @@ def judge(orders: Sequence[Proposed], adapted: Adapted, knowledge: Knowledge) ->
 
 def _judged(order: Proposed, orders: Sequence[Proposed], adapted: Adapted, knowledge: Knowledge) -> JudgedOrder:
     names = order.course.ingredients
-    others = [one for one in orders if one is not order]
+    others = [one for one in orders if one is not order and one.course.ingredients != names]
     patient = _with(adapted.patient, others, order)
     asked = [name for name in names if name in knowledge.drugs]
     again = order.repeats or any(set(names) & set(one.ingredients) for one in _taken(adapted))
@@ -65,15 +65,20 @@ def _judged(order: Proposed, orders: Sequence[Proposed], adapted: Adapted, knowl
     if again and not order.repeats:
         reasons.append(_second(order))
     if len(asked) == 1 == len(names):
-        reasons += _dose(asked[0], order, found[asked[0]], adapted, knowledge, starting=not again)
+        alike = [one for one in orders if one.course.ingredients == names]
+        reasons += _together(alike)
+        reasons += _dose(asked[0], alike, found[asked[0]], adapted, knowledge, starting=not again)
     return JudgedOrder(order, bool(names) and len(asked) == len(names), _ordered(reasons))
 
 
 def _second(order: Proposed) -> Reason:
     """A drug that is taken and ordered once more is most often a change of its dose: it is judged as that, and said."""
-    name = " with ".join(order.course.ingredients).replace("_", " ").capitalize()
     return Reason(
-        "ORDER-AGAIN", "caution", f"{name} is taken already: read as a change of it.", "the chart", verified=True
+        "ORDER-AGAIN",
+        "caution",
+        f"{_name(order).capitalize()} is taken already: read as a change of it.",
+        "the chart",
+        verified=True,
     )
 
 
@@ -88,27 +93,43 @@ def _with(patient: CanonicalPatient, others: Iterable[Proposed], order: Proposed
     return replace(patient, medications=(*kept, *(one.course for one in others)))
 
 
+def _together(alike: Sequence[Proposed]) -> tuple[Reason, ...]:
+    """Say that a drug is ordered more than once in a set: in error, or split over the day."""
+    if len(alike) < 2:
+        return ()
+    name = _name(alike[0]).capitalize()
+    text = f"{name} stands in {len(alike)} orders of this set: their doses were added."
+    return (Reason("ORDER-TWICE", "warning", text, "the orders", verified=True),)
+
+
 def _dose(
     name: str,
-    order: Proposed,
+    alike: Sequence[Proposed],
     findings: Sequence[Finding],
     adapted: Adapted,
     knowledge: Knowledge,
     *,
     starting: bool,
 ) -> tuple[Reason, ...]:
-    course = order.course
-    if course.dose_mg_per_day is None:
-        drug = knowledge.drugs[name]
-        text = f"The daily dose of this {name.replace('_', ' ')} order could not be read, so it was not checked."
-        missing = "the daily dose"
-        return (
-            Reason(
-                "DOSE-UNREAD", "caution", text, drug.basis.source, drug.basis.verified,
-                unknown=True, missing=missing, gap="could not be read",
-            ),
-        )  # fmt: skip
-    return judge_dose(name, course.dose_mg_per_day, findings, adapted.features, knowledge, starting=starting)
+    """Judge what all orders of one drug come to on a day: each alone may stay below a ceiling that their sum passes."""
+    doses = [one.course.dose_mg_per_day for one in alike]
+    known = [mg for mg in doses if mg is not None]
+    judged = judge_dose(name, sum(known), findings, adapted.features, knowledge, starting=starting) if known else ()
+    return judged if len(known) == len(doses) else (*judged, _unread(name, len(doses), knowledge))
+
+
+def _unread(name: str, orders: int, knowledge: Knowledge) -> Reason:
+    drug = knowledge.drugs[name]
+    one = f"this {name.replace('_', ' ')} order" if orders == 1 else f"one of the {name.replace('_', ' ')} orders"
+    text = f"The daily dose of {one} could not be read, so it was not checked."
+    return Reason(
+        "DOSE-UNREAD", "caution", text, drug.basis.source, drug.basis.verified,
+        unknown=True, missing="the daily dose", gap="could not be read",
+    )  # fmt: skip
+
+
+def _name(order: Proposed) -> str:
+    return " with ".join(order.course.ingredients).replace("_", " ")
 
 
 def _present(
