@@ -65,24 +65,24 @@ async def attest(services: "Services", patient: str, practitioner: "Practitioner
     """
     profile, now = services.profiles[practitioner.ehr], await services.store.now()
     _check(word, limits(services.knowledge), now, profile)
-    role = await services.clients[practitioner.ehr].practitioner_may_prescribe(practitioner.reference, token)
+    found = await services.clients[practitioner.ehr].practitioner_may_prescribe(practitioner.reference, token)
     own_name = practitioner.display or practitioner.reference
     new = NewAttestation(
         ehr=practitioner.ehr,
         patient=patient,
         practitioner=practitioner.reference,
         display=practitioner.display,
-        role=role,
+        role=found.role,
         assessed=word.assessed,
         result=word.result,
         review_by=own_name if word.reviewer == "self" else REVIEWERS[word.reviewer],
         review_on=word.review_on,
     )
-    assertion = orders.assertion(replace(practitioner, role=role))
-    found = await services.store.attest(new, {"assertion": assertion})
-    telemetry.ATTESTATIONS.labels(found.result).inc()
-    telemetry.log().info("attested", ehr=practitioner.ehr, outcome=found.result)
-    return found
+    assertion = orders.assertion(replace(practitioner, role=found.role))
+    attested = await services.store.attest(new, {"assertion": assertion})
+    telemetry.ATTESTATIONS.labels(attested.result).inc()
+    telemetry.log().info("attested", ehr=practitioner.ehr, outcome=attested.result)
+    return attested
 
 
 def known(found: Attested, profile: "Profile") -> Attestation:

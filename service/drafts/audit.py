@@ -9,10 +9,10 @@ comment is kept beside the chain, which holds its digest. The caller's own detai
 """
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from json.encoder import encode_basestring
 from typing import Any, Final
 
 from service.drafts.canonical_json import dumps, instant
@@ -31,8 +31,8 @@ def link(previous: str, draft: str, seq: int, at: str, event: str, actor: str, d
 def body(previous: str, draft: str, seq: int, at: str, event: str, actor: str, detail: str) -> bytes:
     """Return an entry's bytes, canonical JSON without its hash; the arguments are those of ``link``."""
     return (
-        f'{{"actor":{json.dumps(actor, ensure_ascii=False)},"at":"{at}","detail":{detail},"draft":"{draft}",'
-        f'"event":"{event}","previous":"{previous}","seq":{seq}}}'
+        f'{{"actor":{encode_basestring(actor)},"at":"{at}","detail":{detail},"draft":"{draft}",'
+        f'"event":{encode_basestring(event)},"previous":"{previous}","seq":{seq}}}'
     ).encode()
 
 

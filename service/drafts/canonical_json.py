@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from json.encoder import encode_basestring as _text
 from typing import Any, Final, NoReturn, cast
 
 from fhir_adapters.errors import InputError
@@ -66,7 +67,8 @@ def digest(raw: bytes) -> str:
 
 def instant(at: datetime) -> str:
     """Return an aware time in UTC at fixed width, so that texts sort as times do."""
-    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    utc = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return utc.isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def read_instant(text: str) -> datetime:
@@ -125,10 +127,6 @@ def _decimal(value: Decimal) -> str:
     return format(value, "f")
 
 
-def _text(value: str) -> str:
-    return _TEXTS.encode(value)
-
-
 def _not_finite(_name: str) -> NoReturn:
     raise InputError("U-JSON-NUMBER", "NaN and Infinity are no JSON numbers")
 
@@ -140,5 +138,4 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-_TEXTS: Final = json.JSONEncoder(ensure_ascii=False)
 _VALUES: Final = json.JSONDecoder(parse_float=Decimal, parse_constant=_not_finite, object_pairs_hook=_no_duplicates)

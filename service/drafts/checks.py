@@ -6,13 +6,15 @@ Every store asks these inside its own atomic step; each refusal is a Conflict th
 from datetime import datetime
 
 from service.drafts.canonical_json import digest
-from service.drafts.states import SIGNED, UNSIGNED
+from service.drafts.states import AWAITING, SIGNED, UNSIGNED
 from service.drafts.store import Draft, Prepared, Signature
 from service.errors import Conflict
 
 
 def unsigned(draft: Draft, now: datetime) -> None:
     """Refuse a draft that is signed, ended or past its time: U-DRAFT-SIGNED, -EXPIRED, -STATE."""
+    if draft.state == AWAITING:
+        raise Conflict("U-DRAFT-STATE", "this draft waits for its signature in the EHR: sign it there")
     if draft.state in SIGNED:
         raise Conflict("U-DRAFT-SIGNED", "this draft is already signed; read it again")
     if draft.state == "expired" or (draft.state in UNSIGNED and now >= draft.expires):

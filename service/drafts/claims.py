@@ -8,8 +8,11 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from service.drafts.canonical_json import digest, dumps, instant
 from service.drafts.flags import Attested, Flag
+from service.drafts.registers import Register
 from service.drafts.store import Draft, Prepared, Signature
 
 
@@ -18,7 +21,7 @@ def of_draft(draft: Draft) -> dict[str, Any]:
     fixed = {"ehr": draft.ehr, "ingredient": draft.ingredient, "patient": draft.patient, "rank": draft.rank}
     return {
         "facts": draft.facts,
-        "record": digest(dumps({"id": draft.id, **fixed})),
+        "record": _of_scalars({"id": draft.id, **fixed}),
         "context": digest(draft.context),
         "created": instant(draft.created),
         "expires": instant(draft.expires),
@@ -55,13 +58,25 @@ def of_signature(signature: Signature) -> dict[str, Any]:
 
 def of_card(uuid: str, ehr: str, drafts: Sequence[str], detail: Mapping[str, Any]) -> dict[str, Any]:
     """Return the claims of ``shown``, the same in the chain of each draft of the card."""
-    return {"card": uuid, "content": digest(dumps({"ehr": ehr, "drafts": list(drafts), "detail": detail}))}
+    return of_card_texts(uuid, ehr, dumps(list(drafts)).decode(), dumps(detail).decode())
+
+
+def of_card_texts(uuid: str, ehr: str, drafts: str, detail: str) -> dict[str, Any]:
+    """Return the claims of ``shown`` from the canonical texts of a card's drafts and detail, as they are stored."""
+    content = f'{{"detail":{detail},"drafts":{drafts},"ehr":{dumps(ehr).decode()}}}'
+    return {"card": uuid, "content": digest(content.encode())}
 
 
 def of_flag(flag: Flag) -> dict[str, Any]:
     """Return the claims of a flag's first entry over the columns that never change."""
     fixed = {"id": flag.id, "ehr": flag.ehr, "patient": flag.patient}
-    return {"record": digest(dumps(fixed)), "created": instant(flag.created)}
+    return {"record": _of_scalars(fixed), "created": instant(flag.created)}
+
+
+def of_register(register: Register) -> dict[str, Any]:
+    """Return the claims of each entry of a register over whose register it is."""
+    fixed = {"id": register.id, "kind": register.kind, "ehr": register.ehr, "subject": register.subject}
+    return {"record": _of_scalars(fixed)}
 
 
 def of_alarm(facts: str, context: bytes) -> dict[str, Any]:
@@ -91,3 +106,11 @@ def of_comment(text: str) -> str:
 def carried(jws: str) -> str:
     """Return a JWS as ``Provenance.signature.data`` carries it (base64Binary)."""
     return base64.b64encode(jws.encode()).decode()
+
+
+def _of_scalars(fixed: Mapping[str, str | int]) -> str:
+    """Return the digest of the canonical JSON of texts and whole numbers; msgspec writes these as ``dumps`` does."""
+    try:
+        return digest(msgspec.json.encode(fixed, order="deterministic"))
+    except UnicodeEncodeError:
+        return digest(dumps(fixed))

@@ -6,22 +6,45 @@ only those stored bytes are signed.
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
 
 from recommender.catalog.knowledge import Knowledge
 from recommender.gate import gates
 from service import site_time, telemetry
-from service.drafts import checks, differences, edit_rules, orders
+from service.drafts import (
+    authority,
+    checks,
+    consent_reading,
+    differences,
+    dosages,
+    edit_rules,
+    orders,
+    outbox_steps,
+    rejections,
+)
+from service.drafts.canonical_json import instant, load_object
+from service.drafts.provenance import Told
 from service.drafts.store import Draft, Prepared, Signature
-from service.ehr import writeback
+from service.ehr import modes, ordered_already, writeback
 from service.errors import Conflict, NotFound, Unprocessable
 from service.smart.practitioner import Practitioner
+from service.switches import in_force
 
 if TYPE_CHECKING:
     from service.bootstrap import Services
 
-_REASON_CODE = re.compile(r"[a-z][a-z0-9-]{0,63}")
+_CODE: Final = re.compile(r"[a-z][a-z0-9-]{0,63}")
+_MOST_SECTIONS: Final = 50
+_MOST_DWELL_S: Final = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the page says was looked at before signing: codes of its sections, and for how many seconds it was open."""
+
+    sections: Sequence[str] = ()
+    dwell_s: int | None = None
 
 
 async def own_draft(services: "Services", ehr: str, draft_id: str) -> Draft:
@@ -37,14 +60,15 @@ async def prepare(
 ) -> Prepared:
     """Keep and return the exact bytes that a signature will be over, of the draft or of it as edited.
 
-    An edited dose, supply or date meets the rules again. Forbidden U-SIGNER-*; Conflict U-DRAFT-*; Unprocessable
-    U-ORDER-* (U-ORDER-ROUTE for a drug that a certain person begins); EhrFailed when the EHR cannot say whether the
-    practitioner may prescribe.
+    An edited dose, supply or date meets the rules again. Forbidden U-SIGNER-*, U-SUPERVISION; Conflict U-DRAFT-*;
+    Unprocessable U-ORDER-* (U-ORDER-ROUTE for a drug that a certain person begins); EhrFailed when the EHR cannot say
+    whether the practitioner may prescribe.
     """
     draft = await own_draft(services, practitioner.ehr, draft_id)
     checks.unsigned(draft, await services.store.now())
+    await in_force.check_may_sign(services, draft)
     _check_route(draft, services.knowledge)
-    prescriber = await _may_sign(services, practitioner, token)
+    prescriber = await _may_sign(services, draft, practitioner, token)
     resource = orders.edited(draft, order_edit, practitioner.reference)
     now = await services.store.now()
     today = site_time.local(now, services.profiles[draft.ehr]).date()
@@ -65,26 +89,38 @@ async def sign(
     digest: str,
     acknowledgements: Sequence[str],
     reason: str | None,
+    seen: Seen = Seen(),
 ) -> Signature:
     """Sign the bytes shown under ``digest`` and queue the write-back; exactly one of many signers wins.
 
-    Unprocessable U-SIGN-MODE, U-ACKNOWLEDGE; Conflict U-DIGEST, U-DRAFT-*; Forbidden U-SIGNER-*; EhrFailed
-    when the EHR cannot say whether the practitioner may prescribe: then nothing is signed.
+    Unprocessable U-SIGN-MODE, U-ACKNOWLEDGE, U-SIGN-SEEN; Conflict U-DIGEST, U-DRAFT-*, U-ORDER-PENDING,
+    U-ORDER-EXISTS, U-ORDER-UNKNOWN, U-CONSENT-WITHHELD; Forbidden U-SIGNER-*, U-STEP-UP, U-SUPERVISION; Unavailable
+    U-SWITCHED-OFF; EhrFailed when the EHR cannot say whether the practitioner may prescribe, what it has or what the
+    patient consents to: then nothing is signed.
     """
     draft = await own_draft(services, practitioner.ehr, draft_id)
-    write_back = services.tenant(draft.ehr).write_back
-    if write_back == "card":
-        raise Unprocessable("U-SIGN-MODE", "Orders of this EHR are signed in the EHR: accept the card there.")
+    await in_force.check_may_sign(services, draft)
+    await modes.check_signing(services.clients[draft.ehr])
     shown = await _shown(services, draft, practitioner, version, digest)
     orders.check_acknowledgements(shown, acknowledgements)
     _check_route(draft, services.knowledge)
-    prescriber = await _may_sign(services, practitioner, token)
+    looked = _seen(seen)
+    _check_step_up(services, draft, practitioner)
+    prescriber = await _may_sign(services, draft, practitioner, token)
+    consent = await consent_reading.check(services, draft, token)
+    checked = await ordered_already.check(services, draft, shown.order)
     now, public_url = await services.store.now(), services.settings.server.public_url
-    signature = orders.sign(shown, services.signer, prescriber, public_url, now)
     changed = differences.differences(draft)
-    detail = {"assertion": orders.assertion(prescriber), **({"changed": changed} if changed else {})}
-    detail |= _reason(reason, None)
-    await services.store.sign(signature, write_back=write_back == "sign-and-write", detail=detail)
+    told = Told(changed, looked.get("shown", ()), services.tenant(draft.ehr).organization)
+    signature = orders.sign(shown, services.signer, prescriber, public_url, now, told)
+    policy = services.tenant(draft.ehr).supervision
+    risk = authority.recorded(draft, services.knowledge, prescriber, policy)
+    detail = {"assertion": assertion(prescriber), **risk, **consent}
+    detail |= {outbox_steps.MODE: services.tenant(draft.ehr).write_back, **checked}
+    detail |= {**looked, **({"changed": changed} if changed else {}), **reasoned(reason, None)}
+    # The EHR was asked much since the first look; a switch that was pulled meanwhile holds for this signature too.
+    await in_force.check_may_sign(services, draft)
+    await services.store.sign(signature, write_back=True, detail=detail)
     telemetry.SIGNATURES.inc()
     telemetry.log().info("signed", draft=draft.id, ehr=draft.ehr, order_id=signature.order_id)
     writeback.poke(services)
@@ -100,17 +136,37 @@ async def reject(
     reason: str | None,
     comment: str | None,
 ) -> Draft:
-    """End the draft as rejected by this practitioner and return it; Conflict U-DRAFT-*."""
+    """End the draft as rejected by this practitioner, signed, and return it; Conflict U-DRAFT-*."""
     draft = await own_draft(services, practitioner.ehr, draft_id)
-    ended = await services.store.reject(draft.id, version, practitioner.reference, _reason(reason, comment))
+    now = await services.store.now()
+    checks.unsigned(draft, now)
+    if version is not None:
+        checks.version(draft, version)
+    given, said = reasoned(reason, comment), assertion(practitioner)
+    detail = rejections.signed("reject", draft, practitioner, given, said, services.signer, now)
+    ended = await services.store.reject(draft.id, draft.version, practitioner.reference, detail)
     telemetry.log().info("rejected", draft=draft.id, ehr=draft.ehr)
     return ended
 
 
-async def _may_sign(services: "Services", practitioner: Practitioner, token: str) -> Practitioner:
+async def _may_sign(services: "Services", draft: Draft, practitioner: Practitioner, token: str) -> Practitioner:
     client = services.clients[practitioner.ehr]
-    role = await client.practitioner_may_prescribe(practitioner.reference, token)
-    return replace(practitioner, role=role)
+    found = await client.practitioner_may_prescribe(practitioner.reference, token)
+    prescriber = replace(practitioner, role=found.role, specialist=found.specialist)
+    authority.check_supervision(draft, services.knowledge, prescriber, client.ehr.supervision)
+    return prescriber
+
+
+def _check_step_up(services: "Services", draft: Draft, practitioner: Practitioner) -> None:
+    users, now = services.tenant(draft.ehr).users, services.clock()
+    authority.check_step_up(draft, services.knowledge, practitioner, services.settings.sign, users, now)
+
+
+def assertion(practitioner: Practitioner) -> dict[str, Any]:
+    """Return what the service asserts of the signer, with what the token proves of the login."""
+    login = practitioner.auth_time
+    said = {"auth_time": login and instant(login), "acr": practitioner.acr, "amr": list(practitioner.amr)}
+    return {**orders.assertion(practitioner), **{name: value for name, value in said.items() if value}}
 
 
 async def _shown(services: "Services", draft: Draft, practitioner: Practitioner, version: int, digest: str) -> Prepared:
@@ -128,17 +184,42 @@ async def _shown(services: "Services", draft: Draft, practitioner: Practitioner,
 def _check_route(draft: Draft, knowledge: Knowledge) -> None:
     """Refuse a drug that a person of a certain kind begins, or that only the EHR may have signed: U-ORDER-ROUTE.
 
-    None is drafted; one that was held before the rows said so is not signed here either.
+    None is drafted; one that was held before the rows said so is not signed here either, nor one whose product is
+    another drug's. Conflict U-DRAFT-RULES for a drug that the rules no longer have.
     """
-    told = gates.routes(draft.ingredient, knowledge)
+    if knowledge.drug(draft.ingredient) is None:
+        raise Conflict("U-DRAFT-RULES", "The rules no longer have this drug; open the chart again for a new draft.")
+    told = [one for name in _ordered(draft, knowledge) for one in gates.routes(name, knowledge)]
     if told:
         who = told[0].to.replace("-", " ")
         raise Unprocessable("U-ORDER-ROUTE", f"{told[0].reason} It is not signed here; for the {who}.")
 
 
-def _reason(reason: str | None, comment: str | None) -> dict[str, str]:
+def _ordered(draft: Draft, knowledge: Knowledge) -> list[str]:
+    """Return the drug that was drafted, and those that own a code of the product that is ordered."""
+    concept = dosages.mapping(load_object(draft.resource).get("medicationCodeableConcept"))
+    codes = {dosages.mapping(one).get("code") for one in dosages.sequence(concept.get("coding"))}
+    products = (
+        name for name, found in knowledge.orderables.items() if not codes.isdisjoint(one.rxnorm for one in found)
+    )
+    named = (name for name, drug in knowledge.drugs.items() if drug.rxnorm in codes)
+    return list(dict.fromkeys((draft.ingredient, *products, *named)))
+
+
+def _seen(seen: Seen) -> dict[str, Any]:
+    """Return what the audit keeps of what was looked at: codes and a time, never what stood there."""
+    sections = list(dict.fromkeys(seen.sections))
+    well_formed = len(sections) <= _MOST_SECTIONS and all(_CODE.fullmatch(section) for section in sections)
+    if not well_formed or (seen.dwell_s is not None and not 0 <= seen.dwell_s <= _MOST_DWELL_S):
+        msg = f"shown takes at most {_MOST_SECTIONS} codes of small letters, dwell at most {_MOST_DWELL_S} seconds."
+        raise Unprocessable("U-SIGN-SEEN", msg)
+    found = {"shown": sections, "dwell_s": seen.dwell_s}
+    return {name: value for name, value in found.items() if value not in (None, [])}
+
+
+def reasoned(reason: str | None, comment: str | None) -> dict[str, str]:
     """Return the detail of a decision: a code goes into the chain, free text stays beside it as comment."""
-    if reason is not None and not _REASON_CODE.fullmatch(reason):
+    if reason is not None and not _CODE.fullmatch(reason):
         reason, comment = None, "\n".join(text for text in (reason, comment) if text)
     found = {"reason": reason, "comment": comment}
     return {name: text for name, text in found.items() if text}

@@ -28,7 +28,10 @@ class Raising:
 
 
 def raise_flag(tx: Transaction, new: Raising) -> Flag:
-    """Record the card that shows the alarm, and the alarm itself where its facts are new."""
+    """Record the card that shows the alarm, and the alarm itself where its facts are new.
+
+    What is held unsigned for the patient is withdrawn: nothing is signed while a person is asked to look first.
+    """
     held = _held_of(tx, new.ehr, new.patient)
     last = tx.alarm(held.flag.id)
     if last is None or last.facts != new.facts:
@@ -36,7 +39,10 @@ def raise_flag(tx: Transaction, new: Raising) -> Flag:
         tx.add_alarm(Alarm(held.flag.id, held.seq, new.facts, new.context, tx.now))
     steps.card(tx, new.shown.uuid, new.ehr, (), new.shown.detail)
     said = claims.of_card(new.shown.uuid, new.ehr, (), new.shown.detail)
-    return _record(tx, held, "shown", new.shown.actor, said).flag
+    flag = _record(tx, held, "shown", new.shown.actor, said).flag
+    for draft in tx.open_of(new.ehr, new.patient):
+        steps.record(tx, draft, "withdrawn", SERVICE_ACTOR, {"by": flag.id})
+    return flag
 
 
 def attest(tx: Transaction, new: NewAttestation, detail: Mapping[str, Any]) -> Attested:

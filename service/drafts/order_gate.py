@@ -24,13 +24,13 @@ _HIDDEN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u2
 _REFUSED: Final = ("modifierExtension", "implicitRules", "contained")
 
 
-def check_order(order: Mapping[str, Any], patient: str) -> None:
-    """Refuse an order that is not exactly an active R4 order of a practitioner for this patient.
+def check_order(order: Mapping[str, Any], patient: str, status: str = "active") -> None:
+    """Refuse an order that is not exactly an R4 order of this status, of a practitioner, for this patient.
 
     Unprocessable: U-ORDER-INCOMPLETE, U-ORDER-DOSE (dosage), U-ORDER-INVALID naming the element.
     """
     _need(order.get("resourceType") == "MedicationRequest", "resourceType")
-    _need(order.get("status") == "active", "status")
+    _need(order.get("status") == status, "status")
     _need(order.get("intent") == "order", "intent")
     _need(not order.get("doNotPerform", False), "doNotPerform")
     _need(_matches(_PATIENT, order.get("subject")), "subject")

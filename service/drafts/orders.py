@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from service.drafts import edits, order_gate
 from service.drafts.canonical_json import digest, dumps, instant, load_object
-from service.drafts.provenance import provenance, provenance_for
+from service.drafts.provenance import Told, provenance, provenance_for
 from service.drafts.signing import Signer
 from service.drafts.store import Draft, Prepared, Signature
 from service.errors import ServiceError, Unprocessable
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from service.smart.practitioner import Practitioner
 
 __all__ = [
-    "assertion", "check_acknowledgements", "draft_reference", "edited", "order_identifier", "order_system", "prepare",
-    "provenance", "provenance_for", "sign",
+    "STATUS_OF", "assertion", "check_acknowledgements", "draft_reference", "edited", "order_identifier", "order_system",
+    "prepare", "provenance", "provenance_for", "sign",
 ]  # fmt: skip
 
 OBSERVATION_VALUE: Final = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue"
@@ -33,6 +33,8 @@ AI_ASSERTED: Final = {
     "display": "Artificial Intelligence asserted",
 }
 CLINICIAN_ASSERTED: Final = {"system": OBSERVATION_VALUE, "code": "CLINAST", "display": "clinician asserted"}
+# The status that an order is signed and written with, by how orders reach the EHR (``ehr.write_back``).
+STATUS_OF: Final = {"card": "active", "unsigned-order": "draft", "sign-and-write": "active", "document-only": "active"}
 _NOT_CARRIED: Final = ("id", "text", "statusReason")
 _STORED_META: Final = ("versionId", "lastUpdated", "source")
 
@@ -58,11 +60,13 @@ def prepare(
     version = draft.version + int(changed is not None)
     order_id = str(uuid4())
     resource = load_object(changed or draft.resource)
-    order = _order(resource, practitioner, now)
+    # Where the EHR has to sign what is approved here, the order says so: it is no active one yet.
+    status = STATUS_OF[ehr.write_back]
+    order = _order(resource, practitioner, now, status)
     order["identifier"] = [{"system": order_system(public_url, ehr), "value": order_id}]
     based_on = {"reference": draft_reference(public_url, draft.id, version)}
     order["basedOn"] = [based_on, *order.get("basedOn", [])]
-    order_gate.check_order(order, draft.patient)
+    order_gate.check_order(order, draft.patient, status)
     raw = dumps(order)
     return Prepared(
         draft=draft.id,
@@ -82,10 +86,11 @@ def sign(
     practitioner: "Practitioner",
     public_url: str,
     now: datetime,
+    told: Told | None = None,
 ) -> Signature:
     """Return the finished signature over the prepared bytes, with its Provenance, for ``Store.sign``.
 
-    The caller has checked who signs and ``check_acknowledgements``.
+    The caller has checked who signs and ``check_acknowledgements``; ``told`` is for the Provenance.
     """
     jws = signer.sign_detached(prepared.order)
     return Signature(
@@ -96,7 +101,7 @@ def sign(
         order_id=prepared.order_id,
         order=prepared.order,
         jws=jws,
-        provenance=provenance(prepared, jws, practitioner, public_url, now),
+        provenance=provenance(prepared, jws, practitioner, public_url, now, told),
         signed=now,
     )
 
@@ -134,7 +139,7 @@ def order_identifier(order: bytes) -> tuple[str, str]:
     return first["system"], first["value"]
 
 
-def _order(resource: Mapping[str, Any], practitioner: "Practitioner", now: datetime) -> dict[str, Any]:
+def _order(resource: Mapping[str, Any], practitioner: "Practitioner", now: datetime, status: str) -> dict[str, Any]:
     kept = {name: value for name, value in resource.items() if name not in _NOT_CARRIED}
     # What the AI noted ("not an order") is said of the draft and stays there; only a person's notes go on.
     notes = [note for note in kept.pop("note", []) if "authorReference" in note]
@@ -142,7 +147,7 @@ def _order(resource: Mapping[str, Any], practitioner: "Practitioner", now: datet
     return {
         **(kept | ({"note": notes} if notes else {})),
         "meta": _meta(resource.get("meta", {})),
-        "status": "active",
+        "status": status,
         "intent": "order",
         "requester": {"reference": practitioner.reference, **named},
         "authoredOn": now.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),

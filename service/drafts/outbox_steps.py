@@ -5,7 +5,7 @@ on it, later after a failed write, never (None) once it is ended. ``lease`` is t
 claim.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final, Literal
@@ -13,15 +13,20 @@ from uuid import uuid4
 
 from service.drafts.audit import SERVICE_ACTOR
 from service.drafts.canonical_json import instant
+from service.drafts.states import Event
 from service.drafts.steps import record
-from service.drafts.store import OutboxEntry
+from service.drafts.store import AuditEntry, OutboxEntry
 from service.drafts.transaction import Outbox, Transaction
 from service.errors import Conflict, NotFound
 
 # The step that makes a write-back ``written``: its value is the reference of the order that the EHR made.
 ORDER_STEP: Final = "order"
+# The step before a create is sent: its value is the mode of write-back that it is sent in.
+SENT_STEP: Final = "sent"
+# What ``given`` of ``signed`` calls that mode.
+MODE: Final = "mode"
 
-Finish = Literal["confirmed", "write-failed", "mismatch", "parked"]
+Finish = Literal["confirmed", "awaiting-ehr-signature", "write-failed", "mismatch", "parked"]
 
 
 def claim(tx: Transaction, lease_s: int) -> OutboxEntry | None:
@@ -63,7 +68,26 @@ def finish(tx: Transaction, entry: OutboxEntry, state: Finish, detail: Mapping[s
     row = _leased(tx, entry)
     due = instant(tx.now + timedelta(seconds=retry_s)) if state == "write-failed" else None
     tx.put_outbox(entry.draft, replace(row, due=due, lease=None))
-    record(tx, tx.draft(entry.draft), state, SERVICE_ACTOR, {"due": due}, detail)
+    event: Event = "awaited" if state == "awaiting-ehr-signature" else state
+    record(tx, tx.draft(entry.draft), event, SERVICE_ACTOR, {"due": due}, detail)
+
+
+def signed_for(history: Iterable[AuditEntry]) -> str | None:
+    """Return the mode of write-back that a chain's order was signed for, or else sent in; None for neither."""
+    found = None
+    for entry in history:
+        if entry.event == "signed":
+            found = entry.detail.get("given", {}).get(MODE, found)
+        found = found or entry.detail.get("step", {}).get(SENT_STEP)
+    return found
+
+
+def may_be_sent(history: Iterable[AuditEntry]) -> bool:
+    """Say whether the order of a chain may have reached the EHR; of one that the store forgot, nobody knows."""
+    return any(
+        {SENT_STEP, ORDER_STEP} & entry.detail.get("step", {}).keys() or entry.detail.get("given", {}).get("replayed")
+        for entry in history
+    )
 
 
 def _leased(tx: Transaction, entry: OutboxEntry) -> Outbox:

@@ -10,6 +10,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -77,13 +78,15 @@ class Signer:
 load_or_create = Signer.load_or_create
 
 
-def verify_detached(signature: str, payload: bytes, jwks: Mapping[str, Any]) -> None:
+def verify_detached(signature: str, payload: bytes, jwks: Mapping[str, Any], at: datetime | None = None) -> None:
     """Return when ``signature`` is a detached JWS by a key of ``jwks`` over exactly these bytes.
 
-    Unprocessable: U-SIG-FORMAT (not our form of JWS), U-SIG-KEY (its key is not in the set), U-SIG-VALUE.
+    ``at`` is when it was made, as far as is known: a key that was revoked by then proves nothing. Unprocessable:
+    U-SIG-FORMAT (not our form of JWS), U-SIG-KEY (its key is not in the set), U-SIG-REVOKED, U-SIG-VALUE.
     """
-    header = _header(signature)
-    key = _public_key(jwks, header["kid"])
+    found = _find(jwks, _header(signature)["kid"])
+    key = ECKey.import_key({name: found[name] for name in _PUBLIC_MEMBERS})
+    _check_revoked(found, at)
     try:
         jws.deserialize_compact(signature, key, registry=_registry(), payload=payload)
     except BadSignatureError as error:
@@ -111,11 +114,17 @@ def _header(signature: str) -> Mapping[str, Any]:
     raise Unprocessable("U-SIG-FORMAT", "the signature is not a detached JWS of ours")
 
 
-def _public_key(jwks: Mapping[str, Any], kid: str) -> ECKey:
+def _find(jwks: Mapping[str, Any], kid: str) -> Mapping[str, Any]:
     for found in jwks.get("keys", ()):
         if found.get("kid") == kid and found.get("kty") == "EC" and found.get("crv") == _CURVE:
-            return ECKey.import_key({name: found[name] for name in _PUBLIC_MEMBERS})
+            return found
     raise Unprocessable("U-SIG-KEY", "the key that made this signature is not among the known keys")
+
+
+def _check_revoked(found: Mapping[str, Any], at: datetime | None) -> None:
+    since = found.get("revoked", {}).get("revoked_at")
+    if since is not None and (at is None or at.timestamp() >= since):
+        raise Unprocessable("U-SIG-REVOKED", "the key that made this signature was revoked before")
 
 
 def _refuse_open_to_others(mode: int) -> None:

@@ -1,13 +1,22 @@
 """The draft's life as one table: which event may meet which state, and the state that follows.
 
 ```
-held ── presented ── accepted ─┐
-  │         │           │      ├─> signed ─> writing ─> written ─> confirmed
-  └─────────┴─────── modified ─┤                │  ├─> write-failed ─(retry)─> writing
-                               │                │  ├─> parked     (a human looks)
-                               │                │  └─> mismatch   (a human looks)
+held ── presented ── accepted ─┬───────────────────────── awaiting-ehr-signature ──> confirmed
+  │         │           │      │                             ↑        │
+  └─────────┴─────── modified ─┤                             │        ├─> superseded, expired  (unsigned here)
+                               │                             │        └─> mismatch, parked     (signed here)
+                               ├─> signed ─> writing ─> written ─> confirmed
+                               │     ↑ │        │
+                               │     │ │        ├─> write-failed ─(retry)─> writing
+                               │     │ │        ├─> parked     (a human looks)
+                               │     │ │        └─> mismatch   (a human looks)
+                               │     │ └─> revoked  (also from write-failed and parked: where nothing was created)
+                               │     └──── released by an operator; or confirmed on a named person's word
                                └─> overridden, superseded, withdrawn, expired
 ```
+Awaiting and confirmed are with our signature where this service signs, and without where the EHR alone does; the
+chain says which: a signature exists exactly when it has a ``signed`` event.
+
 Everything that happens to a draft is an event in its audit chain; an event that leaves the state as it is has
 a row here too, so replaying a chain over the table gives the draft's state or names the entry that could not
 be.
@@ -21,20 +30,28 @@ from service.drafts.store import State
 Event = Literal[
     "held", "shown", "presented", "accepted", "overridden", "withdrawn", "superseded", "expired",
     "edited", "modified", "prepared", "signed", "claimed", "progressed", "written",
-    "confirmed", "write-failed", "parked", "mismatch",
+    "confirmed", "write-failed", "parked", "mismatch", "awaited", "released", "resolved", "revoked",
+    "referred",
 ]  # fmt: skip
 
 STATES: Final[tuple[State, ...]] = get_args(State)
 EVENTS: Final[tuple[Event, ...]] = get_args(Event)
 UNSIGNED: Final[tuple[State, ...]] = ("held", "presented", "accepted", "modified")
+# Answered, and not ended: signed here, or (``EITHER`` alone) taken into the EHR, whose signature is the only one.
 SIGNED: Final[tuple[State, ...]] = (
-    "signed", "writing", "written", "confirmed", "write-failed", "parked", "mismatch",
+    "signed", "writing", "written", "awaiting-ehr-signature", "confirmed", "write-failed", "parked", "mismatch",
 )  # fmt: skip
-ENDED: Final[tuple[State, ...]] = ("overridden", "superseded", "withdrawn", "expired")
-# Signed, and not yet read back from the EHR as it was signed.
+ENDED: Final[tuple[State, ...]] = ("overridden", "superseded", "withdrawn", "expired", "revoked")
+AWAITING: Final[State] = "awaiting-ehr-signature"
+# With our signature or without it; all other states are always with it or never.
+EITHER: Final[tuple[State, ...]] = (AWAITING, "confirmed")
+WITH_SIGNATURE: Final[tuple[State, ...]] = (*(state for state in SIGNED if state not in EITHER), "revoked")
+# Nothing is written or looked for any more.
+SETTLED: Final[tuple[State, ...]] = ("confirmed", "revoked")
+# Signed here or accepted, and not yet read in the EHR as it was decided.
 UNCONFIRMED: Final[tuple[State, ...]] = tuple(state for state in SIGNED if state != "confirmed")
 # What a card, a feedback or a withdrawal may do; none of them can reach a signed state.
-MARKS: Final[tuple[State, ...]] = ("presented", "accepted", "overridden", "withdrawn")
+MARKS: Final[tuple[State, ...]] = ("presented", "accepted", "overridden", "withdrawn", AWAITING)
 
 
 def _to(state: State, sources: Iterable[State]) -> dict[State, State]:
@@ -46,6 +63,7 @@ def _stay(sources: Iterable[State]) -> dict[State, State]:
 
 
 _IN_FLIGHT: Final[tuple[State, ...]] = ("writing", "written")
+_STUCK: Final[tuple[State, ...]] = ("write-failed", "parked", "mismatch")
 
 TRANSITIONS: Final[Mapping[str, Mapping[State | None, State]]] = {
     "held": {None: "held"},
@@ -55,8 +73,8 @@ TRANSITIONS: Final[Mapping[str, Mapping[State | None, State]]] = {
     "accepted": {**_stay(STATES), **_to("accepted", ("held", "presented"))},
     "overridden": {**_stay(STATES), **_to("overridden", UNSIGNED)},
     "withdrawn": {**_stay(STATES), **_to("withdrawn", UNSIGNED)},
-    "superseded": {**_to("superseded", UNSIGNED)},
-    "expired": {**_to("expired", UNSIGNED)},
+    "superseded": {**_to("superseded", (*UNSIGNED, AWAITING))},
+    "expired": {**_to("expired", (*UNSIGNED, AWAITING))},
     # What an edit was called while it left the state as it was; chains of that time still verify.
     "edited": {**_stay(("held", "presented", "accepted"))},
     "modified": {**_to("modified", UNSIGNED)},
@@ -66,10 +84,17 @@ TRANSITIONS: Final[Mapping[str, Mapping[State | None, State]]] = {
     "claimed": {**_to("writing", ("signed", "write-failed", *_IN_FLIGHT))},
     "progressed": {**_stay(_IN_FLIGHT)},
     "written": {"writing": "written"},
-    "confirmed": {**_to("confirmed", _IN_FLIGHT)},
+    "awaited": {**_to(AWAITING, ("accepted", "modified", *_IN_FLIGHT))},
+    "confirmed": {**_to("confirmed", (*_IN_FLIGHT, AWAITING))},
     "write-failed": {**_to("write-failed", _IN_FLIGHT)},
-    "parked": {**_to("parked", _IN_FLIGHT)},
-    "mismatch": {**_to("mismatch", _IN_FLIGHT)},
+    "parked": {**_to("parked", (*_IN_FLIGHT, AWAITING))},
+    "mismatch": {**_to("mismatch", (*_IN_FLIGHT, AWAITING))},
+    # An operator's word, by name and with a reason.
+    "released": {**_to("signed", _STUCK)},
+    "resolved": {**_to("confirmed", _STUCK)},
+    "revoked": {**_to("revoked", ("signed", "write-failed", "parked"))},
+    # A psychiatrist is asked; the draft stays for whoever may sign it.
+    "referred": {**_stay(UNSIGNED)},
 }
 
 
@@ -77,3 +102,8 @@ def after(event: str, state: State | None) -> State | None:
     """Return the state after ``event``, or None where the table does not allow it or has no such event."""
     row = TRANSITIONS.get(event)
     return None if row is None else row.get(state)
+
+
+def signature_fits(state: State, *, signed: bool) -> bool:
+    """Say whether a draft in ``state`` may be with our signature, or without it."""
+    return state in EITHER or (state in WITH_SIGNATURE) == signed

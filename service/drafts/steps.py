@@ -12,7 +12,7 @@ from typing import Any
 from service.drafts import checks, claims, states
 from service.drafts.audit import SERVICE_ACTOR, seal
 from service.drafts.canonical_json import digest, dumps, instant, load_object
-from service.drafts.states import MARKS, SIGNED, UNSIGNED, Event
+from service.drafts.states import AWAITING, MARKS, SIGNED, UNSIGNED, Event
 from service.drafts.store import Draft, NewDraft, Prepared, Shown, Signature, State
 from service.drafts.transaction import Held, Outbox, Transaction
 from service.errors import Conflict
@@ -76,15 +76,20 @@ def hold(tx: Transaction, new: Holding) -> list[Draft]:
 
 
 def mark(tx: Transaction, ids: Sequence[str], state: State, actor: str, detail: Mapping[str, Any]) -> None:
-    """Move unsigned drafts to ``state``; those there or past it stay, and the event is recorded."""
+    """Move unsigned drafts to ``state``; those there or past it stay, and the event is recorded.
+
+    To wait for the EHR's own signature is to be accepted first, in the same step.
+    """
     if state not in MARKS:
         raise Conflict("U-DRAFT-STATE", f"a draft is not marked {state}; only a step of its own leads there")
-    event: Event = state  # type: ignore[assignment]
+    event: Event = "accepted" if state == AWAITING else state  # type: ignore[assignment]
     for draft in dict.fromkeys(ids):
         held = tx.draft(draft)
         if held.draft.state in UNSIGNED and tx.now >= held.draft.expires:
             held = record(tx, held, "expired", SERVICE_ACTOR)
-        record(tx, held, event, actor, given=detail)
+        held = record(tx, held, event, actor, given=detail)
+        if state == AWAITING and held.draft.state in ("accepted", "modified"):
+            record(tx, held, "awaited", SERVICE_ACTOR)
 
 
 def prepare(tx: Transaction, expected_version: int, prepared: Prepared, resource: bytes | None) -> None:
@@ -119,6 +124,17 @@ def sign(tx: Transaction, signature: Signature, write_back: bool, detail: Mappin
     return held.draft
 
 
+def check_not_pending(tx: Transaction, draft: Draft) -> None:
+    """Refuse an unsigned draft beside another that may be ordered already: Conflict U-ORDER-PENDING.
+
+    What an EHR shows of orders says nothing of one that was accepted or signed in this very moment.
+    """
+    pending = any(one.draft.id != draft.id for one in tx.unconfirmed_of(draft.ehr, draft.patient))
+    if pending and draft.state in UNSIGNED:
+        msg = "another order of this patient was signed or accepted and is not confirmed in the EHR; see to it first"
+        raise Conflict("U-ORDER-PENDING", msg)
+
+
 def reject(tx: Transaction, draft: str, expected_version: int | None, actor: str, detail: Mapping[str, Any]) -> Draft:
     """End an unsigned draft as ``overridden``."""
     held = tx.draft(draft)
@@ -126,6 +142,13 @@ def reject(tx: Transaction, draft: str, expected_version: int | None, actor: str
     if expected_version is not None:
         checks.version(held.draft, expected_version)
     return record(tx, held, "overridden", actor, given=detail).draft
+
+
+def note(tx: Transaction, draft: str, event: Event, actor: str, detail: Mapping[str, Any]) -> Draft:
+    """Record something that leaves an unsigned draft as it is."""
+    held = tx.draft(draft)
+    checks.unsigned(held.draft, tx.now)
+    return record(tx, held, event, actor, given=detail).draft
 
 
 def expire(tx: Transaction) -> int:

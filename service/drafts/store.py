@@ -11,10 +11,12 @@ from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from service.drafts.flags import FlagStore
+from service.drafts.registers import RegisterStore
 
 State = Literal[
     "held", "presented", "accepted", "modified", "overridden", "superseded", "withdrawn", "expired",
-    "signed", "writing", "written", "confirmed", "write-failed", "parked", "mismatch",
+    "signed", "writing", "written", "awaiting-ehr-signature", "confirmed", "write-failed", "parked", "mismatch",
+    "revoked",
 ]  # fmt: skip
 
 
@@ -105,7 +107,7 @@ class OutboxEntry:
 class AuditEntry:
     """One link of a chain: ``hash`` = SHA-256 over the previous hash and this entry's bytes.
 
-    ``draft`` is the id of the draft, or of the flag, whose chain it is.
+    ``draft`` is the id of the draft, of the flag or of the register whose chain it is.
     """
 
     draft: str
@@ -118,7 +120,7 @@ class AuditEntry:
     hash: str
 
 
-class Store(FlagStore, Protocol):
+class Store(FlagStore, RegisterStore, Protocol):
     """What the service asks of a store. Errors: Conflict (U-DRAFT-*), NotFound, Unavailable (U-STORE-*)."""
 
     async def open(self) -> None:
@@ -156,7 +158,8 @@ class Store(FlagStore, Protocol):
         ...
 
     async def mark(self, ids: Sequence[str], state: State, actor: str, detail: Mapping[str, Any]) -> None:
-        """Move unsigned drafts to ``presented``, ``accepted``, ``overridden`` or ``withdrawn``.
+        """Move unsigned drafts to ``presented``, ``accepted``, ``overridden`` or ``withdrawn``; or, accepted where
+        only the EHR signs, to ``awaiting-ehr-signature``.
 
         A draft that is already there, or past it, is left as it is, and the event is still recorded.
         """
@@ -194,7 +197,8 @@ class Store(FlagStore, Protocol):
 
         The patient's other unsigned drafts become ``superseded`` in the same commit: they were alternatives, on a
         chart that the signature changes. Exactly one of many concurrent signers wins. Conflicts: U-DRAFT-STATE,
-        U-DRAFT-VERSION, U-DIGEST, U-DRAFT-EXPIRED (by the store's clock), U-DRAFT-SIGNED.
+        U-DRAFT-VERSION, U-DIGEST, U-DRAFT-EXPIRED (by the store's clock), U-DRAFT-SIGNED, U-ORDER-PENDING (another
+        draft of the patient is signed or accepted, and not confirmed).
         """
         ...
 
@@ -204,6 +208,14 @@ class Store(FlagStore, Protocol):
 
     async def signature(self, draft: str) -> Signature | None:
         """Return the draft's signature, if it has one."""
+        ...
+
+    async def signature_of_order(self, order_id: str) -> Signature | None:
+        """Return the signature of an order by the order's id, found by an index."""
+        ...
+
+    async def note(self, draft: str, event: Literal["referred"], actor: str, detail: Mapping[str, Any]) -> Draft:
+        """Record something that leaves an unsigned draft as it is; Conflict U-DRAFT-*."""
         ...
 
     async def expire(self) -> int:
@@ -221,15 +233,39 @@ class Store(FlagStore, Protocol):
     async def finish(
         self,
         entry: OutboxEntry,
-        state: Literal["confirmed", "write-failed", "mismatch", "parked"],
+        state: Literal["confirmed", "awaiting-ehr-signature", "write-failed", "mismatch", "parked"],
         detail: Mapping[str, Any],
         retry_s: int = 0,
     ) -> None:
         """End or re-queue (``write-failed``) a write-back under its lease."""
         ...
 
+    async def settle(
+        self,
+        draft: str,
+        ending: Literal["confirmed", "superseded", "expired", "released", "resolved", "revoked"],
+        actor: str,
+        detail: Mapping[str, Any],
+    ) -> Draft:
+        """End a wait for the EHR's signature as it was read, or a stuck write-back on an operator's word.
+
+        From ``awaiting-ehr-signature``: ``confirmed``, ``superseded``, ``expired``; what is signed here is
+        ``mismatch`` or ``parked`` instead of the last two. From what is stuck: ``released`` (due again at once),
+        ``resolved`` (confirmed), ``revoked`` (only where nothing was created). Conflict U-DRAFT-STATE,
+        U-RELEASE-WRITTEN.
+        """
+        ...
+
     async def history(self, draft: str) -> Sequence[AuditEntry]:
         """Return a draft's audit chain, oldest first."""
+        ...
+
+    async def revisions(self, draft: str) -> Mapping[int, bytes]:
+        """Return the resource of each version that a draft has had, none of an unknown draft."""
+        ...
+
+    async def comments(self, draft: str) -> Mapping[int, str]:
+        """Return the comments that people gave on a draft, by the number of their audit entry."""
         ...
 
     async def verify(self, jwks: Mapping[str, Any] | None = None) -> Sequence[str]:

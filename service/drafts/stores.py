@@ -1,8 +1,8 @@
 """Which store the settings ask for."""
 
 from service.drafts import vault
-from service.drafts.redis_store import RedisStore
-from service.drafts.sqlite import SqliteStore
+from service.drafts.redis.store import RedisStore
+from service.drafts.sqlite.store import SqliteStore
 from service.drafts.vault import Vault
 from service.settings import Settings
 

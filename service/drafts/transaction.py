@@ -1,7 +1,7 @@
-"""What a step on drafts and flags asks of one transaction of a store, whichever store that is.
+"""What a step on drafts, flags and registers asks of one transaction of a store, whichever store that is.
 
-The steps (``steps``, ``outbox_steps``, ``flag_steps``) decide; a transaction reads what they decide on and writes
-all of what they decided, or nothing of it where anything that was read has changed meanwhile.
+The steps (``steps``, ``outbox_steps``, ``flag_steps``, ``register_steps``) decide; a transaction reads what they
+decide on and writes all of what they decided, or nothing of it where anything that was read has changed meanwhile.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from service.drafts.flags import Alarm, Attested, Flag
+from service.drafts.registers import Kind, Register
 from service.drafts.store import AuditEntry, Draft, Prepared, Signature
 
 
@@ -29,6 +30,16 @@ class HeldFlag:
     flag: Flag
     seq: int
     head: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRegister:
+    """A register with its last entry, None before its first, and the number and hash of that."""
+
+    register: Register
+    seq: int
+    head: str
+    last: AuditEntry | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +70,10 @@ class Transaction(Protocol):
 
     def open_of(self, ehr: str, patient: str) -> Sequence[Held]:
         """Return a patient's unsigned drafts."""
+        ...
+
+    def unconfirmed_of(self, ehr: str, patient: str) -> Sequence[Held]:
+        """Return a patient's drafts that are signed or accepted, and not confirmed in the EHR."""
         ...
 
     def of_facts(self, ehr: str, patient: str, facts: str) -> Sequence[Held]:
@@ -147,4 +162,16 @@ class Transaction(Protocol):
 
     def add_attestation(self, made: Attested) -> None:
         """Write an attestation."""
+        ...
+
+    def register_of(self, kind: Kind, ehr: str, subject: str) -> HeldRegister | None:
+        """Return a register."""
+        ...
+
+    def add_register(self, kind: Kind, ehr: str, subject: str) -> HeldRegister:
+        """Write a new register, without an entry yet."""
+        ...
+
+    def advance_register(self, held: HeldRegister, entry: AuditEntry) -> HeldRegister:
+        """Write the next entry of a register; Conflict U-DRAFT-STATE where it has moved."""
         ...

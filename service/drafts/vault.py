@@ -23,6 +23,8 @@ from service.errors import ConfigError, ServiceError
 KEYS_VARIABLE: Final = "UNDERSIGN_STORE_KEYS"
 # The owner of the key by which patients are found; it is wrapped anew like the others, and never replaced.
 FINDING: Final = "*"
+# The owner of the key of what is of no tenant, but of the whole service.
+SERVICE: Final = ""
 _MAGIC, _TEXT, _FIXED = b"\x01us1", "us1:", "usf1:"
 _NONCE, _KEY_ID = 12, 8
 
@@ -66,7 +68,7 @@ class Vault:
 
     def __init__(self, wrapping: Mapping[str, bytes], tenants: Iterable[str]) -> None:
         self._wrapping = wrapping
-        self._tenants = (FINDING, *dict.fromkeys(tenants))
+        self._tenants = (FINDING, SERVICE, *dict.fromkeys(tenants))
         self._keys: dict[str, bytes] = {}
         self._kept: dict[str, DataKey] = {}
         self._current: dict[str, DataKey] = {}
@@ -128,6 +130,22 @@ class Vault:
     def unseal_text(self, place: str, value: str) -> str:
         """Return the text that was sealed."""
         return self.unseal(place, _decoded(value, _TEXT)).decode() if value.startswith(_TEXT) else value
+
+    def stale(self, value: bytes | str) -> bool:
+        """Say whether a value is sealed under a data key that its tenant has replaced."""
+        raw = _raw(value)
+        key = None if raw is None else self._kept.get(raw[:_KEY_ID].hex())
+        return key is not None and self._current[key.tenant].id != key.id
+
+    def resealed(self, place: str, value: bytes | str) -> bytes | str:
+        """Return a value sealed under its tenant's data key in use; ServiceError U-STORE-SEAL."""
+        raw = _raw(value)
+        if raw is None:
+            return value
+        tenant = self._kept[raw[:_KEY_ID].hex()].tenant
+        if isinstance(value, str):
+            return self.seal_text(tenant, place, self.unseal_text(place, value))
+        return self.seal(tenant, place, self.unseal(place, value))
 
     def fixed(self, value: str) -> str:
         """Return a text sealed so that equal texts are equal: to find by it, nothing else."""

@@ -5,10 +5,10 @@ Nothing here asks a store; each gathers a ``Record`` and gets back faults as lin
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from fhir_adapters.errors import UndersignError
-from service.drafts import claims, states
+from service.drafts import claims, rejections, states
 from service.drafts.audit import chain_faults
 from service.drafts.canonical_json import digest, instant, load_object
 from service.drafts.signing import verify_detached
@@ -38,9 +38,9 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class AuditReport:
-    """What verification walked through; ``entries`` are those of all chains, of drafts and flags.
+    """What verification walked through; ``entries`` are those of all chains, of drafts, flags and registers.
 
-    ``faults`` are lines ``draft <id>: U-…: …`` or ``flag <id>: U-…: …``, none where all is whole.
+    ``faults`` are lines ``draft <id>: U-…: …``, ``flag …`` or ``register …``, none where all is whole.
     """
 
     faults: tuple[str, ...]
@@ -49,12 +49,13 @@ class AuditReport:
     signatures: int
     flags: int = 0
     attestations: int = 0
+    registers: int = 0
 
 
 def signature_faults(signature: Signature, jwks: Mapping[str, Any] | None) -> list[str]:
     """Return what is wrong with a stored signature; the JWS itself is checked when keys are given.
 
-    Codes: U-SIG-FORMAT, U-SIG-KEY, U-SIG-VALUE, U-SIG-DIGEST (not the digest of the order's bytes),
+    Codes: U-SIG-FORMAT, U-SIG-KEY, U-SIG-REVOKED, U-SIG-VALUE, U-SIG-DIGEST (not the digest of the order's bytes),
     U-SIG-SIGNER (the bytes name another practitioner), U-SIG-ORDER (another order id), U-SIG-DRAFT (another
     draft or version), U-SIG-PROVENANCE (the Provenance does not carry this JWS).
     """
@@ -63,7 +64,7 @@ def signature_faults(signature: Signature, jwks: Mapping[str, Any] | None) -> li
         faults.append("U-SIG-DIGEST: the digest is not that of the stored order")
     try:
         if jwks is not None:
-            verify_detached(signature.jws, signature.order, jwks)
+            verify_detached(signature.jws, signature.order, jwks, signature.signed)
     except UndersignError as error:
         faults.append(str(error))
     return [*faults, *_content_faults(signature)]
@@ -83,7 +84,7 @@ def record_faults(record: Record, jwks: Mapping[str, Any] | None = None) -> list
         faults += part(record)
     if record.signature is not None:
         faults += signature_faults(record.signature, jwks)
-    return faults
+    return [*faults, *rejections.faults(record.draft, record.entries, record.revisions, jwks)]
 
 
 def _content_faults(signature: Signature) -> Iterator[str]:
@@ -156,7 +157,7 @@ def _prepared_rows(record: Record) -> Iterator[str]:
 def _signature_row(record: Record) -> Iterator[str]:
     entry = next((entry for entry in record.entries if entry.event == "signed"), None)
     found = record.signature
-    if (record.draft.state in states.SIGNED) != (found is not None):
+    if not states.signature_fits(record.draft.state, signed=found is not None):
         yield f"U-AUDIT-STATE: it is {record.draft.state} and has {'a' if found else 'no'} signature"
     if found is not None and entry is None:
         yield "U-AUDIT-UNCLAIMED: a signature that no entry speaks of"
@@ -178,6 +179,10 @@ def _outbox_row(record: Record) -> Iterator[str]:
         yield "U-AUDIT-RECORD: the write-back is not where its entries leave it"
 
 
+# The events that take the write-back off whoever had it, ended or due again.
+_LEAVES: Final = ("awaited", "confirmed", "write-failed", "parked", "mismatch", "released", "resolved", "revoked")
+
+
 def _expected_outbox(entries: Sequence[AuditEntry]) -> Outbox | None:
     """Return the outbox row that the chain leads to; None where no write-back was asked for."""
     found: Outbox | None = None
@@ -192,7 +197,7 @@ def _expected_outbox(entries: Sequence[AuditEntry]) -> Outbox | None:
         elif entry.event in ("progressed", "written"):
             merged = {**found.progress, **said.get("step", {})}
             found = Outbox(found.due, found.attempts, found.lease, merged)
-        elif entry.event in ("confirmed", "write-failed", "parked", "mismatch"):
+        elif entry.event in _LEAVES:
             found = Outbox(said.get("due"), found.attempts, None, found.progress)
     return found
 

@@ -1,0 +1,1 @@
+"""The store on Redis: one script a step, receipts on this host for what was signed."""
