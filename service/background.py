@@ -1,12 +1,12 @@
-"""The loops beside the requests: write-back and expiry, supervised: a crash is counted, never silent."""
+"""The loops beside the requests: write-back, following, expiry, checkpoints; a crash is counted, never silent."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from service import telemetry
+from service import checkpointing, telemetry
 from service.drafts.states import UNSIGNED
-from service.ehr import writeback
+from service.ehr import awaiting, writeback
 
 if TYPE_CHECKING:
     from service.bootstrap import Services
@@ -20,7 +20,9 @@ async def run(services: "Services") -> None:
     """Run the loops until cancelled."""
     async with asyncio.TaskGroup() as group:
         group.create_task(supervise("write-back", lambda: writeback.run(services)))
+        group.create_task(supervise("following", lambda: awaiting.run(services)))
         group.create_task(supervise("expiry", lambda: expire(services)))
+        group.create_task(supervise("checkpoints", lambda: checkpointing.run(services)))
 
 
 async def expire(services: "Services", pause_s: float = EXPIRY_S) -> None:

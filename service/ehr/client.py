@@ -6,9 +6,9 @@ that arrives in a request or a resource is ever fetched as it stands.
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote, urlencode
 
 import httpx
@@ -16,14 +16,17 @@ import msgspec
 from joserfc.jwk import KeySet
 
 from service.drafts.signing import Signer
-from service.ehr import prescriber, smart_configuration
+from service.ehr import capabilities, prescriber, smart_configuration
+from service.ehr.capabilities import Capabilities
 from service.ehr.oauth import TokenEndpoint
+from service.ehr.prescriber import Prescriber
 from service.ehr.smart_configuration import SmartConfiguration
 from service.ehr.transport import BYTE_CAP, FHIR_JSON, Answer, EhrRefused, Transport, successful
 from service.ehr.user_keys import UserKeys
 from service.errors import BadRequest, EhrFailed, Forbidden, Unauthenticated
 from service.settings import Ehr, Settings
 
+T = TypeVar("T")
 MAX_PAGES = 20
 CONFIGURATION_S = 600.0
 FORM = "application/x-www-form-urlencoded"
@@ -44,13 +47,18 @@ class _Page(msgspec.Struct, frozen=True):
 class EhrClient:
     """One tenant's EHR. Errors: EhrFailed U-EHR-* for the EHR, BadRequest U-FHIR-REFERENCE for the caller."""
 
-    def __init__(self, ehr: Ehr, signer: Signer, settings: Settings) -> None:
+    def __init__(self, ehr: Ehr, signer: Signer, settings: Settings, refuses: Collection[str] = ()) -> None:
         self.ehr = ehr
+        # The modes of write-back that the tenant's profile says the EHR does not take.
+        self.refuses = refuses
         self._development = settings.server.development
         self._base = smart_configuration.fhir_base(ehr.fhir_base, development=self._development)
         self._transport = Transport()
         self._keys = UserKeys(ehr, settings, self._fetch_keys)
         self._configuration: tuple[float, SmartConfiguration] | None = None
+        self._capabilities: tuple[float, Capabilities] | None = None
+        # What the tenant's write_back needs and the EHR did not declare when it was last asked.
+        self.unfit: tuple[str, ...] = ()
         self._tokens = TokenEndpoint(
             ehr.smart_client_id,
             signer,
@@ -136,6 +144,23 @@ class EhrClient:
         headers = {"If-None-Exist": if_none_exist} if if_none_exist else {}
         return await self.send("POST", httpx.URL(f"{self._base}/{kind}"), token, resource, headers)
 
+    async def create_as(self, reference: str, resource: bytes, token: str | None = None) -> Answer:
+        """PUT a resource under an id of ours, only where none is there yet (R4 http.html#upsert); any status but 3xx.
+
+        If-None-Match: * keeps an order that a person has changed meanwhile from being written over.
+        """
+        url = httpx.URL(f"{self._base}/{self.relative(reference)}")
+        return await self.send("PUT", url, token, resource, {"If-None-Match": "*"})
+
+    async def capabilities(self) -> Capabilities:
+        """Return what the EHR declares, kept for ten minutes; EhrFailed where it cannot be asked."""
+        now = time.monotonic()
+        if self._capabilities is None or now - self._capabilities[0] > CONFIGURATION_S:
+            answer = await self.send("GET", httpx.URL(f"{self._base}/metadata"), None)
+            found = capabilities.parse(successful(answer, "the read of its CapabilityStatement").body)
+            self._capabilities = (now, found)
+        return self._capabilities[1]
+
     async def send(
         self,
         method: str,
@@ -153,7 +178,12 @@ class EhrClient:
             sent["Authorization"] = f"Bearer {token}"
         return await self._transport.send(method, url, sent, content)
 
-    async def practitioner_may_prescribe(self, reference: str, token: str | None) -> str:
+    async def history(self, reference: str, token: str | None = None) -> list[bytes]:
+        """Return the pages of a resource's versions (hl7.org/fhir/R4/http.html#history); errors as ``search``."""
+        url = httpx.URL(f"{self._base}/{self.relative(reference)}/_history")
+        return await self.continued(successful(await self.send("GET", url, token), "a history").body, token)
+
+    async def practitioner_may_prescribe(self, reference: str, token: str | None) -> Prescriber:
         """Return the PractitionerRole that lets a practitioner prescribe now, read with the user's own token.
 
         Forbidden U-SIGNER-UNKNOWN, U-SIGNER-INACTIVE, U-SIGNER-ROLE; Unauthenticated U-AUTH when the EHR
@@ -166,9 +196,17 @@ class EhrClient:
             pages = await self.search(f"PractitionerRole?practitioner={short}", token)
         except EhrRefused as error:
             raise _as_signer_error(error) from error
-        spellings = frozenset({short, f"{self._base}/{short}"})
-        codes = prescriber.shipped_role_codes() | frozenset(self.ehr.users.prescriber_role_codes)
-        return prescriber.prescribing_role(pages, spellings, codes, datetime.now(UTC).date())
+        specialists = frozenset(self.ehr.supervision.specialist_role_codes)
+        today = datetime.now(UTC).date()
+        return prescriber.prescribing_role(pages, self.spellings(short), self.prescriber_codes(), today, specialists)
+
+    def spellings(self, reference: str) -> frozenset[str]:
+        """Return the ways in which this EHR may write a reference of its own, given as ``Type/id``."""
+        return frozenset({reference, f"{self._base}/{reference}"})
+
+    def prescriber_codes(self) -> frozenset[str]:
+        """Return the role codes that may prescribe here, as ``system|code``."""
+        return prescriber.shipped_role_codes() | frozenset(self.ehr.users.prescriber_role_codes)
 
     async def smart_configuration(self) -> SmartConfiguration:
         """Return what the EHR's discovery document says, kept for ten minutes; all None where it has none."""
@@ -203,9 +241,15 @@ class EhrClient:
         """
         return await self._tokens.backend(scope)
 
-    def forget_token(self, scope: str) -> None:
-        """Drop a backend token that the EHR no longer takes."""
+    async def authorised(self, scope: str, act: Callable[[str | None], Awaitable[T]]) -> T:
+        """Do one request with the backend token, with a new one when the EHR no longer takes it."""
+        try:
+            return await act(await self.backend_token(scope))
+        except EhrRefused as error:
+            if error.http_status != 401:
+                raise
         self._tokens.forget(scope)
+        return await act(await self.backend_token(scope))
 
     async def token(self, form: Mapping[str, str]) -> dict[str, Any]:
         """Exchange a user's authorisation code for the EHR's token answer; Forbidden U-LAUNCH-DENIED."""

@@ -10,17 +10,26 @@ from urllib.parse import quote
 
 import msgspec
 
+from service.drafts.canonical_json import dumps, load_object
 from service.drafts.orders import order_identifier, provenance_for
+from service.drafts.outbox_steps import ORDER_STEP, SENT_STEP
 from service.drafts.store import OutboxEntry
+from service.ehr import alike, documents
 from service.ehr.client import EhrClient
 from service.ehr.readback import differences, read_resource
 from service.ehr.transport import Answer, EhrRefused, successful
 from service.errors import EhrFailed
 
+ORDER = "MedicationRequest"
 # Least first: no wildcard, no delete (SMART 2.2 scopes).
 SCOPE = "system/MedicationRequest.crus system/Provenance.c system/Provenance.s"
+DOCUMENT_SCOPE = "system/DocumentReference.crs system/Binary.r"
+_LOOKING = {ORDER: "system/MedicationRequest.rs", documents.KIND: "system/DocumentReference.rs"}
+_PROVENANCE_SENT = "provenance-sent"
+_VOID = "entered-in-error"
 T = TypeVar("T")
 Keep = Callable[[Mapping[str, str]], Awaitable[None]]
+Create = Callable[[str | None], Awaitable[Answer]]
 
 
 class Mismatch(Exception):
@@ -45,43 +54,76 @@ class _Page(msgspec.Struct, frozen=True):
 
 
 class Delivery:
-    """The write-back of one outbox entry; ``keep`` records a finished step under the entry's lease."""
+    """The write-back of one outbox entry, of the order or (mode ``document-only``) of a document that holds it.
 
-    def __init__(self, client: EhrClient, entry: OutboxEntry, keep: Keep) -> None:
+    ``keep`` records a finished step under the entry's lease, and before a create that it is sent. What ``only_looks``
+    asks with a scope for reading.
+    """
+
+    def __init__(
+        self, client: EhrClient, entry: OutboxEntry, keep: Keep, mode: str, *, only_looks: bool = False
+    ) -> None:
         self._client = client
         self._entry = entry
         self._keep = keep
+        self._mode = mode
+        self._as_document = mode == "document-only"
+        self._kind = documents.KIND if self._as_document else ORDER
+        self._resource = documents.document(entry) if self._as_document else entry.order
+        written = DOCUMENT_SCOPE if self._as_document else SCOPE
+        self._scope = _LOOKING[self._kind] if only_looks else written
         self._system, self._value = order_identifier(entry.order)
 
-    async def run(self) -> None:
-        """Write what is not written yet and check it.
+    async def run(self) -> Mapping[str, str]:
+        """Write what is not written yet and check it; returns what the record should say of it.
 
         Mismatch when a person has to look; EhrRefused or EhrFailed when the EHR does not take it.
         """
-        progress = dict(self._entry.progress)
-        order = progress.get("order") or await self._order()
-        held = await self._authorised(lambda token: self._client.read(order, token))
-        fields = differences(self._entry.order, held, self._client.ehr.fhir_base)
-        if fields:
+        order = await self._order()
+        if fields := await self._differences(await self._read(order)):
             raise Mismatch(fields)
-        if "provenance" not in progress:
-            await self._keep({"provenance": await self._provenance(order)})
+        if self._as_document or "provenance" in self._entry.progress:
+            return {}
+        return await self._with_provenance(order)
+
+    async def there(self) -> bool:
+        """Say whether the EHR holds what would be written; Mismatch for two of it, or one without its identifier."""
+        if await self._ours():
+            return True
+        await self._check_unlike()
+        return False
 
     async def _order(self) -> str:
-        """Return the reference of the one order with our identifier, created if there is none."""
+        """Return the reference of the one resource with our identifier, created if there is none."""
+        progress = self._entry.progress
         found = await self._ours() if self._entry.attempts > 1 else []
-        reference, version = (found[0], None) if found else await self._create()
-        kept = {"order": reference} | ({"version": version} if version else {})
-        await self._keep(kept)
+        known = found[0] if found else progress.get(ORDER_STEP)
+        if known is not None:
+            if known != progress.get(ORDER_STEP):
+                await self._keep({ORDER_STEP: known})
+            return known
+        if self._entry.attempts > 1:
+            await self._check_unlike()
+        reference, version = await self._create()
+        await self._keep({ORDER_STEP: reference} | ({"version": version} if version else {}))
         # A create that answered well may still have made a second one beside an earlier attempt's.
         await self._ours()
         return reference
 
+    async def _read(self, reference: str) -> bytes:
+        return await self._asked(lambda token: self._client.read(reference, token))
+
+    async def _differences(self, held: bytes) -> tuple[str, ...]:
+        base = self._client.ehr.fhir_base
+        if self._as_document:
+            return await documents.differences(self._resource, held, base, self._read)
+        return differences(self._entry.order, held, base)
+
     async def _create(self) -> tuple[str, str | None]:
-        answer = await self._post("MedicationRequest", self._entry.order, self._by_identifier())
+        answer = await self._sent()
         if answer.status == 412:
             raise Mismatch(("two-matches",))
-        reference, version = _location("MedicationRequest", successful(answer, "a create"))
+        reference, version = _location(self._kind, successful(answer, "a create"))
         if reference is None:
             # Some servers answer a create with neither address nor body.
             found = await self._ours()
@@ -90,38 +132,66 @@ class Delivery:
             raise EhrFailed("U-EHR-ANSWER", "The EHR took the order but does not say where it is; try again.")
         return reference, version
 
-    async def _ours(self) -> list[str]:
-        """Return the orders that carry our identifier, at most one; Mismatch for more.
+    async def _sent(self) -> Answer:
+        """Create by identifier, or under the order's own id where the EHR declares that alone."""
+        declared = await self._client.capabilities()
+        if declared.has(self._kind, "conditionalCreate") or not declared.has(self._kind, "updateCreate"):
+            kind, resource, query = self._kind, self._resource, self._by_identifier()
+            return await self._created(
+                self._marked(lambda token: self._client.create(kind, resource, if_none_exist=query, token=token))
+            )
+        named = dumps({**load_object(self._resource), "id": self._entry.order_id})
+        reference = f"{self._kind}/{self._entry.order_id}"
+        return await self._created(self._marked(lambda token: self._client.create_as(reference, named, token)))
 
-        A server may ignore the search parameter, so what it answers is looked at.
-        """
-        search = f"MedicationRequest?{self._by_identifier()}"
-        pages = await self._authorised(lambda token: self._client.search(search, token))
-        found = {
-            f"MedicationRequest/{resource['id']}"
-            for resource in _resources(pages, "MedicationRequest")
-            if _has_identifier(resource, self._system, self._value)
-        }
-        if len(found) > 1:
-            raise Mismatch(("two-matches",))
-        return sorted(found)
+    def _marked(self, create: Create) -> Create:
+        """Record that it is sent before it is, so that nothing that may be in the EHR is given up unasked."""
+
+        async def marked(token: str | None) -> Answer:
+            await self._keep({SENT_STEP: self._mode})
+            return await create(token)
+
+        return marked
+
+    async def _ours(self) -> list[str]:
+        return await found(self._client, self._scope, self._kind, (self._system, self._value))
+
+    async def _check_unlike(self) -> None:
+        """Stop before another create where an earlier one may stand there without its identifier: Mismatch."""
+        ours, base = load_object(self._resource), self._client.ehr.fhir_base
+        patient = str(ours["subject"]["reference"]).removeprefix("Patient/")
+        search = f"{self._kind}?patient={quote(patient, safe='')}"
+        pages = await self._asked(lambda token: self._client.search(search, token))
+        if any(alike.may_be(ours, resource, base) for resource in _resources(pages, self._kind)):
+            raise Mismatch(("identifier",))
 
     def _by_identifier(self) -> str:
         return f"identifier={quote(f'{self._system}|{self._value}', safe='')}"
 
-    async def _provenance(self, order: str) -> str:
+    async def _with_provenance(self, order: str) -> Mapping[str, str]:
+        """Add the Provenance once: where the EHR cannot be searched for it, a second attempt adds none and says so."""
         ours = provenance_for(self._entry.provenance, order)
-        found = await self._recorded(order, ours) if self._entry.attempts > 1 else None
-        if found is not None:
-            return found
-        answer = successful(await self._post("Provenance", ours, None), "a create of the Provenance")
+        declared = await self._client.capabilities()
+        searched = declared.has("Provenance", "search-type") and declared.has("Provenance", "?target")
+        if searched and self._entry.attempts > 1 and (found := await self._recorded(order, ours)):
+            await self._keep({"provenance": found})
+            return {}
+        if not searched:
+            if _PROVENANCE_SENT in self._entry.progress:
+                return {"provenance": "sent before, and this EHR cannot be searched for it"}
+            await self._keep({_PROVENANCE_SENT: str(self._entry.attempts)})
+        sent = await self._created(lambda token: self._client.create("Provenance", ours, token=token))
+        answer = successful(sent, "a create of the Provenance")
         reference, _ = _location("Provenance", answer)
-        return reference or await self._recorded(order, ours) or "unknown"
+        if reference is None and searched:
+            reference = await self._recorded(order, ours)
+        await self._keep({"provenance": reference or "unknown"})
+        return {}
 
     async def _recorded(self, order: str, ours: bytes) -> str | None:
         """Return the Provenance that already carries our signature."""
         signature = _signature_data(read_resource(ours))
-        pages = await self._authorised(
+        pages = await self._asked(
             lambda token: self._client.search(f"Provenance?target={quote(order, safe='')}", token)
         )
         for resource in _resources(pages, "Provenance"):
@@ -129,24 +199,46 @@ class Delivery:
                 return f"Provenance/{resource['id']}"
         return None
 
-    async def _post(self, kind: str, resource: bytes, if_none_exist: str | None) -> Answer:
-        async def create(token: str | None) -> Answer:
-            answer = await self._client.create(kind, resource, if_none_exist=if_none_exist, token=token)
+    async def _created(self, create: Create) -> Answer:
+        async def once(token: str | None) -> Answer:
+            answer = await create(token)
             if answer.status == 401:
                 successful(answer, "a create")
             return answer
 
-        return await self._authorised(create)
+        return await self._authorised(once)
+
+    async def _asked(self, act: Callable[[str | None], Awaitable[T]]) -> T:
+        """Read, and once more what fails with 5xx: an EHR that fails now and then must not hold an order up."""
+        try:
+            return await self._authorised(act)
+        except EhrRefused as error:
+            if error.http_status < 500:
+                raise
+        return await self._authorised(act)
 
     async def _authorised(self, act: Callable[[str | None], Awaitable[T]]) -> T:
-        """Do one request with the backend token, with a new one when the EHR no longer takes it."""
-        try:
-            return await act(await self._client.backend_token(SCOPE))
-        except EhrRefused as error:
-            if error.http_status != 401:
-                raise
-        self._client.forget_token(SCOPE)
-        return await act(await self._client.backend_token(SCOPE))
+        return await self._client.authorised(self._scope, act)
+
+
+async def found(client: EhrClient, scope: str, kind: str, identifier: tuple[str, str]) -> list[str]:
+    """Return what carries an order's identifier (system, value) at the EHR, at most one; Mismatch for more.
+
+    A server may ignore the search parameter, so what it answers is looked at. Of two, those that a person has marked
+    as entered in error no longer count.
+    """
+    search = f"{kind}?identifier={quote('|'.join(identifier), safe='')}"
+    pages = await client.authorised(scope, lambda token: client.search(search, token))
+    held = {
+        f"{kind}/{resource['id']}": resource.get("status")
+        for resource in _resources(pages, kind)
+        if _has_identifier(resource, *identifier)
+    }
+    if len(held) > 1:
+        held = {reference: status for reference, status in held.items() if status != _VOID}
+        if len(held) != 1:
+            raise Mismatch(("two-matches",))
+    return list(held)
 
 
 def _location(kind: str, answer: Answer) -> tuple[str | None, str | None]:

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from importlib.resources import files
@@ -43,6 +44,7 @@ class _Role(msgspec.Struct, frozen=True):
     practitioner: _Reference | None = None
     period: _Period | None = None
     code: list[_Concept] = []
+    specialty: list[_Concept] = []
 
 
 class _Entry(msgspec.Struct, frozen=True):
@@ -55,6 +57,14 @@ class _Page(msgspec.Struct, frozen=True):
 
 class _Typed(msgspec.Struct, frozen=True):
     resourceType: str  # noqa: N815
+
+
+@dataclass(frozen=True, slots=True)
+class Prescriber:
+    """The reference of a PractitionerRole that lets somebody prescribe, and whether any role is a specialist's."""
+
+    role: str
+    specialist: bool = False
 
 
 @cache
@@ -79,16 +89,24 @@ def check_practitioner(raw: bytes, reference: str) -> None:
         )
 
 
-def prescribing_role(pages: Sequence[bytes], references: frozenset[str], codes: frozenset[str], today: date) -> str:
-    """Return the reference of a role that lets the practitioner prescribe today; Forbidden U-SIGNER-ROLE.
+def prescribing_role(
+    pages: Sequence[bytes],
+    references: frozenset[str],
+    codes: frozenset[str],
+    today: date,
+    specialist_codes: frozenset[str] = frozenset(),
+) -> Prescriber:
+    """Return the first role that lets the practitioner prescribe today; Forbidden U-SIGNER-ROLE.
 
     ``references`` are the spellings of the practitioner's reference: an EHR may ignore the search parameter
-    and answer with other people's roles.
+    and answer with other people's roles. ``specialist_codes`` are looked for in code and specialty of the roles held
+    today.
     """
-    for role in _roles(pages):
-        owner = role.practitioner.reference if role.practitioner else None
-        if role.id and owner in references and _serves(role, codes, today):
-            return f"PractitionerRole/{role.id}"
+    own = [role for role in _roles(pages) if role.id and _owner(role) in references and _in_force(role, today)]
+    for role in own:
+        if _codes(role.code) & codes:
+            specialist = any(_codes(one.code + one.specialty) & specialist_codes for one in own)
+            return Prescriber(f"PractitionerRole/{role.id}", specialist)
     raise Forbidden(
         "U-SIGNER-ROLE",
         "No active PractitionerRole of this practitioner may prescribe; ask the EHR's registry, or add the "
@@ -96,9 +114,26 @@ def prescribing_role(pages: Sequence[bytes], references: frozenset[str], codes: 
     )
 
 
-def _serves(role: _Role, codes: frozenset[str], today: date) -> bool:
-    held = {f"{coding.system}|{coding.code}" for concept in role.code for coding in concept.coding}
-    return role.active is True and _within(role.period, today) and bool(held & codes)
+def check_role(raw: bytes, references: frozenset[str], codes: frozenset[str], day: date) -> None:
+    """Pass only a PractitionerRole of that practitioner that let prescribe on ``day``; Forbidden U-SIGNER-ROLE."""
+    try:
+        role = msgspec.json.decode(raw, type=_Role)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _unreadable("PractitionerRole") from error
+    if _owner(role) not in references or not _in_force(role, day) or not _codes(role.code) & codes:
+        raise Forbidden("U-SIGNER-ROLE", "This PractitionerRole did not let its holder prescribe.")
+
+
+def _owner(role: _Role) -> str | None:
+    return role.practitioner.reference if role.practitioner else None
+
+
+def _in_force(role: _Role, day: date) -> bool:
+    return role.active is True and _within(role.period, day)
+
+
+def _codes(concepts: Iterable[_Concept]) -> frozenset[str]:
+    return frozenset(f"{coding.system}|{coding.code}" for concept in concepts for coding in concept.coding)
 
 
 def _within(period: _Period | None, today: date) -> bool:

@@ -4,7 +4,7 @@ Only names of fields come out of here, never what stands in them. Servers may dr
 support and say nothing, so an accepted create proves nothing by itself.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, cast
 
@@ -29,8 +29,8 @@ def differences(signed: bytes, held: bytes, fhir_base: str) -> tuple[str, ...]:
         "medication": _same_medication(ours, theirs, fhir_base),
         "dose": _same(ours.get("dosageInstruction"), theirs.get("dosageInstruction"), fhir_base),
         "dispenseRequest": _same(ours.get("dispenseRequest"), theirs.get("dispenseRequest"), fhir_base),
-        "subject": _same_reference(ours.get("subject"), theirs.get("subject"), fhir_base),
-        "requester": _same_reference(ours.get("requester"), theirs.get("requester"), fhir_base),
+        "subject": same_reference(ours.get("subject"), theirs.get("subject"), fhir_base),
+        "requester": same_reference(ours.get("requester"), theirs.get("requester"), fhir_base),
         "status": ours.get("status") == theirs.get("status"),
         "intent": ours.get("intent") == theirs.get("intent"),
         "identifier": _holds(ours.get("identifier"), theirs.get("identifier")),
@@ -40,6 +40,11 @@ def differences(signed: bytes, held: bytes, fhir_base: str) -> tuple[str, ...]:
         "modifierExtension": ours.get("modifierExtension") == theirs.get("modifierExtension"),
     }
     return tuple(sorted(name for name, same in checks.items() if not same))
+
+
+def differs_in(signed: bytes, held: bytes, fhir_base: str, fields: Container[str]) -> tuple[str, ...]:
+    """Return those of ``fields`` in which the EHR's resource is not the signed order; as ``differences``."""
+    return tuple(name for name in differences(signed, held, fhir_base) if name in fields)
 
 
 def read_resource(raw: bytes) -> dict[str, Any]:
@@ -53,7 +58,7 @@ def read_resource(raw: bytes) -> dict[str, Any]:
 def _same_medication(ours: Mapping[str, Any], theirs: Mapping[str, Any], fhir_base: str) -> bool:
     mine, held = ours.get("medicationCodeableConcept"), theirs.get("medicationCodeableConcept")
     if mine is None:
-        return held is None and _same_reference(
+        return held is None and same_reference(
             ours.get("medicationReference"), theirs.get("medicationReference"), fhir_base
         )
     if not isinstance(mine, dict) or not isinstance(held, dict) or "medicationReference" in theirs:
@@ -79,7 +84,8 @@ def _text(value: object) -> str | None:
     return None if value is None else str(value)
 
 
-def _same_reference(mine: object, held: object, fhir_base: str) -> bool:
+def same_reference(mine: object, held: object, fhir_base: str) -> bool:
+    """Say whether two references lead to the same resource of this EHR."""
     return _target(mine, fhir_base) == _target(held, fhir_base)
 
 

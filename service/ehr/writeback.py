@@ -1,7 +1,8 @@
 """The outbox worker: takes one write-back at a time under a lease and ends it, or tries again later.
 
 ``write-failed`` tries again; ``mismatch`` and ``parked`` wait for a person, whom ``undersign drafts show``
-tells why. Whatever fails, the order is written once: see ``delivery``.
+tells why and what to do; ``awaiting-ehr-signature`` is followed by ``awaiting``. Whatever fails, the order is
+written once: see ``delivery``.
 """
 
 import asyncio
@@ -11,7 +12,10 @@ from weakref import WeakKeyDictionary
 
 from fhir_adapters.errors import InputError
 from service import telemetry
+from service.drafts.canonical_json import load_object
+from service.drafts.outbox_steps import signed_for
 from service.drafts.store import OutboxEntry, Store
+from service.ehr import modes
 from service.ehr.delivery import Delivery, Mismatch
 from service.ehr.transport import RETRY_CAP_S, EhrRefused
 from service.errors import BadRequest, ConfigError, Conflict, EhrFailed, ServiceError
@@ -23,21 +27,26 @@ LEASE_S = 60
 # All requests of one write-back end before its lease does, so no two workers write at a time.
 DELIVERY_S = 45.0
 POLL_S = 2.0
-Ending = Literal["confirmed", "write-failed", "mismatch", "parked"]
+# So many write-backs of one process at a time: an EHR that is slow does not hold up the others.
+AT_ONCE = 4
+Ending = Literal["confirmed", "awaiting-ehr-signature", "write-failed", "mismatch", "parked"]
 _wakes: WeakKeyDictionary[Store, asyncio.Event] = WeakKeyDictionary()
 
 
 async def run(services: "Services") -> None:
     """Work on the outbox until cancelled: at once when poked, else every two seconds."""
     wake = _wakes[services.store] = asyncio.Event()
-    while True:
-        wake.clear()
-        try:
-            while await once(services):
-                pass
-        except ServiceError as error:
-            telemetry.log().error("write-back paused", code=error.code)
-        await _wait(wake)
+    room = asyncio.Semaphore(AT_ONCE)
+    async with asyncio.TaskGroup() as works:
+        while True:
+            wake.clear()
+            await room.acquire()
+            entry = await _claimed(services)
+            if entry is None:
+                room.release()
+                await _wait(wake)
+            else:
+                works.create_task(_worked(services, entry, room))
 
 
 def poke(services: "Services") -> None:
@@ -50,14 +59,34 @@ def poke(services: "Services") -> None:
 async def once(services: "Services") -> bool:
     """Work on the next write-back that is due; False when there is none."""
     entry = await services.store.claim(LEASE_S)
-    if entry is None:
-        return False
+    if entry is not None:
+        await _held(services, entry)
+    return entry is not None
+
+
+async def _claimed(services: "Services") -> OutboxEntry | None:
+    try:
+        return await services.store.claim(LEASE_S)
+    except ServiceError as error:
+        telemetry.log().error("write-back paused", code=error.code)
+        return None
+
+
+async def _worked(services: "Services", entry: OutboxEntry, room: asyncio.Semaphore) -> None:
+    try:
+        await _held(services, entry)
+    except ServiceError as error:
+        telemetry.log().error("write-back paused", draft=entry.draft, ehr=entry.ehr, code=error.code)
+    finally:
+        room.release()
+
+
+async def _held(services: "Services", entry: OutboxEntry) -> None:
     try:
         await _work(services, entry)
     except Conflict as error:
         # Another worker has taken it over: its lease, not ours, decides what is recorded.
         telemetry.log().warning("write-back lease lost", draft=entry.draft, ehr=entry.ehr, code=error.code)
-    return True
 
 
 def backoff_s(attempts: int) -> int:
@@ -76,7 +105,10 @@ async def _work(services: "Services", entry: OutboxEntry) -> None:
 
     try:
         async with asyncio.timeout(DELIVERY_S):
-            await Delivery(client, entry, keep).run()
+            mode, status = client.ehr.write_back, str(load_object(entry.order)["status"])
+            meant = signed_for(await services.store.history(entry.draft))
+            await modes.check_writing(client, status, meant)
+            said = await Delivery(client, entry, keep, mode).run()
     except Mismatch as error:
         await _finish(services, entry, "mismatch", {"code": "U-EHR-MISMATCH", "fields": list(error.fields)})
     except EhrRefused as error:
@@ -90,7 +122,9 @@ async def _work(services: "Services", entry: OutboxEntry) -> None:
         # Nothing that comes back later by itself: settings, or bytes that cannot be written as they are.
         await _finish(services, entry, "parked", {"code": error.code})
     else:
-        await _finish(services, entry, "confirmed", {})
+        # A draft is in force only once the EHR has its own signature, a document once a person has entered it.
+        ending: Ending = "confirmed" if mode == "sign-and-write" else "awaiting-ehr-signature"
+        await _finish(services, entry, ending, said)
 
 
 async def _refused(services: "Services", entry: OutboxEntry, error: EhrRefused) -> None:
