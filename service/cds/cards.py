@@ -51,6 +51,11 @@ def card(view: View) -> Card | None:
             return _options(view) if view.drafts else _no_option(view)
 
 
+def outcome_of(card: Card | None) -> str:
+    """Return what an evaluation came to: the topic of its card, ``nothing-to-say`` without one."""
+    return str(card["source"]["topic"]["code"]) if card else "nothing-to-say"
+
+
 def no_change_id(card_uuid: str) -> str:
     """Return the suggestion id of "no change" on a card, so that feedback can tell it."""
     return str(uuid.uuid5(uuid.UUID(card_uuid), "no-change"))
@@ -66,10 +71,10 @@ def _options(view: View) -> Card:
         sections.table(shown, say),
         sections.either_way(shown, say),
         changes.over(shown, view.sources, say),
-        changes.may_lower(shown, say),
+        changes.may_lower(shown, view.sources, say),
         " ".join(part for part in (options.ties(shown, say), sections.ruled_out(shown, say)) if part),
         sections.also_possible(shown, say),
-        sections.not_drafted(shown, say),
+        sections.not_drafted(shown, say, briefly=True),
         sections.concerns(shown, say, sections.against_keeping(shown)),
         sections.unknown(shown, view.unread, say),
         sections.people(shown, say),
@@ -121,6 +126,7 @@ def _no_option(view: View) -> Card | None:
         concerns,
         sections.ruled_out(assessment, say) if undrafted else "",
         sections.not_drafted(assessment, say) if undrafted else "",
+        sections.unseen(view.unread, say),
         sections.people(assessment, say),
         sections.by_rules(assessment, view.now, say),
     )
@@ -163,6 +169,7 @@ def _too_little(view: View) -> Card:
     missing = [f"- {sentence(reason)}" for reason in assessment.gate.reasons]
     detail = (
         "\n".join([say.missing, "", *missing]),
+        sections.unseen(view.unread, say),
         sections.concerns(assessment, say),
         sections.people(assessment, say),
         sections.by_rules(assessment, view.now, say),
@@ -177,6 +184,7 @@ def _to_tell(view: View) -> Card:
         focus.guidelines(assessment, say),
         focus.named(assessment, say),
         sections.concerns(assessment, say),
+        sections.unseen(view.unread, say),
         sections.people(assessment, say),
         sections.by_rules(assessment, view.now, say),
     )

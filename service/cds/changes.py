@@ -3,17 +3,20 @@
 The whole plan stands on the page. Neither is an order.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 
 from recommender.assessment import Assessment, Candidate, Switch
 from recommender.catalog.rows import Source
 from service.cds import options
 from service.cds.language import ENGLISH, Phrases
-from service.cds.words import capital, escape, sentence, source_name
+from service.cds.words import capital, clause, escape, sentence, source_name
 
 WAYS: Mapping[str, str] = ENGLISH.ways
 PHARMACIST = WAYS["unknown"]
 _FEW = 2
+# How the recommender ends a sentence on a dose: the keys of the sources that it stands on.
+BASIS = re.compile(r" \((?P<keys>[A-Z][\w+-]*)(?P<doubt>, not verified)?\)\.$")
 
 
 def over(assessment: Assessment, sources: Mapping[str, Source], say: Phrases) -> str:
@@ -35,12 +38,25 @@ def _way(plan: Switch, sources: Mapping[str, Source], say: Phrases) -> str:
     return f"{way} ({source_name(plan.source, sources, say)}{doubt})"
 
 
-def may_lower(assessment: Assessment, say: Phrases) -> str:
+def may_lower(assessment: Assessment, sources: Mapping[str, Source], say: Phrases) -> str:
     """Return what is not known of the chart and would lower the dose of an option."""
     found = options.offered(assessment)
-    said = [sentence(text) for text in _common(found)]
-    said += [f"{capital(_spoken(one.ingredient))}: {sentence(text)}" for one in found for text in _own(one, found)]
+    said = [_sourced(text, sources, say) for text in _common(found)]
+    said += [
+        f"{capital(_spoken(one.ingredient))}: {_sourced(text, sources, say)}"
+        for one in found
+        for text in _own(one, found)
+    ]
     return say.may_lower.format(said=" ".join(said[:_FEW])) if said else ""
+
+
+def _sourced(text: str, sources: Mapping[str, Source], say: Phrases) -> str:
+    """Return a sentence with the names of its sources in place of their keys, escaped."""
+    found = BASIS.search(text)
+    if found is None:
+        return sentence(text)
+    doubt = f", {say.not_verified}" if found["doubt"] else ""
+    return f"{clause(text[: found.start()])} ({source_name(found['keys'], sources, say)}{doubt})."
 
 
 def _common(found: Sequence[Candidate]) -> list[str]:

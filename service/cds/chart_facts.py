@@ -9,6 +9,7 @@ from datetime import date
 from typing import Any
 
 from fhir_adapters.canonical import CanonicalPatient, MedicationCourse, ScaleScore
+from fhir_adapters.vector.schema import FEATURES
 from recommender.assessment import SEVERITIES, Assessment, Reason
 from recommender.gene import gene_states
 from recommender.gene.gene_states import GeneState
@@ -16,6 +17,7 @@ from recommender.gene.pgx_rows import Pharmacogenomics
 
 _SCALES = ("phq9", "gad7")
 _MOST_SCORES, _MOST_COURSES, _MOST_RULED_OUT = 12, 8, 6  # a page's room; the newest are kept
+_MEANINGS = {feature.name: feature.meaning for feature in FEATURES if feature.unit}
 _NUMBERED = re.compile(r"([A-Z]+)(\d+)")  # PHQ9 is written PHQ-9
 Kept = dict[str, Any]
 
@@ -97,6 +99,7 @@ def _course(course: MedicationCourse, considered: set[str]) -> Kept:
         "stop": _iso(course.stop),
         "dose_mg_per_day": course.dose_mg_per_day,
         "as_needed": course.as_needed or None,
+        "because": course.stopped_because,
         "reference": course.source.reference,
     }
     return {name: value for name, value in told.items() if value is not None}
@@ -122,7 +125,8 @@ def _all(patient: CanonicalPatient) -> Iterable[tuple[str, Kept]]:
         yield _cite(patient.reference, "birth date", patient.birth_date)
     for one in patient.measurements:
         value = f"{one.value:g}" if isinstance(one.value, float | int) else one.value
-        yield _cite(one.source.reference, f"{one.key.replace('_', ' ')} {value} {one.unit or ''}", one.effective)
+        named = _MEANINGS.get(one.key, one.key.replace("_", " "))
+        yield _cite(one.source.reference, f"{named} {value} {one.unit or ''}", one.effective)
     for one in sorted(patient.scales, key=lambda one: one.part == "total"):
         scale = _NUMBERED.sub(r"\1-\2", one.scale.upper())
         yield _cite(one.source.reference, f"{scale} {one.part} {one.value:g}", one.effective)

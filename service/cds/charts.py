@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 from fhir_adapters.adapt import adapt_prefetch
 from fhir_adapters.canonical import Adapted
 from fhir_adapters.dialect.profile import Profile
+from fhir_adapters.survey.wanted import Template
 from recommender.assessment import Attestation
 from service import site_time
 from service.cds.discovery import Service
 from service.cds.envelope import HookCall
 from service.cds.stopwatch import Stopwatch
-from service.drafts import attesting
+from service.drafts import attesting, consenting
 from service.ehr import prefetch
+from service.errors import Precondition
 from service.settings import Ehr
 
 if TYPE_CHECKING:
@@ -23,13 +25,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """``now`` is local time; ``unread`` names in plain words what was neither sent nor could be read, or not whole."""
+    """``now`` is local time; ``unread`` names in plain words what was neither sent nor could be read, or not whole.
+
+    ``partial`` are the required templates whose list came only in part.
+    """
 
     adapted: Adapted
     attested: Sequence[Attestation]
     profile: Profile
     now: datetime
     unread: Sequence[str]
+    partial: Sequence[Template] = ()
+
+    def check_whole(self) -> None:
+        """Raise Precondition U-CDS-PREFETCH where a required list came only in part.
+
+        For an answer without a card: "nothing to say" would claim that all of it was looked at.
+        """
+        if self.partial:
+            named = "; ".join(f"prefetch.{one.key} (template {one.template})" for one in self.partial)
+            raise Precondition(
+                "U-CDS-PREFETCH",
+                f"required, and sent only in part: {named}; send them whole, or fhirServer and fhirAuthorization",
+            )
 
 
 async def read(call: HookCall, service: Service, ehr: Ehr, services: "Services", watch: Stopwatch) -> Seen:
@@ -43,9 +61,12 @@ async def read(call: HookCall, service: Service, ehr: Ehr, services: "Services",
     now = site_time.local(services.clock(), profile)
     adapted = adapt_prefetch(values, call.patient_id, now.date(), profile, checked=True)
     watch.lap("adapt")
+    consent = await consenting.of_patient(services.store, ehr.id, adapted.patient.reference)
+    adapted = consenting.with_word(adapted, consent, profile)
     recorded = await services.store.attestations(ehr.id, adapted.patient.reference)
     attested = tuple(attesting.known(one, profile) for one in recorded)
-    return Seen(adapted, attested, profile, now, unseen(service, values))
+    partial = [one for one in service.templates if one.required and prefetch.in_part(values.get(one.key, b"null"))]
+    return Seen(adapted, attested, profile, now, unseen(service, values), partial)
 
 
 def unseen(service: Service, values: Mapping[str, bytes]) -> list[str]:

@@ -9,6 +9,8 @@ from fastapi import APIRouter, Request, Response
 from service import body, telemetry
 from service.cds import client_auth, discovery
 from service.cds.cards import no_change_id
+from service.drafts.states import AWAITING
+from service.drafts.store import State
 from service.ehr import tenants
 from service.errors import BadRequest, NotFound
 
@@ -114,14 +116,15 @@ async def _record(item: Item, drafts: list[str], actor: str, services: "Services
         await _mark(drafts, "overridden", actor, detail, services)
         return
     taken = {suggestion.id for suggestion in item.acceptedSuggestions}
-    await _mark([draft for draft in drafts if draft in taken], "accepted", actor, detail, services)
+    # What was accepted stands unsigned in the EHR: it is signed there, and looked for there until it is in force.
+    await _mark([draft for draft in drafts if draft in taken], AWAITING, actor, detail, services)
     if no_change_id(item.card) in taken:
         await _mark(drafts, "overridden", actor, detail | {"reason": {"code": "no-change"}}, services)
 
 
 async def _mark(
     drafts: list[str],
-    state: Literal["accepted", "overridden"],
+    state: State,
     actor: str,
     detail: dict[str, Any],
     services: "Services",

@@ -4,42 +4,79 @@ import uuid
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from fhir_adapters.canonical import Adapted
 from recommender.assessment import Assessment
+from recommender.catalog.knowledge import Knowledge
 from service.cds import cards, heads, lint, options
 from service.cds.charts import Seen
+from service.cds.discovery import Service
 from service.cds.envelope import HookCall
 from service.cds.language import ENGLISH
-from service.drafts import attesting
+from service.drafts import attesting, inputs
 from service.drafts.audit import SERVICE_ACTOR
+from service.drafts.inputs import Inputs
 from service.drafts.states import UNSIGNED
-from service.drafts.store import Draft, Shown
+from service.drafts.store import Draft, NewDraft, Shown
 from service.settings import Ehr
 
 if TYPE_CHECKING:
     from service.bootstrap import Services
 
 
-def shown(call: HookCall) -> Shown:
+def shown(call: HookCall, service: Service) -> Shown:
     """Return the card that a call may show, with a uuid of its own."""
     card = str(uuid.uuid4())
-    detail = {"card": card, "hookInstance": call.hook_instance, "topic": cards.OPTIONS}
+    detail = {"card": card, "hookInstance": call.hook_instance, "service": service.id, "topic": cards.OPTIONS}
     return Shown(card, call.user, detail)
 
 
 async def hold(
-    facts: str, seen: Seen, assessment: Assessment, ehr: Ehr, services: "Services", told: Shown
+    facts: str,
+    seen: Seen,
+    assessment: Assessment,
+    ehr: Ehr,
+    services: "Services",
+    told: Shown,
+    *,
+    silenced: bool = False,
 ) -> tuple[Sequence[Draft], bool]:
     """Hold the drafts and return the open ones, and whether a person has already decided on these facts.
 
     ``facts`` is their digest. An assessment without drafts is held too: what was held for this patient on other
-    facts then ends.
+    facts then ends. ``silenced``: it is known that a person has, and nothing else is open.
     """
-    summary = heads.options(assessment, seen.adapted, min(len(assessment.offered), options.OFFERED) + 1, ENGLISH)
-    new = options.new_drafts(assessment, seen.adapted, summary, services.knowledge.pgx)
+    if silenced:
+        return (), bool(assessment.offered)
+    kept = _kept(seen, assessment, ehr, services) if services.settings.audit.keep_inputs else None
+    new = new_drafts(assessment, seen.adapted, services.knowledge, kept)
     expires = services.settings.hold.expires_after_s
     held = await services.store.hold(ehr.id, assessment.patient, facts, new, expires, SERVICE_ACTOR, told)
     drafts = [draft for draft in held if draft.state in UNSIGNED]
     return drafts, bool(new and not drafts)
+
+
+def new_drafts(
+    assessment: Assessment, adapted: Adapted, knowledge: Knowledge, kept: Inputs | None
+) -> tuple[NewDraft, ...]:
+    """Return the drafts to hold, with what they stand on where that is kept."""
+    if not assessment.drafts:
+        return ()
+    summary = heads.options(assessment, adapted, min(len(assessment.offered), options.OFFERED) + 1, ENGLISH)
+    return options.new_drafts(assessment, adapted, summary, knowledge.pgx, inputs.packed(kept) if kept else None)
+
+
+def _kept(seen: Seen, assessment: Assessment, ehr: Ehr, services: "Services") -> Inputs:
+    return Inputs(
+        patient=seen.adapted.patient,
+        as_of=assessment.as_of,
+        profile=seen.adapted.profile,
+        attested=tuple(seen.attested),
+        jurisdiction=ehr.jurisdiction,
+        consent_default=ehr.consent_default,
+        requester=dict(services.device),
+        stopped=dict(services.stopped),
+        ranked=services.model is not None,
+    )
 
 
 async def flag(facts: str, assessment: Assessment, ehr: Ehr, services: "Services", told: Shown) -> str | None:

@@ -9,10 +9,11 @@ from fastapi import APIRouter, Request, Response
 from fhir_adapters.errors import UndersignError
 from service import body, telemetry
 from service.cds import client_auth, discovery, envelope, order_hooks, patient_view
-from service.cds.cards import Card
+from service.cds.cards import Card, outcome_of
 from service.cds.discovery import ORDER_SELECT, ORDER_SIGN, PATIENT_VIEW, Service
 from service.cds.stopwatch import Stopwatch
 from service.ehr import tenants
+from service.switches import applied, in_force, shadow
 
 if TYPE_CHECKING:
     from service.bootstrap import Services
@@ -38,8 +39,7 @@ async def call(service_id: str, request: Request) -> Response:
     service = discovery.service(service_id)
     started, outcome, watch = time.perf_counter(), "U-INTERNAL", Stopwatch()
     try:
-        card = await _card(service, request, services, watch)
-        outcome = card["source"]["topic"]["code"] if card else "nothing-to-say"
+        card, outcome = await _card(service, request, services, watch)
     except UndersignError as error:
         outcome = error.code
         raise
@@ -51,7 +51,8 @@ async def call(service_id: str, request: Request) -> Response:
     return Response(answer, media_type="application/json", headers={"Server-Timing": watch.header()})
 
 
-async def _card(service: Service, request: Request, services: "Services", watch: Stopwatch) -> Card | None:
+async def _card(service: Service, request: Request, services: "Services", watch: Stopwatch) -> tuple[Card | None, str]:
+    """Return the card to show, and what the call came to: its topic, ``nothing-to-say`` or ``shadow``."""
     caller = await client_auth.authenticate(request.headers.getlist("authorization"), services, service.id)
     watch.lap("auth")
     raw = await body.read_json(request, services.settings.server.body_limit_bytes)
@@ -59,4 +60,12 @@ async def _card(service: Service, request: Request, services: "Services", watch:
     ehr = tenants.find(caller, hook_call.fhir_server, services.settings)
     services.limits[ehr.id].take()
     watch.lap("read")
-    return await EVALUATED_BY[service.hook](hook_call, service, ehr, services, watch)
+    switched = await in_force.of(services.store, ehr.id)
+    switched.check_on()
+    given = applied.to(services, switched, service.id)
+    card = await EVALUATED_BY[service.hook](hook_call, service, ehr, given, watch)
+    if not switched.shadows(service.id):
+        return card, outcome_of(card)
+    telemetry.SHADOWED.labels(service.id, outcome_of(card)).inc()
+    await shadow.record(services.store, ehr.id, service.id, hook_call.hook_instance, card)
+    return None, "shadow"

@@ -20,13 +20,19 @@ OFFERED = 2  # with "no change" three options, the most that a card shows
 
 
 def new_drafts(
-    assessment: Assessment, adapted: Adapted, summary: str, tables: Pharmacogenomics | None = None
+    assessment: Assessment,
+    adapted: Adapted,
+    summary: str,
+    tables: Pharmacogenomics | None = None,
+    inputs: str | None = None,
 ) -> tuple[NewDraft, ...]:
     """Return the drafts to hold, in rank order. What is kept in words is English: the page is.
 
-    ``tables`` tell which genes matter for the options; without them none is shown.
+    ``tables`` tell which genes matter for the options; without them none is shown. ``inputs`` as they are kept for
+    a replay.
     """
     shared = {**_shared(assessment, adapted, summary), **_drawn(assessment, adapted, tables)}
+    shared |= {"labels": msgspec.to_builtins(adapted.patient.labels)} | ({"inputs": inputs} if inputs else {})
     pairs = zip(offered(assessment), assessment.drafts, strict=False)
     return tuple(
         NewDraft(

@@ -1,5 +1,6 @@
 """order-select and order-sign: the same rules that judge a draft, said of the orders that a person is writing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from service.cds.order_cards import OrderView
 from service.cds.stopwatch import Stopwatch
 from service.drafts.facts import facts_digest
 from service.drafts.states import UNCONFIRMED
+from service.drafts.store import Draft
 from service.settings import Ehr
 
 if TYPE_CHECKING:
@@ -46,24 +48,25 @@ async def selected(
     wanted = frozenset(_relative(one) for one in call.selections)
     judged = orders.judge(met.proposed, met.seen.adapted, services.knowledge)
     watch.lap("assess")
-    told = holding.shown(call)
+    told = holding.shown(call, service)
     view = _view(met, ehr, services, told.uuid)
     found = order_cards.OrderView(view, order_cards.about(judged, wanted), met.unread)
     if view.assessment.gate.status == "crisis":
-        return await _crisis(found, met, call, ehr, services, watch)
+        return await _crisis(found, met, call, service, ehr, services, watch)
     if not order_cards.speaks(found, selecting=True):
+        met.seen.check_whole()
         return None
     known = await services.store.find(ehr=ehr.id, patient=met.assessment.patient)
     pending = any(draft.state in UNCONFIRMED for draft in known)
-    drafts = []
+    held: Sequence[Draft] = ()
     if met.assessment.offered and not pending:
         facts = facts_digest(met.seen.adapted, met.assessment, met.seen.attested)
-        facts = silence.key(facts, known, await services.store.now(), services.settings.cards)
-        held, _ = await holding.hold(facts, met.seen, met.assessment, ehr, services, told)
-        drafts = [one for one in held if one.ingredient not in order_cards.ingredients(found.judged)]
+        facts, silenced = await silence.standing(facts, known, service, services)
+        held, _ = await holding.hold(facts, met.seen, met.assessment, ehr, services, told, silenced=silenced)
+    drafts = [one for one in held if one.ingredient not in order_cards.ingredients(found.judged)]
     watch.lap("hold")
     card = order_cards.selected(found, drafts)
-    await holding.remember(card, told, ehr, services, recorded=bool(met.assessment.offered and not pending))
+    await holding.remember(card, told, ehr, services, recorded=bool(held))
     return card
 
 
@@ -76,11 +79,12 @@ async def signing(
         return None
     judged = orders.judge(met.proposed, met.seen.adapted, services.knowledge)
     watch.lap("assess")
-    told = holding.shown(call)
+    told = holding.shown(call, service)
     found = OrderView(_view(met, ehr, services, told.uuid), judged, met.unread)
     if met.assessment.gate.status == "crisis":
-        return await _crisis(found, met, call, ehr, services, watch)
+        return await _crisis(found, met, call, service, ehr, services, watch)
     if not order_cards.speaks(found, selecting=False):
+        met.seen.check_whole()
         return None
     card = order_cards.signing(found)
     await holding.remember(card, told, ehr, services, recorded=False)
@@ -107,12 +111,12 @@ async def _met(
 
 
 async def _crisis(
-    found: OrderView, met: _Order, call: HookCall, ehr: Ehr, services: "Services", watch: Stopwatch
+    found: OrderView, met: _Order, call: HookCall, service: Service, ehr: Ehr, services: "Services", watch: Stopwatch
 ) -> cards.Card | None:
     """Return the crisis card where a drug of ours is ordered: whoever signs it has to know first."""
     if not any(one.known for one in found.judged.orders):
         return None
-    told = holding.shown(call)
+    told = holding.shown(call, service)
     facts = facts_digest(met.seen.adapted, met.assessment, met.seen.attested)
     flag = await holding.flag(facts, met.assessment, ehr, services, told)
     watch.lap("hold")

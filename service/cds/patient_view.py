@@ -43,10 +43,10 @@ async def evaluate(
     pending = any(draft.state in UNCONFIRMED for draft in known)
     if pending:
         assessment = replace(assessment, offered=(), drafts=())
-    told = holding.shown(call)
+    told = holding.shown(call, service)
     facts = facts_digest(seen.adapted, assessment, seen.attested)
-    facts = silence.key(facts, known, await services.store.now(), services.settings.cards)
-    drafts, decided = await holding.hold(facts, seen, assessment, ehr, services, told)
+    facts, silenced = await silence.standing(facts, known, service, services)
+    drafts, decided = await holding.hold(facts, seen, assessment, ehr, services, told, silenced=silenced)
     log(call, ehr, assessment)
     if decided:
         watch.lap("hold")
@@ -55,7 +55,9 @@ async def evaluate(
     watch.lap("hold")
     view = viewed(seen, assessment, drafts, told.uuid, flag, ehr, services)
     card = cards.order_pending(view) if pending and assessment.gate.status == "open" else cards.card(view)
-    if card is not None:
+    if card is None:
+        seen.check_whole()
+    else:
         await holding.remember(card, told, ehr, services, recorded=bool(drafts or flag))
     watch.lap("render")
     return card
@@ -100,6 +102,7 @@ def assessed(seen: Seen, ehr: Ehr, services: "Services", model: Model | None) ->
         requester=services.device,
         consent_default=ehr.consent_default,
         attestations=seen.attested,
+        stopped=services.stopped,
     )
 
 

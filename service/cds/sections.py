@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from fhir_adapters.canonical import Adapted
+from recommender.assess import STOPPED
 from recommender.assessment import SEVERITIES, Assessment, Candidate, CurrentDrug, Escalation, Prediction, Reason
 from service.cds import focus, options
 from service.cds.language import ENGLISH, Phrases
@@ -12,6 +13,8 @@ from service.cds.words import capital, clause, day, escape, in_ten, sentence
 
 _FEW = 4
 _NAMES = 5
+_HEAD = 3
+_EVERYWHERE = frozenset({"DRAFT-SCHEDULE", "DRAFT-UNVERIFIED", "DRAFT-DOSE", "DRAFT-ORDERABLE", "MODEL-ABSTAINED"})
 _REFUSALS = ("DRAFT-", "MODEL-", "GATE-")
 
 
@@ -88,8 +91,13 @@ def against_keeping(assessment: Assessment) -> Reason | None:
 
 
 def ruled_out(assessment: Assessment, say: Phrases) -> str:
-    """Return the exclusions that say most of this patient, each with the reason that excludes."""
-    return _named(say.ruled_out, excluded(assessment), say)
+    """Return the exclusions that say something of this patient, each with the reason that excludes.
+
+    That a drug is for another condition is true of nearly everybody: it is told where nothing else is.
+    """
+    found = excluded(assessment)
+    own = [(name, reason) for name, reason in found if reason.facts or reason.unknown]
+    return _named(say.ruled_out, own or found, say)
 
 
 def excluded(assessment: Assessment) -> list[tuple[str, Reason]]:
@@ -128,10 +136,27 @@ def _about(reason: Reason, ingredient: str) -> str:
     return clause(re.sub(rf"(?<![\w-]){re.escape(name)}(?![\w-])", "it", reason.message))
 
 
-def not_drafted(assessment: Assessment, say: Phrases) -> str:
-    """Return the drugs that the rules leave but that cannot be drafted or ranked, with the reason."""
+def not_drafted(assessment: Assessment, say: Phrases, *, briefly: bool = False) -> str:
+    """Return the drugs that the rules leave but that cannot be drafted or ranked, with the reason.
+
+    ``briefly``: what holds of a drug in nearly every chart (a controlled drug; no verified code, dose, product or trial
+    at hand) is counted in one clause, and only the rest is told.
+    """
     left = [c for c in assessment.candidates if c.verdict in ("not-draftable", "abstained") and c.reasons]
-    return _named(say.not_drafted, [(c.ingredient, _refusal(c)) for c in left], say)
+    told = [(c.ingredient, _refusal(c)) for c in left]
+    told.sort(key=lambda pair: pair[1].rule != STOPPED)
+    if not briefly:
+        return _named(say.not_drafted, told, say)
+    own = [pair for pair in told if pair[1].rule not in _EVERYWHERE]
+    others = [name for name, reason in told if reason.rule in _EVERYWHERE]
+    said = [*([_groups(own, say)] if own else []), *([_housekeeping(others, say)] if others else [])]
+    return say.not_drafted.format(said="; ".join(said)) if said else ""
+
+
+def _housekeeping(drugs: Sequence[str], say: Phrases) -> str:
+    names = ", ".join(map(_drug, drugs[:_HEAD]))
+    named = say.and_others.of(len(drugs) - _HEAD, names=names) if len(drugs) > _HEAD else names
+    return say.housekeeping.format(names=named)
 
 
 def _refusal(candidate: Candidate) -> Reason:
@@ -140,8 +165,10 @@ def _refusal(candidate: Candidate) -> Reason:
 
 
 def _named(template: str, entries: Sequence[tuple[str, Reason]], say: Phrases) -> str:
-    if not entries:
-        return ""
+    return template.format(said=_groups(entries, say)) if entries else ""
+
+
+def _groups(entries: Sequence[tuple[str, Reason]], say: Phrases) -> str:
     # What is said of several drugs is said once: a list of repeats is not read.
     alike: dict[str, list[tuple[str, Reason]]] = {}
     for name, reason in entries:
@@ -149,7 +176,7 @@ def _named(template: str, entries: Sequence[tuple[str, Reason]], say: Phrases) -
     shown = [_group(group, about, say) for about, group in alike.items()]
     more = len(shown) - _FEW
     rest = say.more_reasons.of(more) if more > 0 else ""
-    return template.format(said="; ".join(shown[:_FEW]) + rest)
+    return "; ".join(shown[:_FEW]) + rest
 
 
 def _group(group: Sequence[tuple[str, Reason]], about: str, say: Phrases) -> str:
@@ -198,6 +225,11 @@ def unknown(assessment: Assessment, unread: Sequence[str], say: Phrases) -> str:
     parts = (f"{missing}." if missing else "", not_supplied(unread, say), unchecked)
     said = " ".join(part for part in parts if part)
     return say.not_known.format(said=said) if said else ""
+
+
+def unseen(unread: Sequence[str], say: Phrases) -> str:
+    """Return, as a paragraph of its own, what was neither sent nor could be read, or not whole."""
+    return say.not_known.format(said=not_supplied(unread, say)) if unread else ""
 
 
 def not_supplied(unread: Sequence[str], say: Phrases) -> str:

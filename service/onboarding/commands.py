@@ -13,6 +13,7 @@ from service.errors import ConfigError
 from service.onboarding import dry_run, page, sheet, text
 from service.onboarding import samples as sampled
 from service.settings import Ehr, Settings
+from service.switches import commands as switched
 from service.terminal import plain_or_coloured
 
 
@@ -20,7 +21,8 @@ def show_tenant(identity: str, html: Path | None, config: Path | None) -> None:
     """Print the onboarding facts of one tenant, or write them as a page."""
     settings, ehr = _tenant(identity, config)
     services = dry_run.services_of(settings, ehr, sampled.DAY)
-    found = sheet.sections(settings, ehr, services.profiles[ehr.id])
+    pulled = switched.switches_of(settings, ehr.id)
+    found = (*sheet.sections(settings, ehr, services.profiles[ehr.id]), sheet.switches(pulled))
     title, warnings = _title(ehr, services), sheet.warnings(settings, ehr)
     answers = sampled.samples(ehr, services)
     if html is None:

@@ -2,13 +2,13 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
-
 from service.drafts.flags import Attested, Flag
+from service.drafts.registers import Registered
 from service.drafts.store import Draft, NewDraft, Shown
+from service.switches.shadow import made_up
 
 
 class Forgetful:
@@ -33,28 +33,13 @@ class Forgetful:
         shown: Shown | None = None,
     ) -> Sequence[Draft]:
         """Return the drafts as if they were held; ids are made up."""
-        now = datetime.now(UTC)
-        expires = now + timedelta(seconds=expires_after_s)
-        return [
-            Draft(
-                id=(identity := str(uuid.uuid4())),
-                ehr=ehr,
-                patient=patient,
-                facts=facts,
-                ingredient=new.ingredient,
-                rank=new.rank,
-                state="presented",
-                version=1,
-                resource=_with_id(new.resource, identity),
-                context=new.context,
-                created=now,
-                expires=expires,
-                updated=now,
-            )
-            for new in drafts
-        ]
+        return made_up(drafts, ehr, patient, facts, await self.now(), expires_after_s)
 
     async def find(self, **_: Any) -> Sequence[Draft]:
+        """Return nothing."""
+        return ()
+
+    async def registered(self, kind: str, **_: Any) -> Sequence[Registered]:
         """Return nothing."""
         return ()
 
@@ -68,7 +53,3 @@ class Forgetful:
 
     async def card(self, uuid: str, ehr: str, drafts: Sequence[str], detail: Mapping[str, Any]) -> None:
         """Keep nothing."""
-
-
-def _with_id(resource: bytes, identity: str) -> bytes:
-    return msgspec.json.encode({**msgspec.json.decode(resource, type=dict[str, msgspec.Raw]), "id": identity})

@@ -1,21 +1,34 @@
 """The facts that an EHR's integration engineer types in, from the running configuration: no secret among them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fhir_adapters.dialect.profile import Profile
+from fhir_adapters.rating import preferences
 from fhir_adapters.survey import searches
 from service.cds import client_auth, discovery
 from service.cds.cards import OVERRIDE_REASONS
 from service.cds.client_auth import LEEWAY_S, MAX_LIFE_S
 from service.cds.discovery import Service
-from service.ehr import delivery
+from service.ehr import modes
 from service.ehr.prefetch import BUDGET_S
 from service.settings import Ehr, Settings
 from service.smart import launch
+from service.switches.in_force import SHADOW, Switch
 
 SPECIFICATION = "https://cds-hooks.hl7.org/2.0/"
 _NONE = "none configured"
+_ASKED = "a Questionnaire for the portal; its answers are read with the chart and weigh the options"
+_LINKS: Mapping[str, str] = {
+    "absolute": "a card's link opens the page by its address",
+    "smart": "a card's link is a SMART launch: the EHR hands its appContext back in the token answer",
+}
+_WRITES: Mapping[str, str] = {
+    "card": "the card's suggestion is signed in the EHR; the page compares and declines",
+    "unsigned-order": "what is approved here is written as a draft order, which the EHR has signed",
+    "sign-and-write": "what is signed here is written as an active order, and read back",
+    "document-only": "what is signed here is written as a document, and a person enters it",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +57,8 @@ def sections(settings: Settings, ehr: Ehr, profile: Profile) -> tuple[Section, .
         _prefetch(profile),
         _access(ehr, profile),
         _feedback(settings),
-        _app(settings, ehr),
+        _app(settings, ehr, profile),
+        _cards(settings, ehr),
         _limits(settings, ehr),
     )
 
@@ -145,18 +159,47 @@ def _feedback(settings: Settings) -> Section:
     return Section("Feedback", "What was done with a card. It is never taken for a signature.", rows)
 
 
-def _app(settings: Settings, ehr: Ehr) -> Section:
+def _app(settings: Settings, ehr: Ehr, profile: Profile) -> Section:
     public = settings.server.public_url
     rows = [
         Row("client id", (ehr.smart_client_id,)),
         Row("launch URL", (f"{public}/launch",)),
         Row("redirect URI", (f"{public}/callback",), "the only one; PKCE S256 is always used"),
-        Row("scopes of a user", (" ".join((*launch.SCOPES, "launch")),)),
+        Row("scopes of a user", (" ".join((*launch.user_scopes(profile), "launch")),)),
         Row("our keys", (f"{public}/.well-known/jwks.json",), "ES384, for private_key_jwt and for signatures"),
     ]
-    if ehr.write_back == "sign-and-write":
-        rows.append(Row("scopes of the service", (delivery.SCOPE,), "SMART Backend Services"))
+    rows.append(Row("scopes of the service", (modes.SCOPES[ehr.write_back],), "SMART Backend Services"))
     return Section("The clinician's page (SMART app)", f"write_back is {ehr.write_back}.", tuple(rows))
+
+
+def _cards(settings: Settings, ehr: Ehr) -> Section:
+    kept = settings.cards
+    silent = f"{kept.suppress_for_s / 86_400:g} days" if kept.suppress_overridden else "not at all"
+    rows = (
+        Row("language", (ehr.language,), "ehr.language; what comes from the knowledge is English in each"),
+        Row("page_link", (ehr.page_link,), _LINKS[ehr.page_link]),
+        Row("write_back", (ehr.write_back,), _WRITES[ehr.write_back]),
+        Row("preferences", (f"{settings.server.public_url}/fhir/Questionnaire/{preferences.NAME}",), _ASKED),
+        Row("silent after an override", (silent,), "for the same patient, facts and service"),
+        Row("crisis contact", (ehr.crisis_contact or _NONE,), "as crisis cards say it"),
+    )
+    return Section("Cards and what becomes of them", "At most one card a call, three choices at most.", rows)
+
+
+def switches(found: Sequence[Switch]) -> Section:
+    """Return what acts at the tenant now, from its store."""
+    rows = [
+        Row(one.subject, ("in the shadow" if one.subject.startswith(SHADOW) else "stopped",), _since(one))
+        for one in found
+        if one.pulled
+    ]
+    lead = "Pulled by undersign switch, met by the next call. A stopped tenant answers 503, a shadowed call no card."
+    return Section("Switches", lead, tuple(rows) or (Row("in force", ("none",)),))
+
+
+def _since(one: Switch) -> str:
+    where = "" if one.ehr else "for the whole service, "
+    return f"{where}since {one.since:%Y-%m-%d %H:%M} UTC, {one.by}: {one.reason}"
 
 
 def _limits(settings: Settings, ehr: Ehr) -> Section:

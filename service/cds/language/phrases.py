@@ -81,6 +81,7 @@ class Phrases(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     may_lower: str
     ruled_out: str
     not_drafted: str
+    housekeeping: str
     and_others: Plural
     more_reasons: Plural
     also_possible: str
