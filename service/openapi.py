@@ -29,16 +29,12 @@ _MEANS: Mapping[int, str] = {
 _HOOK = (400, 401, 403, 404, 412, 413, 429, 503)
 _SIGNING = (400, 401, 403, 404, 409, 413, 422, 502, 503)
 _READING = (400, 401, 403, 404, 502, 503)
-# Path → what its operation refuses with, beside its success.
+# Path → what its operation refuses with, beside its success; of FHIR paths ``_refusals`` tells.
 _REFUSALS: Mapping[str, Sequence[int]] = {
     "/cds-services/{service_id}": _HOOK,
     "/cds-services/{service_id}/feedback": (400, 401, 404, 409, 413, 503),
-    "/fhir/MedicationRequest/{ident}/$prepare": _SIGNING,
-    "/fhir/MedicationRequest/{ident}/$sign": _SIGNING,
-    "/fhir/MedicationRequest/{ident}/$reject": _SIGNING,
-    "/fhir/Patient/{ident}/$attest": _SIGNING,
-    "/fhir/{kind}": _READING,
-    "/fhir/{kind}/{ident}": _READING,
+    "/fhir/MedicationRequest/{ident}/$revoke": _SIGNING,
+    "/fhir/MedicationRequest/{ident}/$refer": _SIGNING,
     "/readyz": (503,),
 }
 _PARTLY_OPEN = frozenset({"/fhir/{kind}", "/fhir/{kind}/{ident}"})  # the Device, and the count of what is held
@@ -166,16 +162,16 @@ def document(app: FastAPI) -> Json:
             "securitySchemes": {"jwt": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         }
         for path, operations in cast(dict[str, Json], made["paths"]).items():
-            for operation in operations.values():
-                _describe(path, operation)
+            for method, operation in operations.items():
+                _describe(path, operation, _refusals(path, method))
         app.openapi_schema = made
     return app.openapi_schema
 
 
-def _describe(path: str, operation: Json) -> None:
+def _describe(path: str, operation: Json, refusals: Sequence[int]) -> None:
     success = "201" if path in _CREATES else "200"
-    operation["responses"] = {success: _success(path)} | {str(one): _refusal(one) for one in _refusals(path)}
-    if 401 in _refusals(path):
+    operation["responses"] = {success: _success(path)} | {str(one): _refusal(one) for one in refusals}
+    if 401 in refusals:
         open_to_all = [_NOBODY] if path in _PARTLY_OPEN else []
         operation["security"] = [{"jwt": []}, *open_to_all]
     for parameter in operation.get("parameters", []):
@@ -183,11 +179,14 @@ def _describe(path: str, operation: Json) -> None:
             parameter["schema"] = {"enum": list(_CHOICES[parameter["name"]])}
     if path in _BODIES:
         operation["requestBody"] = _body("application/json", _BODIES[path])
-    elif "$" in path:
+    elif "$" in path and refusals is _SIGNING:
         operation["requestBody"] = _body("application/fhir+json", _PARAMETERS)
 
 
-def _refusals(path: str) -> Sequence[int]:
+def _refusals(path: str, method: str) -> Sequence[int]:
+    """Every FHIR path with an id or a type in it reads records, or changes them, as a practitioner."""
+    if path.startswith("/fhir/") and "{" in path:
+        return _READING if method == "get" else _SIGNING
     return _REFUSALS.get(path, ())
 
 

@@ -15,7 +15,7 @@ from service.drafts.attesting import REVIEWERS, Reviewer, Word
 from service.drafts.flags import RESULTS, Attested, Flag
 from service.errors import NotFound
 from service.fhir import parameters
-from service.fhir.records import Head, Record
+from service.fhir.records import Head, Record, Subject
 from service.fhir.resources import encode, instant
 from service.smart import tokens
 from service.web import chart
@@ -91,7 +91,7 @@ def of_attestation(services: "Services", flag: Flag, found: Attested) -> Record:
         "outcome": {"coding": [outcome]},
         "followUp": [{"text": f"Review by {found.review_by} on {found.review_on.isoformat()}"}],
     }
-    head = Head(id=found.id, status="completed")
+    head = Head(id=found.id, status="completed", subject=Subject(flag.patient))
     return Record("Procedure", head, 1, resource)
 
 

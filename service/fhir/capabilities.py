@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Any
 
-OPERATIONS = ("prepare", "sign", "reject")
+OPERATIONS = ("prepare", "sign", "verify", "reject", "revoke", "refer")
 OPERATION_BASE = "https://undersign.dev/fhir/OperationDefinition/MedicationRequest-"
 SEARCHES: dict[str, dict[str, str]] = {
     "MedicationRequest": {
@@ -13,10 +13,14 @@ SEARCHES: dict[str, dict[str, str]] = {
         "patient": "reference",
         "status": "token",
     },
-    "Provenance": {"_id": "token", "target": "reference"},
+    "Task": {"_id": "token", "focus": "reference", "patient": "reference", "status": "token"},
+    "GuidanceResponse": {"_id": "token", "patient": "reference"},
+    "Provenance": {"_id": "token", "entity": "reference", "target": "reference"},
     "Procedure": {"_id": "token", "patient": "reference"},
+    "Consent": {"_id": "token", "patient": "reference"},
     "AuditEvent": {"_id": "token", "entity": "reference"},
     "Device": {"_id": "token", "identifier": "token"},
+    "DocumentReference": {"_id": "token", "identifier": "token"},
 }
 
 
@@ -34,18 +38,26 @@ def capability_statement(public_url: str, software: str, on: date) -> dict[str, 
         },
         "fhirVersion": "4.0.1",
         "format": ["json"],
-        "rest": [{"mode": "server", "security": _SECURITY, "resource": [*map(_resource, SEARCHES), _PATIENT]}],
+        "rest": [{"mode": "server", "security": _SECURITY, "resource": [*map(_resource, SEARCHES), *_OTHERS]}],
     }
 
 
-# A Patient is the EHR's: none is read or searched here, a practitioner attests an assessment of one.
+# A Patient is the EHR's: none is read or searched here, a practitioner records something of one.
 _PATIENT: dict[str, Any] = {
     "type": "Patient",
-    "documentation": "$attest records that a patient's suicide risk was assessed; Patients themselves are the EHR's.",
+    "documentation": "$attest records that a patient's suicide risk was assessed, $consent what the patient says about "
+    "AI suggestions; Patients themselves are the EHR's.",
     "operation": [
         {"name": "attest", "definition": "https://undersign.dev/fhir/OperationDefinition/Patient-attest"},
+        {"name": "consent", "definition": "https://undersign.dev/fhir/OperationDefinition/Patient-consent"},
     ],
 }
+_QUESTIONNAIRE: dict[str, Any] = {
+    "type": "Questionnaire",
+    "documentation": "undersign-preferences, open to all: what matters to the patient, for the EHR's portal to ask.",
+    "interaction": [{"code": "read"}],
+}
+_OTHERS = (_PATIENT, _QUESTIONNAIRE)
 _SECURITY: dict[str, Any] = {
     "service": [
         {
@@ -69,5 +81,7 @@ def _resource(kind: str) -> dict[str, Any]:
     }
     if kind == "MedicationRequest":
         described["versioning"] = "versioned"
+        described["interaction"] += [{"code": "vread"}, {"code": "history-instance"}]
+        described["documentation"] = "A version is what was written; each change of state is in the AuditEvents."
         described["operation"] = [{"name": name, "definition": OPERATION_BASE + name} for name in OPERATIONS]
     return described

@@ -1,4 +1,4 @@
-"""``$prepare``, ``$sign`` and ``$reject``: FHIR Parameters in and out over ``service.drafts.decisions``.
+"""``$prepare``, ``$sign``, ``$verify``, ``$reject``, ``$revoke`` and ``$refer``: what a practitioner does with a draft.
 
 A signature is over bytes that were shown: ``$prepare`` answers them, ``$sign`` names them by their digest.
 """
@@ -10,10 +10,11 @@ import msgspec
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from service.drafts import decisions
-from service.drafts.store import Prepared
-from service.errors import Forbidden
-from service.fhir import parameters, records
+from service.drafts import decisions, keys, referring, revoking
+from service.drafts.store import Draft, Prepared
+from service.ehr import hindsight
+from service.errors import NotFound
+from service.fhir import parameters, proofs, reach, records
 from service.fhir.resources import collection, draft_resource, encode, entry
 from service.smart import tokens
 from service.smart.tokens import User
@@ -42,7 +43,8 @@ async def sign(ident: str, request: Request) -> Response:
     services: Services = request.app.state.services
     user = await _user(request, services, ident)
     known = {"version": "valueInteger", "digest": "valueString", "acknowledgement": "valueString"}
-    given = await parameters.read(request, services, {**known, "reason": "valueString"})
+    looked = {"shown": "valueCode", "dwell": "valueInteger"}
+    given = await parameters.read(request, services, {**known, "reason": "valueString", **looked})
     if not given["version"] or not given["digest"]:
         raise parameters.bad("$sign needs version (valueInteger) and digest (valueString)")
     signature = await decisions.sign(
@@ -54,10 +56,26 @@ async def sign(ident: str, request: Request) -> Response:
         digest=given["digest"][0],
         acknowledgements=tuple(given["acknowledgement"]),
         reason=given["reason"][0] if given["reason"] else None,
+        seen=decisions.Seen(tuple(given["shown"]), given["dwell"][0] if given["dwell"] else None),
     )
     found = [records.of_order(signature), records.of_provenance(signature)]
     public_url = services.settings.server.public_url
     return _answer(collection([entry(public_url, r.kind, r.head.id, r.resource) for r in found]))
+
+
+@router.get("/$verify")
+async def verify(ident: str, request: Request) -> Response:
+    """Answer what can be proved of a draft's signature or rejection (by the id of draft or order), check by check."""
+    services: Services = request.app.state.services
+    user = await tokens.user(request, services)
+    draft = await _reached(services, user, await _draft_of(services, user.practitioner.ehr, ident))
+
+    async def token() -> str:
+        return user.token
+
+    jwks = keys.known(services.settings.sign, services.signer)
+    found = await hindsight.prove(services.store, draft, jwks, services.clients[draft.ehr], token)
+    return _answer(proofs.parameters_of(found))
 
 
 @router.post("/$reject")
@@ -79,13 +97,52 @@ async def reject(ident: str, request: Request) -> Response:
     return _answer(draft_resource(draft))
 
 
+@router.post("/$revoke")
+async def revoke(ident: str, request: Request) -> Response:
+    """Take a signature back while nothing of the order is in the EHR, and answer the draft as it stands."""
+    services: Services = request.app.state.services
+    user = await _user(request, services, ident)
+    given = await parameters.read(request, services, {"reason": "valueCode|valueString", "comment": "valueString"})
+    draft = await revoking.revoke(
+        services,
+        ident,
+        user.practitioner,
+        user.token,
+        reason=given["reason"][0] if given["reason"] else None,
+        comment=given["comment"][0] if given["comment"] else None,
+    )
+    return _answer(draft_resource(draft))
+
+
+@router.post("/$refer")
+async def refer(ident: str, request: Request) -> Response:
+    """Answer the draft of a referral to a psychiatrist for the draft's patient; the draft stays as it is."""
+    services: Services = request.app.state.services
+    user = await _user(request, services, ident)
+    await parameters.read(request, services, {})
+    raw = await referring.refer(services, ident, user.practitioner, user.token)
+    return _answer(msgspec.Raw(raw))
+
+
 async def _user(request: Request, services: "Services", ident: str) -> User:
-    """Return who acts on the draft; a launch for another patient does not reach it."""
+    """Return who acts on the draft: a user to whom the EHR gives its patient, in no launch for another one."""
     user = await tokens.user(request, services)
-    draft = await decisions.own_draft(services, user.practitioner.ehr, ident)
-    if user.patient is not None and user.patient != draft.patient:
-        raise Forbidden("U-SESSION-PATIENT", "This session was opened for another patient: open the draft's chart.")
+    await _reached(services, user, ident)
     return user
+
+
+async def _reached(services: "Services", user: User, ident: str) -> Draft:
+    draft = await decisions.own_draft(services, user.practitioner.ehr, ident)
+    await reach.patient(services, user, draft.patient)
+    return draft
+
+
+async def _draft_of(services: "Services", ehr: str, ident: str) -> str:
+    """Return the id of the draft that an id names, itself or by its signed order's."""
+    try:
+        return (await decisions.own_draft(services, ehr, ident)).id
+    except NotFound:
+        return (await records.signature(services, ehr, ident)).draft
 
 
 def _prepared(prepared: Prepared) -> dict[str, Any]:

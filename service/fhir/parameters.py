@@ -13,7 +13,7 @@ from service.errors import BadRequest
 if TYPE_CHECKING:
     from service.bootstrap import Services
 
-_REPEATED = frozenset({"acknowledgement"})
+_REPEATED = frozenset({"acknowledgement", "shown"})
 
 
 class _Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,7 +39,7 @@ async def read(request: Request, services: "Services", known: Mapping[str, str])
     found: dict[str, list[Any]] = {name: [] for name in known}
     for parameter in _decoded(await _body(request, services)):
         if parameter.name not in known:
-            raise bad(f"the operation takes {', '.join(sorted(known))}")
+            raise bad(f"the operation takes {', '.join(sorted(known)) or 'none'}")
         found[parameter.name].append(_value(parameter, known[parameter.name].split("|")))
     repeated = [name for name, values in found.items() if len(values) > 1 and name not in _REPEATED]
     if repeated:

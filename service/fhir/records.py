@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from service.drafts import decisions
-from service.drafts.states import SIGNED
 from service.drafts.store import Draft, Signature, State
 from service.errors import BadRequest, NotFound
-from service.fhir.resources import draft_resource, draft_status
+from service.fhir.resources import decode, draft_resource, draft_status
 
 if TYPE_CHECKING:
     from service.bootstrap import Services
@@ -24,7 +23,9 @@ class _Identifier(msgspec.Struct, frozen=True):
     value: str | None = None
 
 
-class _Reference(msgspec.Struct, frozen=True):
+class Subject(msgspec.Struct, frozen=True):
+    """Whom a resource is about."""
+
     reference: str = ""
 
 
@@ -35,7 +36,7 @@ class Head(msgspec.Struct, frozen=True):
     status: str = ""
     intent: str = ""
     identifier: list[_Identifier] = []
-    subject: _Reference = _Reference()
+    subject: Subject = Subject()
 
     @property
     def patient(self) -> str:
@@ -67,9 +68,17 @@ def of_order(signature: Signature) -> Record:
     return Record("MedicationRequest", head, 1, msgspec.Raw(signature.order))
 
 
+def of_revoked(signature: Signature) -> Record:
+    """Return an order whose signature was taken back: nobody may take it for one that holds, so it is cancelled."""
+    found = of_order(signature)
+    head = msgspec.structs.replace(found.head, status="cancelled")
+    return Record("MedicationRequest", head, 2, {**decode(signature.order), "status": "cancelled"})
+
+
 def of_provenance(signature: Signature) -> Record:
     """Return the Provenance that carries a signature, byte for byte; it goes by the order's id."""
-    return Record("Provenance", Head(id=signature.order_id), 1, msgspec.Raw(signature.provenance))
+    subject = msgspec.json.decode(signature.order, type=Head).subject
+    return Record("Provenance", Head(id=signature.order_id, subject=subject), 1, msgspec.Raw(signature.provenance))
 
 
 async def find(
@@ -87,23 +96,23 @@ async def medication_request(services: "Services", ehr: str, ident: str) -> Reco
     try:
         return of_draft(await decisions.own_draft(services, ehr, ident))
     except NotFound:
-        signature = await _signature(services, ehr, ident)
-        if signature is None:
+        found = await _signature(services, ehr, ident)
+        if found is None:
             raise
-        return of_order(signature)
+        draft = await services.store.read(found.draft)
+        return of_revoked(found) if draft.state == "revoked" else of_order(found)
 
 
-async def provenance(services: "Services", ehr: str, ident: str) -> Record:
-    """Return the Provenance of a draft or of an order, by its id; NotFound U-FHIR-UNKNOWN."""
-    signature = await _signature(services, ehr, ident)
-    if signature is None:
-        raise NotFound("U-FHIR-UNKNOWN", "There is no such Provenance; search by target.")
-    return of_provenance(signature)
+async def signature(services: "Services", ehr: str, ident: str) -> Signature:
+    """Return the signature of a tenant's draft or order, by its id; NotFound U-FHIR-UNKNOWN."""
+    found = await _signature(services, ehr, ident)
+    if found is None:
+        raise NotFound("U-FHIR-UNKNOWN", "There is no such order; search by patient.")
+    return found
 
 
 async def _signature(services: "Services", ehr: str, ident: str) -> Signature | None:
-    for draft in await find(services, ehr, states=SIGNED):
-        signature = await services.store.signature(draft.id)
-        if signature is not None and ident in (signature.draft, signature.order_id):
-            return signature
-    return None
+    found = await services.store.signature(ident) or await services.store.signature_of_order(ident)
+    if found is None or (await services.store.read(found.draft)).ehr != ehr:
+        return None
+    return found

@@ -14,12 +14,12 @@ from service.drafts.states import ENDED, SIGNED, UNSIGNED
 from service.drafts.store import Draft, State
 
 DEVICE_ID = "undersign"
+CARD_ID = "model-card"
 STATE_SYSTEM = "https://undersign.dev/fhir/CodeSystem/draft-state"
-AI_DEVICE_TYPE = {
-    # HL7 AI Transparency on FHIR, CodeSystem AIdeviceTypeCS
-    "system": "http://hl7.org/fhir/uv/aitransparency/CodeSystem/AIdeviceTypeCS",
-    "code": "Artificial-Intelligence",
-}
+# HL7 AI Transparency on FHIR 1.0.0: CodeSystems AIdeviceTypeCS and AIinputsCS
+_GUIDE = "http://hl7.org/fhir/uv/aitransparency"
+AI_DEVICE_TYPE = {"system": f"{_GUIDE}/CodeSystem/AIdeviceTypeCS", "code": "Artificial-Intelligence"}
+_MODEL_CARD = {"system": f"{_GUIDE}/CodeSystem/AIinputsCS", "code": "AIModelCard", "display": "AI Model-Card"}
 _ENDINGS: Mapping[State, str] = {
     "overridden": "rejected by a practitioner",
     "superseded": "replaced by drafts from newer facts",
@@ -73,9 +73,20 @@ def draft_resource(draft: Draft) -> dict[str, Any]:
 
 def device(public_url: str, versions: Mapping[str, str]) -> dict[str, Any]:
     """Return the Device that authors the drafts; ``versions`` of software, model and knowledge."""
+    kinds = ("Rule-Based-Systems", "Machine-Learning-Models")[: 2 if "model" in versions else 1]
     return {
         "resourceType": "Device",
         "id": DEVICE_ID,
+        "extension": [
+            *(
+                {"url": f"{_GUIDE}/StructureDefinition/aitransparency.AIKind", "valueCodeableConcept": _kind(one)}
+                for one in kinds
+            ),
+            {
+                "url": f"{_GUIDE}/StructureDefinition/aitransparency.modelCardDescription",
+                "valueReference": {"reference": f"DocumentReference/{CARD_ID}", "type": "DocumentReference"},
+            },
+        ],
         "identifier": [{"system": "urn:ietf:rfc:3986", "value": f"{public_url}/fhir/Device/{DEVICE_ID}"}],
         "status": "active",
         "deviceName": [{"name": "Undersign", "type": "user-friendly-name"}],
@@ -83,6 +94,27 @@ def device(public_url: str, versions: Mapping[str, str]) -> dict[str, Any]:
         "version": [{"type": {"text": part}, "value": value} for part, value in sorted(versions.items())],
         "url": f"{public_url}/model-card",
     }
+
+
+def model_card(public_url: str, versions: Mapping[str, str]) -> dict[str, Any]:
+    """Return the model card as DocumentReference, which has the address of the card itself."""
+    url = f"{public_url}/model-card"
+    return {
+        "resourceType": "DocumentReference",
+        "id": CARD_ID,
+        "identifier": [{"system": "urn:ietf:rfc:3986", "value": url}],
+        "status": "current",
+        "type": {"coding": [_MODEL_CARD]},
+        # The guide names two formats, Markdown and CHAI; this card is neither.
+        "category": [{"text": "HTML, or JSON by Accept"}],
+        "author": [{"reference": f"Device/{DEVICE_ID}", "type": "Device"}],
+        "description": ", ".join(f"{part} {value}" for part, value in sorted(versions.items())),
+        "content": [{"attachment": {"contentType": kind, "url": url}} for kind in ("text/html", "application/json")],
+    }
+
+
+def _kind(code: str) -> dict[str, Any]:
+    return {"coding": [{"system": AI_DEVICE_TYPE["system"], "code": code}]}
 
 
 def entry(public_url: str, kind: str, ident: str, resource: object) -> dict[str, Any]:

@@ -4,7 +4,7 @@ R4 search: http://hl7.org/fhir/R4/search.html. A parameter that were ignored wou
 asked for, so none is.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,9 +13,13 @@ from urllib.parse import urlencode
 from fastapi import Request
 
 from service.drafts.states import SIGNED, STATES, UNSIGNED
-from service.drafts.store import State
+from service.drafts.store import Draft, State
 from service.errors import BadRequest, NotFound
 from service.fhir import attestations, records, trails
+from service.fhir import consents as recorded_consents
+from service.fhir import guidance as assessments
+from service.fhir import provenances as provenance_of
+from service.fhir import tasks as work
 from service.fhir.audit_events import chain_place
 from service.fhir.capabilities import SEARCHES
 from service.fhir.records import Head, Record
@@ -28,6 +32,9 @@ if TYPE_CHECKING:
 PAGE = 100
 PAGE_CAP = 1000
 _CONTROLS = ("_count", "_offset", "_summary", "_format")
+Read = Callable[["Services", str, str], Awaitable[Record]]
+_OfDrafts = Callable[["Services", Sequence[Draft]], list[Record]]
+_OfPatient = Callable[["Services", str, str], Awaitable[list[Record]]]
 _JSON = ("json", "application/json", "application/fhir+json")
 
 
@@ -86,23 +93,62 @@ async def medication_requests(services: "Services", who: "Practitioner", query: 
     if "patient" in values:
         values["patient"] = _reference(services, who, values["patient"], "Patient")
     if "_id" in values:
-        found = await _by_ids(services, who, values["_id"].split(","))
+        found = await _with_ids(services, who, values["_id"].split(","), records.medication_request)
     else:
         found = await _drafts_and_orders(services, who, values)
     return [record for record in found if matches(record.head, values)]
 
 
 async def provenances(services: "Services", who: "Practitioner", query: Query) -> list[Record]:
-    """Return the Provenance of a target or an id."""
+    """Return the Provenance of a target (a draft, an order), of what a draft was the basis of, or of an id."""
     values = query.values
-    if "target" not in values and "_id" not in values:
-        raise _refused("Provenance is searched by target or _id")
-    target = _reference(services, who, values["target"], "MedicationRequest") if "target" in values else None
-    ident = target.removeprefix("MedicationRequest/") if target else values["_id"]
-    with suppress(NotFound):
-        record = await records.provenance(services, who.ehr, ident)
-        return [record] if _is(record.head.id, values.get("_id")) else []
-    return []
+    ways = [("target", provenance_of.of_target), ("entity", provenance_of.of_entity)]
+    found: list[list[Record]] = []
+    for name, of in ways:
+        if name in values:
+            ident = _reference(services, who, values[name], "MedicationRequest").removeprefix("MedicationRequest/")
+            found.append(await _quietly(of(services, who.ehr, ident)))
+    if not found and "_id" in values:
+        found = [await _with_ids(services, who, values["_id"].split(","), provenance_of.read)]
+    if not found:
+        raise _refused("Provenance is searched by target, entity or _id")
+    common = set[str].intersection(*({one.head.id for one in some} for some in found))
+    return [one for one in found[0] if one.head.id in common and _is(one.head.id, values.get("_id"))]
+
+
+async def tasks(services: "Services", who: "Practitioner", query: Query) -> list[Record]:
+    """Return the tenant's drafts as work to do, newest first; ``finished`` adds their owners."""
+    values = dict(query.values)
+    if "focus" in values:
+        focus = _reference(services, who, values.pop("focus"), "MedicationRequest").removeprefix("MedicationRequest/")
+        values["_id"] = focus if _is(focus, values.get("_id")) else ""
+    states = work.states_of(values["status"]) if "status" in values else None
+    return await _told(services, who, values, work.read, work.of_drafts, states)
+
+
+async def guidance(services: "Services", who: "Practitioner", query: Query) -> list[Record]:
+    """Return the tenant's assessments that held anything, newest first."""
+    return await _told(services, who, dict(query.values), assessments.read, assessments.of_drafts)
+
+
+async def _told(
+    services: "Services",
+    who: "Practitioner",
+    values: dict[str, str],
+    read: Read,
+    of_drafts: _OfDrafts,
+    states: Sequence[State] | None = None,
+) -> list[Record]:
+    """Return what is told of drafts: by ids, or of a tenant's or a patient's drafts, in some states only."""
+    if states is not None and not states:
+        return []
+    if "patient" in values:
+        values["patient"] = _reference(services, who, values["patient"], "Patient")
+    if "_id" in values:
+        found = await _with_ids(services, who, values["_id"].split(","), read)
+    else:
+        found = of_drafts(services, await records.find(services, who.ehr, patient=values.get("patient"), states=states))
+    return [record for record in found if matches(record.head, values)]
 
 
 async def audit_events(services: "Services", who: "Practitioner", query: Query) -> list[Record]:
@@ -125,32 +171,42 @@ async def audit_events(services: "Services", who: "Practitioner", query: Query) 
 
 async def procedures(services: "Services", who: "Practitioner", query: Query) -> list[Record]:
     """Return what practitioners attested of a patient, the newest assessment first."""
+    return await _of_patient(services, who, query, attestations.of_patient, attestations.read)
+
+
+async def consents(services: "Services", who: "Practitioner", query: Query) -> list[Record]:
+    """Return what was recorded here of a patient's consent to AI suggestions."""
+    return await _of_patient(services, who, query, recorded_consents.of_patient, recorded_consents.read)
+
+
+async def _of_patient(
+    services: "Services", who: "Practitioner", query: Query, of_patient: _OfPatient, read: Read
+) -> list[Record]:
+    """Return the records of one type by patient or by id."""
     values = query.values
     if "patient" in values:
-        found = await attestations.of_patient(
-            services, who.ehr, _reference(services, who, values["patient"], "Patient")
-        )
+        found = await of_patient(services, who.ehr, _reference(services, who, values["patient"], "Patient"))
     elif "_id" in values:
-        found = await _procedures_by_id(services, who, values["_id"].split(","))
+        found = await _with_ids(services, who, values["_id"].split(","), read)
     else:
-        raise _refused("Procedure is searched by patient or _id")
+        raise _refused(f"{query.kind} is searched by patient or _id")
     return [record for record in found if _is(record.head.id, values.get("_id"))]
 
 
-async def _procedures_by_id(services: "Services", who: "Practitioner", idents: Sequence[str]) -> list[Record]:
+async def _with_ids(services: "Services", who: "Practitioner", idents: Sequence[str], read: Read) -> list[Record]:
     found: list[Record] = []
     for ident in idents:
         with suppress(NotFound):
-            found.append(await attestations.read(services, who.ehr, ident))
+            found.append(await read(services, who.ehr, ident))
     return found
 
 
-async def _by_ids(services: "Services", who: "Practitioner", idents: Sequence[str]) -> list[Record]:
-    found: list[Record] = []
-    for ident in idents:
-        with suppress(NotFound):
-            found.append(await records.medication_request(services, who.ehr, ident))
-    return found
+async def _quietly(found: Awaitable[list[Record]]) -> list[Record]:
+    """Return what is found, nothing where it does not exist."""
+    try:
+        return await found
+    except NotFound:
+        return []
 
 
 async def _drafts_and_orders(services: "Services", who: "Practitioner", values: Mapping[str, str]) -> list[Record]:
@@ -163,8 +219,9 @@ async def _drafts_and_orders(services: "Services", who: "Practitioner", values: 
     found: list[Record] = []
     for draft in drafts:
         found.append(records.of_draft(draft))
-        if draft.state in SIGNED and (signature := await services.store.signature(draft.id)):
-            found.append(records.of_order(signature))
+        revoked = draft.state == "revoked"
+        if (revoked or draft.state in SIGNED) and (signature := await services.store.signature(draft.id)):
+            found.append((records.of_revoked if revoked else records.of_order)(signature))
     return found
 
 
