@@ -1,4 +1,4 @@
-"""SMART App Launch of the clinician's page: EHR launch and standalone, PKCE, state, nonce, id_token.
+"""SMART App Launch of the clinician's page: EHR launch and standalone, PKCE, state, nonce, id_token; signing in again.
 
 https://hl7.org/fhir/smart-app-launch/app-launch.html (2.x). ``iss`` must be a configured tenant's base to the
 byte: nothing else is ever asked for a token.
@@ -8,6 +8,7 @@ import base64
 import hashlib
 import re
 import secrets
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -17,7 +18,8 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from service.errors import BadRequest, EhrFailed, Forbidden, NotFound
+from fhir_adapters.dialect.profile import Profile
+from service.errors import BadRequest, EhrFailed, Forbidden, NotFound, Unauthenticated
 from service.settings import Ehr
 from service.smart import app_context, sessions, tokens
 from service.smart.app_context import AppContext
@@ -36,7 +38,10 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Launch(msgspec.Struct, frozen=True):
-    """A launch under way: what the callback has to find again."""
+    """A launch under way: what the callback has to find again.
+
+    ``subject`` and ``patient`` are those of the session whose user signs in again.
+    """
 
     ehr: str
     verifier: str
@@ -44,6 +49,8 @@ class Launch(msgspec.Struct, frozen=True):
     browser: str
     draft: str | None
     flag: str | None = None
+    subject: str | None = None
+    patient: str | None = None
 
 
 @router.get("/launch")
@@ -52,24 +59,28 @@ async def launch(request: Request) -> Response:
     services: Services = request.app.state.services
     query = request.query_params
     ehr = _tenant(services, query.get("iss"), query.get("ehr"))
-    started = Launch(
-        ehr=ehr.id,
-        verifier=secrets.token_urlsafe(48),
-        nonce=secrets.token_urlsafe(24),
-        browser=secrets.token_urlsafe(32),
-        draft=_opaque(query.get("draft")),
-        flag=_opaque(query.get("flag")),
-    )
-    asked = (await services.clients[ehr.id].smart_configuration()).authorization_endpoint
-    if asked is None:
-        raise EhrFailed("U-EHR-SMART", "The EHR's discovery names no authorisation endpoint; ask its operators.")
-    state = secrets.token_urlsafe(32)
-    sealed = services.sealer.seal(msgspec.json.encode(started), _KIND + state)
-    await services.store.keep(_KIND, state, sealed, datetime.now(UTC) + _TIME)
-    question = _question(services, ehr, started, state, query.get("launch"))
-    response = RedirectResponse(f"{asked}{'&' if '?' in asked else '?'}{question}", status_code=303)
-    sessions.set_cookie(response, _COOKIE, started.browser, services.settings, ehr, _TIME)
-    return response
+    started = _new(ehr, draft=_opaque(query.get("draft")), flag=_opaque(query.get("flag")))
+    launch_id = query.get("launch")
+    return await _to_ehr(services, ehr, started, {"launch": launch_id} if launch_id else {})
+
+
+@router.get("/step-up")
+async def step_up(request: Request) -> Response:
+    """Let the user of this session prove again who they are, and come back to the draft.
+
+    ``max_age`` makes ``auth_time`` a claim of the id_token (OpenID Connect Core §3.1.2.1); whether the login was new
+    and strong enough is asked when a draft is signed, never believed from here.
+    """
+    services: Services = request.app.state.services
+    draft = _opaque(request.query_params.get("draft"))
+    session = await sessions.current(request, services)
+    if session is None:
+        return RedirectResponse(f"/review/{draft}" if draft else "/review", status_code=303)
+    ehr = services.tenant(session.practitioner.ehr)
+    started = _new(ehr, draft=draft, subject=session.practitioner.subject, patient=session.patient)
+    wanted = {"acr_values": " ".join(ehr.users.step_up_acr)} if ehr.users.step_up_acr else {}
+    age = str(services.settings.sign.step_up_max_age_s)
+    return await _to_ehr(services, ehr, started, {"prompt": "login", "max_age": age, **wanted})
 
 
 @router.get("/callback")
@@ -82,12 +93,36 @@ async def callback(request: Request) -> Response:
         raise Forbidden("U-LAUNCH-DENIED", "The EHR did not grant access: open the page from the EHR again.")
     ehr = services.tenant(started.ehr)
     answer = await _exchange(services, ehr, query["code"], started.verifier)
-    session = await _session(services, ehr, answer, started.nonce)
+    session = await _session(services, ehr, answer, started)
     handed = app_context.read(services.sealer, ehr.id, answer.get("appContext"), datetime.now(UTC))
     response = RedirectResponse(_target(started, handed), status_code=303)
     sessions.clear_cookie(response, _COOKIE, services.settings)
     await sessions.forget(request, services)
     await sessions.start(services, response, session, ehr)
+    return response
+
+
+def _new(ehr: Ehr, **about: str | None) -> Launch:
+    return Launch(
+        ehr=ehr.id,
+        verifier=secrets.token_urlsafe(48),
+        nonce=secrets.token_urlsafe(24),
+        browser=secrets.token_urlsafe(32),
+        **{"draft": None, **about},
+    )
+
+
+async def _to_ehr(services: "Services", ehr: Ehr, started: Launch, more: Mapping[str, str]) -> Response:
+    """Keep the launch and send the browser to the EHR's sign-in, with ``more`` beside what is always asked."""
+    asked = (await services.clients[ehr.id].smart_configuration()).authorization_endpoint
+    if asked is None:
+        raise EhrFailed("U-EHR-SMART", "The EHR's discovery names no authorisation endpoint; ask its operators.")
+    state = secrets.token_urlsafe(32)
+    sealed = services.sealer.seal(msgspec.json.encode(started), _KIND + state)
+    await services.store.keep(_KIND, state, sealed, datetime.now(UTC) + _TIME)
+    question = _question(services, ehr, started, state, more)
+    response = RedirectResponse(f"{asked}{'&' if '?' in asked else '?'}{question}", status_code=303)
+    sessions.set_cookie(response, _COOKIE, started.browser, services.settings, ehr, _TIME)
     return response
 
 
@@ -113,9 +148,9 @@ def _tenant(services: "Services", iss: str | None, ehr_id: str | None) -> Ehr:
     raise Forbidden("U-LAUNCH-ISS", "This EHR is not configured here: iss must be a configured fhir_base.")
 
 
-def _question(services: "Services", ehr: Ehr, started: Launch, state: str, launch_id: str | None) -> str:
+def _question(services: "Services", ehr: Ehr, started: Launch, state: str, more: Mapping[str, str]) -> str:
     digest = hashlib.sha256(started.verifier.encode()).digest()
-    scopes = (*SCOPES, "launch") if launch_id else SCOPES
+    scopes = (*user_scopes(services.profiles[ehr.id]), *(["launch"] if "launch" in more else []))
     asked = {
         "response_type": "code",
         "client_id": ehr.smart_client_id,
@@ -127,7 +162,13 @@ def _question(services: "Services", ehr: Ehr, started: Launch, state: str, launc
         "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
         "code_challenge_method": "S256",
     }
-    return urlencode(asked | ({"launch": launch_id} if launch_id else {}))
+    return urlencode({**asked, **more})
+
+
+def user_scopes(profile: Profile) -> tuple[str, ...]:
+    """Return what is asked for in a user's name; Consents, where this EHR has them, are read before a signature."""
+    consents = profile.searching("Consent")
+    return (*SCOPES, f"user/{consents.type or 'Consent'}.rs") if consents.supported else SCOPES
 
 
 def redirect_uri(services: "Services") -> str:
@@ -158,13 +199,16 @@ async def _exchange(services: "Services", ehr: Ehr, code: str, verifier: str) ->
     return await services.clients[ehr.id].token(form)
 
 
-async def _session(services: "Services", ehr: Ehr, answer: dict[str, Any], nonce: str) -> sessions.Session:
-    identity = await tokens.check_id_token(services, ehr, answer.get("id_token"), nonce)
+async def _session(services: "Services", ehr: Ehr, answer: dict[str, Any], started: Launch) -> sessions.Session:
+    identity = await tokens.check_id_token(services, ehr, answer.get("id_token"), started.nonce)
+    if started.subject is not None and started.subject != identity.subject:
+        raise Forbidden("U-STEP-UP-USER", "Somebody else signed in: open the page from the EHR again.")
     access, life = answer.get("access_token"), answer.get("expires_in")
     if not isinstance(access, str) or not isinstance(life, int | float) or isinstance(life, bool):
         raise Forbidden("U-LAUNCH-DENIED", "The EHR's token answer lacks access_token or expires_in.")
     now = datetime.now(UTC)
-    patient = answer.get("patient")
+    given = answer.get("patient")
+    patient = f"Patient/{given}" if isinstance(given, str) else None
     practitioner = Practitioner(
         reference=identity.fhir_user,
         display=identity.name,
@@ -172,12 +216,29 @@ async def _session(services: "Services", ehr: Ehr, answer: dict[str, Any], nonce
         role=None,
         subject=identity.subject,
         method="smart-session",
-        authenticated=identity.authenticated or now,
+        authenticated=identity.auth_time or now,
+        auth_time=identity.auth_time,
+        acr=identity.acr,
+        amr=identity.amr,
     )
+    prescribes, specialist = await _role(services, practitioner, access)
     return sessions.Session(
         practitioner=practitioner,
         token=access,
-        patient=f"Patient/{patient}" if isinstance(patient, str) else None,
+        patient=started.patient or patient,
         csrf=secrets.token_urlsafe(32),
         expires=now + timedelta(seconds=min(float(life), 3600)),
+        prescribes=prescribes,
+        specialist=specialist,
     )
+
+
+async def _role(services: "Services", who: Practitioner, token: str) -> tuple[bool | None, bool | None]:
+    """Return whether this user may prescribe and is a specialist, as far as the EHR says it now."""
+    try:
+        found = await services.clients[who.ehr].practitioner_may_prescribe(who.reference, token)
+    except Forbidden as error:
+        return (False, None) if error.code.startswith("U-SIGNER-") else (None, None)
+    except (EhrFailed, Unauthenticated):
+        return None, None
+    return True, found.specialist

@@ -24,13 +24,19 @@ _KIND = "session"
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One signed-in practitioner in one browser; ``patient`` is the launch's patient, None when standalone."""
+    """One signed-in practitioner in one browser; ``patient`` is the launch's patient, None when standalone.
+
+    ``prescribes`` and ``specialist`` are what the EHR said at the sign-in, None where it did not say. They are for what
+    a page offers and permit nothing.
+    """
 
     practitioner: Practitioner
     token: str
     patient: str | None
     csrf: str
     expires: datetime
+    prescribes: bool | None = None
+    specialist: bool | None = None
 
 
 def name(secret: str) -> str:

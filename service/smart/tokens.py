@@ -8,7 +8,7 @@ import base64
 import binascii
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 import msgspec
@@ -44,12 +44,14 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a checked id_token says; ``fhir_user`` is ``Practitioner/<id>``, ``authenticated`` when it was."""
+    """What a checked id_token says; ``fhir_user`` is ``Practitioner/<id>``, ``auth_time`` when the user logged in."""
 
     fhir_user: str
     subject: str
     name: str | None
-    authenticated: datetime | None
+    auth_time: datetime | None
+    acr: str | None = None
+    amr: tuple[str, ...] = ()
 
 
 class _Unverified(msgspec.Struct, frozen=True):
@@ -91,12 +93,13 @@ async def check_id_token(services: "Services", ehr: Ehr, id_token: object, nonce
     if claims.get("nonce") != nonce:
         raise _refused("nonce", ehr.id)
     reference = _practitioner_reference(claims.get("fhirUser"), client)
-    login = claims.get("auth_time")
     return Identity(
         fhir_user=reference,
         subject=_text(claims.get("sub")) or reference,
         name=_text(claims.get("name")),
-        authenticated=datetime.fromtimestamp(_login_time(claims), UTC) if login is not None else None,
+        auth_time=_auth_time(claims),
+        acr=_text(claims.get("acr")),
+        amr=_texts(claims.get("amr")),
     )
 
 
@@ -124,7 +127,10 @@ async def _of_token(token: str, services: "Services") -> User:
         role=None,
         subject=_text(claims.get("sub")) or reference,
         method="smart-bearer",
-        authenticated=datetime.fromtimestamp(_login_time(claims), UTC),
+        authenticated=_auth_time(claims) or datetime.fromtimestamp(claims["iat"], UTC),
+        auth_time=_auth_time(claims),
+        acr=_text(claims.get("acr")),
+        amr=_texts(claims.get("amr")),
     )
     patient = _text(claims.get("patient"))
     return User(practitioner, token, f"Patient/{patient.removeprefix('Patient/')}" if patient else None)
@@ -209,9 +215,17 @@ def _text(claim: object) -> str | None:
     return claim if isinstance(claim, str) and claim else None
 
 
-def _login_time(claims: dict[str, Any]) -> float:
+def _texts(claim: object) -> tuple[str, ...]:
+    found = cast(list[object], claim) if isinstance(claim, list) else []
+    return tuple(text for text in found if isinstance(text, str))
+
+
+def _auth_time(claims: dict[str, Any]) -> datetime | None:
+    """Return when the user logged in, None where the token does not say or says what cannot be."""
     login = claims.get("auth_time")
-    return float(login if isinstance(login, int) and 0 < login <= claims["iat"] else claims["iat"])
+    if isinstance(login, bool) or not isinstance(login, int | float) or not 0 < login <= claims["iat"]:
+        return None
+    return datetime.fromtimestamp(login, UTC)
 
 
 def _refused(reason: str, ehr: str | None = None) -> Unauthenticated:

@@ -13,6 +13,7 @@ from service.cds.words import in_ten
 from service.web import outcomes
 from service.web import points as rules
 from service.web.points import Point
+from service.web.words import said
 
 FEW = 3
 # Rows of guideline_steps.csv, and the judgement of a trial, by the side that they speak for.
@@ -41,28 +42,28 @@ def for_no_change(context: Mapping[str, Any]) -> list[Point]:
 def ahead(ingredient: str, contexts: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Return in words where a drug's figures are clearly better than those of another option."""
     own = outcomes.predictions(contexts[ingredient])
-    said: list[str] = []
+    found_ahead: list[str] = []
     for other, context in contexts.items():
         beside = outcomes.predictions(context)
         for name, found in own.items():
             if other != ingredient and name in beside and _better(name, found, beside[name]):
-                said.append(_clause(name, found, beside[name], other))
-    return said[:FEW]
+                found_ahead.append(_clause(name, found, beside[name], other))
+    return found_ahead[:FEW]
 
 
 def ruled_out(context: Mapping[str, Any]) -> list[Excluded]:
     """Return what the chart excludes, grouped by the fact that does."""
     groups: dict[str, list[str]] = {}
     for one in context.get("ruled_out", []):
-        why = one["message"].partition(": ")[0]
+        why = said(one["message"].partition(": ")[0])
         groups.setdefault(why, []).append(one["ingredient"].replace("_", " "))
     return [Excluded(why, ", ".join(drugs)) for why, drugs in groups.items()]
 
 
 def _of(context: Mapping[str, Any], wanted: Sequence[str]) -> list[Point]:
-    said = [r for r in context.get("step_reasons", []) if r.get("rule") in wanted and not r.get("unknown")]
-    said.sort(key=lambda reason: wanted.index(reason["rule"]))
-    return [rules.point(reason, context) for reason in said[:FEW]]
+    found = [r for r in context.get("step_reasons", []) if r.get("rule") in wanted and not r.get("unknown")]
+    found.sort(key=lambda reason: wanted.index(reason["rule"]))
+    return [rules.point(reason, context) for reason in found[:FEW]]
 
 
 def _better(name: str, found: Prediction, beside: Prediction) -> bool:

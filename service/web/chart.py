@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fhir_adapters import dates
-from fhir_adapters.reading.wire import HumanName
 from service.cds.words import day
 from service.ehr.transport import EhrRefused
 from service.errors import EhrFailed, Forbidden, Unauthenticated
@@ -28,12 +27,21 @@ class _Identifier(msgspec.Struct, frozen=True):
     use: str | None = None
 
 
+class _Name(msgspec.Struct, frozen=True):
+    """A HumanName; before STU3 there may be several family names."""
+
+    use: str | None = None
+    text: str | None = None
+    family: str | list[str] | None = None
+    given: list[str] = []
+
+
 class _Patient(msgspec.Struct, frozen=True):
     resourceType: str  # noqa: N815
     id: str | None = None
     birthDate: str | None = None  # noqa: N815
     gender: str | None = None
-    name: list[HumanName] = []
+    name: list[_Name] = []
     identifier: list[_Identifier] = []
 
 
@@ -78,10 +86,11 @@ def strip(raw: bytes, reference: str, today: date) -> Person:
     )
 
 
-def _name(names: Sequence[HumanName]) -> str:
+def _name(names: Sequence[_Name]) -> str:
     by_use = sorted(names, key=lambda name: {"official": 0, "usual": 1, None: 2}.get(name.use, 3))
     for name in by_use:
-        words = name.text or " ".join([*name.given, name.family or ""])
+        family = [name.family] if isinstance(name.family, str) else name.family or []
+        words = name.text or " ".join([*name.given, *family])
         if words.strip():
             return words.strip()
     return "no name on record"

@@ -27,6 +27,7 @@ from service.smart.sessions import Session
 from service.web import chart, forms
 from service.web.forms import Form
 from service.web.rendering import PageRoute, page
+from service.web.words import said
 
 if TYPE_CHECKING:
     from service.bootstrap import Services
@@ -100,6 +101,7 @@ async def crisis(request: Request, flag_id: str) -> Response:
         contact=services.tenant(flag.ehr).crisis_contact,
         results=list(_CHOICES.items()),
         reviewers=list(REVIEWERS.items()),
+        may_attest=session.prescribes is not False,
         times=_times(await store.now(), attesting.limits(services.knowledge), profile),
     )
 
@@ -140,7 +142,7 @@ def view(
         head=_CRISIS if context.get("status") == "crisis" else _WAITS,
         raised=_moment(alarm.raised, profile) if alarm else "",
         standing=not (recorded and recorded[0].current),
-        reasons=context.get("reasons", []),
+        reasons=[said(text) for text in context.get("reasons", [])],
         to_tell=[_person(one) for one in context.get("to_tell", [])],
         told=_told(history, names, profile),
         recorded=recorded,

@@ -10,7 +10,7 @@ from service import telemetry
 from service.drafts import checks, decisions
 from service.errors import BadRequest, Unprocessable, http_status
 from service.smart import sessions
-from service.web import editing, forms, opening, view
+from service.web import editing, forms, opening, own_choice, view
 from service.web.editing import Fields
 from service.web.opening import Opened
 from service.web.rendering import PageRoute, page
@@ -27,6 +27,8 @@ async def edit(request: Request, draft_id: str) -> Response:
     if session is None:
         return RedirectResponse(f"/review/{quote(draft_id)}", status_code=303)
     opened = await opening.opened(services, session, draft_id)
+    if await own_choice.is_owed(opened):
+        return RedirectResponse(f"/review/{quote(draft_id)}", status_code=303)
     checks.unsigned(opened.draft, await services.store.now())
     return _form(request, opened, _fields(opened), None)
 
@@ -35,6 +37,8 @@ async def edit(request: Request, draft_id: str) -> Response:
 async def change(request: Request, draft_id: str) -> Response:
     """Judge the edited draft; keep the order that it makes and go to it, or say what stands against it."""
     opened, form = await opening.acting(request, draft_id)
+    if await own_choice.is_owed(opened):
+        return RedirectResponse(f"/review/{quote(draft_id)}", status_code=303)
     shown = forms.one(form, "version")
     checks.version(opened.draft, int(shown) if shown.isdecimal() else 0)
     sent = editing.given(form, _fields(opened))

@@ -54,6 +54,7 @@ def _course(one: Mapping[str, Any]) -> Course:
         stop=_day(one.get("stop")),
         dose_mg_per_day=one.get("dose_mg_per_day"),
         as_needed=one.get("as_needed", False),
+        because=one.get("because", ""),
     )
 
 

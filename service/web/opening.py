@@ -1,5 +1,6 @@
 """Which draft a browser may see or act on: a session of the draft's tenant, and the patient as the EHR has it now."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -43,3 +44,8 @@ async def opened(services: "Services", session: Session, draft_id: str) -> Opene
     """Return a draft of the session's tenant; NotFound U-DRAFT-UNKNOWN, Forbidden U-SESSION-PATIENT."""
     draft = await decisions.own_draft(services, session.practitioner.ehr, draft_id)
     return Opened(services, session, draft, await chart.person(services, session, draft.patient))
+
+
+async def of_patient(opened: Opened) -> Sequence[Draft]:
+    """Return all drafts of the patient, ended ones too."""
+    return await opened.services.store.find(ehr=opened.draft.ehr, patient=opened.draft.patient)

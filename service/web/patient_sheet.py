@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from recommender.assessment import Prediction
+from service.cds import language
 from service.cds.words import day
 from service.drafts.canonical_json import load_object
-from service.drafts.states import SIGNED
+from service.drafts.states import AWAITING, SIGNED
 from service.drafts.store import Draft
-from service.web import outcomes, view
+from service.web import outcomes, record, sheet_texts
 from service.web.sheet_texts import Texts
 
+# A medicine that is in force, or was signed here; what was accepted in the EHR still waits for its signature.
+_DECIDED = tuple(state for state in SIGNED if state != AWAITING)
 EFFECTS = ("sedation", "insomnia", "gastrointestinal", "weight-gain", "sexual-dysfunction")
 
 
@@ -48,13 +51,13 @@ def sheet(
     drafts: Sequence[Draft], boxed: Mapping[str, Collection[str]], name: str, texts: Texts, *, is_open: bool
 ) -> Sheet:
     """Return the sheet of one assessment's drafts; ``boxed`` are the boxed warnings' keys by drug."""
-    context = view.read(drafts[0].context)
-    date = day(drafts[0].created.date())
+    context = record.read(drafts[0].context)
+    date = day(drafts[0].created.date(), language.of(texts.language))
     versions = context.get("versions", {})
     made_with = ", ".join(
         f"{key} {versions[key].partition('+')[0]}" for key in ("model", "knowledge") if key in versions
     )
-    left = [draft for draft in drafts if draft.state in SIGNED] or drafts
+    left = [draft for draft in drafts if draft.state in _DECIDED] or drafts
     return Sheet(
         choices=[_medicine(draft, texts) for draft in drafts],
         medicines=[_medicine(draft, texts) for draft in left],
@@ -69,17 +72,33 @@ def sheet(
 
 
 def _medicine(draft: Draft, texts: Texts) -> Medicine:
-    found = outcomes.predictions(view.read(draft.context))
-    unknown = [texts.effects[name].lower() for name in EFFECTS if name not in found]
+    found = outcomes.predictions(record.read(draft.context))
+    unknown = [texts.effects[name] for name in EFFECTS if name not in found]
     known = [_effect(texts.effects[name], found[name], texts) for name in EFFECTS if name in found]
     said = texts.effects_unknown.format(effects=", ".join(unknown)) if known and unknown else ""
     dosages = load_object(draft.resource).get("dosageInstruction", [])
     return Medicine(
         name=_name(draft.ingredient),
-        taken="; ".join(one.get("text", "") for one in dosages),
+        taken="; ".join(_taken(one, texts) for one in dosages),
         effects=known,
         unknown=said if known else texts.effects_none,
     )
+
+
+def _taken(dosage: Mapping[str, Any], texts: Texts) -> str:
+    """Return how a dose is taken, from its codes; one that is not so many times each day stays as it was written."""
+    repeat: Mapping[str, Any] = dosage.get("timing", {}).get("repeat", {})
+    doses: Sequence[Mapping[str, Any]] = dosage.get("doseAndRate", ())
+    times, amount = repeat.get("frequency"), _amount(doses)
+    daily = (repeat.get("period"), repeat.get("periodUnit")) == (1, "d") and not dosage.get("asNeededBoolean")
+    if not (daily and times and {"value", "unit"} <= amount.keys()):
+        return dosage.get("text", "")
+    template = texts.taken_once if times == 1 else texts.taken_more
+    return template.format(dose=f"{amount['value']} {amount['unit']}", times=times)
+
+
+def _amount(doses: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    return doses[0].get("doseQuantity", {}) if len(doses) == 1 else {}
 
 
 def _warnings(boxed: Mapping[str, Collection[str]], texts: Texts) -> dict[str, str]:
@@ -101,7 +120,7 @@ def _effect(words: str, found: Prediction, texts: Texts) -> str:
 
 
 def _outcome(drafts: Sequence[Draft], texts: Texts, *, is_open: bool) -> str:
-    signed = [_name(draft.ingredient) for draft in drafts if draft.state in SIGNED]
+    signed = [_name(draft.ingredient) for draft in drafts if draft.state in _DECIDED]
     if signed:
         return texts.signed.format(option=", ".join(signed))
     return "" if is_open else texts.ended
@@ -111,7 +130,7 @@ def _read(context: Mapping[str, Any], texts: Texts) -> list[str]:
     names = {fact["name"] for fact in context.get("facts", [])}
     kept: Mapping[str, Sequence[str]] = context.get("chart") or {}
     lists = kept.get("lists", ())
-    found = [one.words for one in texts.read if names & set(one.features)]
+    found = [texts.groups[group] for group, features in sheet_texts.reading().items() if names & set(features)]
     return [*found, *(words for name, words in texts.read_lists.items() if name in lists)]
 
 

@@ -8,8 +8,7 @@ from typing import Any
 from recommender.assessment import SEVERITIES
 from service.cds import changes
 from service.cds.words import day
-
-NOT_VERIFIED = ", not verified"
+from service.web.words import said
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +22,16 @@ class Cite:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One thing that a rule says, with its severity in words, its source, and the chart facts that it stands on."""
+    """One thing that a rule says, with its severity in words and the chart facts that it stands on.
+
+    ``source`` are the keys of its sources, joined by a plus sign; ``verified`` whether somebody has read them.
+    """
 
     severity: str
     message: str
     source: str
     cites: tuple[Cite, ...] = ()
+    verified: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +42,13 @@ class Change:
     message: str
     source: str
     folded: bool
+    verified: bool = True
 
 
 def guidelines(context: Mapping[str, Any]) -> list[Point]:
     """Return what guidelines say at this step, psychotherapy among it, and how the treatment history reads."""
-    said = [r for r in context.get("step_reasons", []) if not r.get("unknown")]
-    return [point(r, context) for r in said]
+    found = [r for r in context.get("step_reasons", []) if not r.get("unknown")]
+    return [point(r, context) for r in found]
 
 
 def switches(context: Mapping[str, Any]) -> list[Change]:
@@ -52,9 +56,10 @@ def switches(context: Mapping[str, Any]) -> list[Change]:
     return [
         Change(
             f"Change-over from {one['replaces'].replace('_', ' ')}: {changes.WAYS.get(one['way'], changes.PHARMACIST)}",
-            one["plan"],
-            _source(one),
+            said(one["plan"]),
+            one["source"],
             folded=bool(one["rule"]),
+            verified=_verified(one),
         )
         for one in context.get("switch", [])
     ]
@@ -65,16 +70,16 @@ def known(context: Mapping[str, Any], cited: Mapping[str, Any] | None = None) ->
 
     ``cited`` holds the chart facts where ``context`` is not the draft's own.
     """
-    said = [r for r in context.get("reasons", []) if not r.get("unknown") and r["severity"] != "none"]
-    said.sort(key=lambda reason: SEVERITIES.index(reason["severity"]))
-    return [point(r, cited or context) for r in said]
+    found = [r for r in context.get("reasons", []) if not r.get("unknown") and r["severity"] != "none"]
+    found.sort(key=lambda reason: SEVERITIES.index(reason["severity"]))
+    return [point(r, cited or context) for r in found]
 
 
 def point(reason: Mapping[str, Any], context: Mapping[str, Any]) -> Point:
     """Return a reason as the page writes it."""
     facts: Mapping[str, Mapping[str, str]] = context.get("cited", {})
     cites = (_cite(reference, facts.get(reference, {})) for reference in reason.get("facts", ()))
-    return Point(reason["severity"], reason["message"], _source(reason), tuple(cites))
+    return Point(reason["severity"], said(reason["message"]), reason["source"], tuple(cites), _verified(reason))
 
 
 def _cite(reference: str, fact: Mapping[str, str]) -> Cite:
@@ -82,10 +87,20 @@ def _cite(reference: str, fact: Mapping[str, str]) -> Cite:
     return Cite(fact.get("what", ""), when, reference)
 
 
-def _source(reason: Mapping[str, Any]) -> str:
-    if not reason["source"]:
-        return ""
-    return reason["source"] if reason.get("verified") else f"{reason['source']}{NOT_VERIFIED}"
+def pending(texts: Sequence[str]) -> list[Point]:
+    """Return what is not known and would lower a dose, with the sources that end each sentence on a dose."""
+    return [_pending(text) for text in texts]
+
+
+def _pending(text: str) -> Point:
+    found = changes.BASIS.search(text)
+    if found is None:
+        return Point("none", said(text), "")
+    return Point("none", f"{said(text[: found.start()])}.", found["keys"], verified=not found["doubt"])
+
+
+def _verified(reason: Mapping[str, Any]) -> bool:
+    return bool(reason.get("verified")) or not reason["source"]
 
 
 def unknown(context: Mapping[str, Any], same: frozenset[str]) -> list[str]:
@@ -95,9 +110,8 @@ def unknown(context: Mapping[str, Any], same: frozenset[str]) -> list[str]:
 
 
 def _missing(reason: Mapping[str, Any]) -> str:
-    return (
-        f"{reason.get('missing')} {reason.get('gap') or 'is not known'}" if reason.get("missing") else reason["message"]
-    )
+    missing = reason.get("missing")
+    return said(f"{missing} {reason.get('gap') or 'is not known'}" if missing else reason["message"])
 
 
 def shared(contexts: Sequence[Mapping[str, Any]]) -> frozenset[str]:

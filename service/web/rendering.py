@@ -48,6 +48,18 @@ _WORDS = {
     "holds now.",
     "U-ACKNOWLEDGE": "Nothing was signed: not every point was ticked. Open the draft and read the order again.",
     "U-ATTEST-CLOSED": "A practitioner has attested that drafting stays closed for this patient. Nothing was signed.",
+    "U-ORDER-PENDING": "Nothing was signed: another order of this patient was signed here or accepted in the EHR, and "
+    "is not confirmed there yet. See to that one first.",
+    "U-ORDER-EXISTS": "Nothing was signed: the EHR has an active order of this drug that is newer than this draft. "
+    "Open the chart again in the EHR.",
+    "U-ORDER-UNKNOWN": "Nothing was signed: the EHR has an order that may be of this drug and newer than this draft. "
+    "Look at the orders there, then open the chart again.",
+    "U-CONSENT-WITHHELD": "Nothing was signed: the patient has said no to suggestions by AI, here or in the EHR, or "
+    "the site asks for a yes that is not there. Decide without a draft.",
+    "U-STEP-UP": "Nothing was signed: this draft is of high risk, and your sign-in is too old or too weak for it. Sign "
+    "in again, then open the draft and sign it.",
+    "U-SUPERVISION": "Nothing was signed: this site leaves this draft to a specialist. The draft's page makes a "
+    "referral to a psychiatrist.",
     "U-AUTH": "Your session has ended or the EHR no longer takes it. What you did not finish was not kept.",
 }
 
@@ -117,7 +129,7 @@ def page(request: Request, session: "Session | None", template: str, status: int
 def refusal(request: Request, error: UndersignError) -> Response:
     """Return an error as a page, with the way back to the draft where the address names one."""
     telemetry.ERRORS.labels(error.code).inc()
-    status, back = http_status(error), _back(request)
+    status, back = http_status(error), _back(request, error)
     message = (_WORDS | (_CRISIS_WORDS if "flag_id" in request.path_params else {})).get(error.code, error.message)
     response = page(
         request,
@@ -136,17 +148,21 @@ def refusal(request: Request, error: UndersignError) -> Response:
     return response
 
 
-def _back(request: Request) -> tuple[str, str] | None:
-    """Return address and name of the page that a refused step came from."""
+def _back(request: Request, error: UndersignError) -> tuple[str, str] | None:
+    """Return address and name of the page that a refused step came from, or that it needs first."""
     draft, flag = (request.path_params.get(name) for name in ("draft_id", "flag_id"))
     if flag:
         return f"/crisis/{flag}", "Back to the page"
+    if draft and error.code == "U-STEP-UP":
+        return f"/step-up?draft={draft}", "Sign in again"
     return (f"/review/{draft}", "Open the draft") if draft else None
 
 
 def _leads_back(error: UndersignError) -> bool:
     """Return whether the draft can still be shown: to a user who may only read, but not to another's."""
-    return http_status(error) not in (403, 404) or error.code.startswith(("U-SIGNER-", "U-CSRF"))
+    return http_status(error) not in (403, 404) or error.code.startswith(
+        ("U-SIGNER-", "U-CSRF", "U-STEP-UP", "U-SUPERVISION")
+    )
 
 
 def _headers(services: "Services", session: "Session | None") -> dict[str, str]:

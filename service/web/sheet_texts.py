@@ -6,12 +6,7 @@ from importlib.resources import files
 
 import msgspec
 
-
-class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One kind of entry in a record: its words, and the features that are of it."""
-
-    words: str
-    features: tuple[str, ...]
+_FOLDER = files("service.web") / "sheet"
 
 
 class Texts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -26,11 +21,12 @@ class Texts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     no_change: str
     signed: str
     ended: str
+    taken_once: str
+    taken_more: str
     did_not_head: str
     did_not: tuple[str, ...]
     read_head: str
     read_on: str
-    read: tuple[Asked, ...]
     read_lists: Mapping[str, str]
     missing_one: str
     missing: str
@@ -54,9 +50,16 @@ class Texts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     opt_out: tuple[str, ...]
     made: str
     print_hint: str
+    groups: Mapping[str, str]
 
 
 @cache
 def of(language: str) -> Texts:
     """Return the texts of a language, ``en`` or one that has its file beside this module."""
-    return msgspec.toml.decode((files("service.web") / "sheet" / f"{language}.toml").read_bytes(), type=Texts)
+    return msgspec.toml.decode((_FOLDER / f"{language}.toml").read_bytes(), type=Texts)
+
+
+@cache
+def reading() -> Mapping[str, tuple[str, ...]]:
+    """Return the features of each kind of entry in a record, by the kind's name in ``Texts.groups``."""
+    return msgspec.toml.decode((_FOLDER / "reading.toml").read_bytes(), type=dict[str, tuple[str, ...]])

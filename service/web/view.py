@@ -4,26 +4,25 @@ The drafts of one assessment stand side by side with "no change", in one layout 
 as arguments.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-
-import msgspec
 
 from recommender.assessment import SEVERITIES
 from service.cds.words import capital
 from service.drafts import differences
 from service.drafts.states import SIGNED, UNSIGNED
 from service.drafts.store import Draft
-from service.web import arguments, fate, figures, outcomes, scores
+from service.web import arguments, fate, figures, outcomes, record, scores
 from service.web import points as rules
 from service.web.arguments import Excluded
 from service.web.outcomes import Figure
-from service.web.points import NOT_VERIFIED, Change, Cite, Point
-from service.web.words import ago, moment
+from service.web.points import Change, Cite, Point
+from service.web.words import ago, moment, said
 
 FEW = 3
+_NONE: Mapping[str, Collection[str]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +42,13 @@ class Option:
     tied: str
     onward: str
     switch: Sequence[Change]
-    pending: Sequence[str]
+    pending: Sequence[Point]
     figures: Sequence[Figure]
     speaks_for: Sequence[Point]
     points: Sequence[Point]
     more: Sequence[Point]
     unknown: Sequence[str]
+    boxed: str
     edited: bool
     ended: str | None
 
@@ -99,14 +99,24 @@ class Review:
     open: bool
 
 
-def review(here: Draft, patients_drafts: Sequence[Draft], now: datetime) -> Review:
-    """Return the page for the assessment that ``here`` is of; ``now`` is the store's time."""
+def review(
+    here: Draft,
+    patients_drafts: Sequence[Draft],
+    now: datetime,
+    boxed: Mapping[str, Collection[str]] = _NONE,
+    awaited: Collection[str] = (),
+) -> Review:
+    """Return the page for the assessment that ``here`` is of; ``now`` is the store's time.
+
+    ``boxed`` are the keys of the boxed warnings by drug; ``awaited`` the ids of ended drafts that had been accepted in
+    the EHR.
+    """
     drafts = together(here, patients_drafts)
-    context, contexts = read(here.context), [read(draft.context) for draft in drafts]
+    context, contexts = record.read(here.context), [record.read(draft.context) for draft in drafts]
     same = rules.shared(contexts)
-    signed = any(draft.state in SIGNED for draft in drafts)
+    signed = any(draft.state in (*SIGNED, "revoked") for draft in drafts)
     found = outcomes.figures(contexts)
-    told = _Told(same, signed, now, {d.ingredient: c for d, c in zip(drafts, contexts, strict=True)})
+    told = _Told(same, signed, now, {d.ingredient: c for d, c in zip(drafts, contexts, strict=True)}, boxed, awaited)
     columns = [_option(*one, told) for one in zip(drafts, contexts, found.of, strict=False)]
     return Review(
         draft=here.id,
@@ -116,9 +126,11 @@ def review(here: Draft, patients_drafts: Sequence[Draft], now: datetime) -> Revi
         age=ago(here.created, now),
         held_until=moment(here.expires),
         versions=_versions(context.get("versions", {})),
-        short_versions=_versions({k: v.partition("+")[0] for k, v in context.get("versions", {}).items()}),
-        warnings=warnings(context),
-        unknowns=[*context.get("unknowns", []), *(t.rstrip(".") for t in context.get("unchecked", []))],
+        short_versions=capital(
+            said(_versions({k: v.partition("+")[0] for k, v in context.get("versions", {}).items()}))
+        ),
+        warnings=record.warnings(context),
+        unknowns=record.unknowns(context),
         to_tell=[_person(told) for told in context.get("to_tell", []) if not _is_said(told, context)],
         ties=context.get("ties", "") if sum(column.ended is None for column in columns) > 1 else "",
         guidelines=rules.guidelines(context),
@@ -132,7 +144,7 @@ def review(here: Draft, patients_drafts: Sequence[Draft], now: datetime) -> Revi
         options=[*columns, _no_change(context, found.of[-1])],
         chart=figures.chart(context),
         order=context.get("order", {}),
-        replaces=replaces(context),
+        replaces=record.replaces(context),
         open=any(column.ended is None for column in columns),
     )
 
@@ -148,28 +160,14 @@ def is_open(draft: Draft, now: datetime) -> bool:
     return draft.state in UNSIGNED and now < draft.expires
 
 
-def replaces(context: Mapping[str, Any]) -> str:
-    """Return the present drugs that a switch is meant to replace, empty for no switch."""
-    if context.get("step") != "switch":
-        return ""
-    return _present(context)
-
-
-def warnings(context: Mapping[str, Any]) -> list[str]:
-    """Return the gate's warnings, which come before anything else that is said of a draft."""
-    return context.get("warnings", [])
-
-
 def label(draft: Draft) -> str:
     """Return a draft's option in words."""
     return differences.label(draft)
 
 
-def source_keys(review: Review) -> list[str]:
-    """Return the keys of all sources that the page names, in order of appearance."""
-    points = [point for point in (*_points(review), *_switches(review)) if point.source]
-    keys = [key for point in points for key in point.source.removesuffix(NOT_VERIFIED).split("+")]
-    return list(dict.fromkeys(keys))
+def sources(review: Review) -> list[str]:
+    """Return what the page stands on, as the joined keys of a point's sources, each once in order of appearance."""
+    return list(dict.fromkeys(one.source for one in (*_points(review), *_switches(review)) if one.source))
 
 
 def cites(review: Review) -> list[Cite]:
@@ -178,17 +176,12 @@ def cites(review: Review) -> list[Cite]:
 
 
 def _points(review: Review) -> list[Point]:
-    own = [p for option in review.options for p in (*option.speaks_for, *option.points, *option.more)]
-    return [*review.either_way, *review.for_a_drug, *review.guidelines, *own]
+    own = [p for option in review.options for p in (*option.points, *option.more, *option.pending, *option.speaks_for)]
+    return [*review.either_way, *review.for_a_drug, *own, *review.guidelines]
 
 
 def _switches(review: Review) -> list[Change]:
     return [change for option in review.options for change in option.switch]
-
-
-def read(raw: bytes) -> dict[str, Any]:
-    """Return stored JSON as a plain object."""
-    return msgspec.json.decode(raw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,10 +192,12 @@ class _Told:
     signed: bool
     now: datetime
     contexts: Mapping[str, Mapping[str, Any]]
+    boxed: Mapping[str, Collection[str]]
+    awaited: Collection[str]
 
 
 def _option(draft: Draft, context: Mapping[str, Any], rows: Sequence[Figure], told: _Told) -> Option:
-    resource, own = read(draft.resource), [p for p in rules.known(context) if p.message not in told.same]
+    resource, own = record.read(draft.resource), [p for p in rules.known(context) if p.message not in told.same]
     serious = sum(point.severity in SEVERITIES[:2] for point in own)
     shown = max(FEW, serious)  # what is serious is never behind a fold
     dosage = "; ".join(d.get("text", "") for d in resource.get("dosageInstruction", []))
@@ -212,28 +207,31 @@ def _option(draft: Draft, context: Mapping[str, Any], rows: Sequence[Figure], to
         name=draft.ingredient.replace("_", " "),
         label=label(draft),
         order=f"{resource['medicationCodeableConcept']['text']}, {dosage}",
-        stays="" if replaces(context) else _present(context),
-        ends=replaces(context),
+        stays="" if record.replaces(context) else record.present(context),
+        ends=record.replaces(context),
         tied=_tied(draft.ingredient, told.contexts),
         onward=_dose(context).get("titration", ""),
         switch=rules.switches(context),
-        pending=_dose(context).get("pending", ()),
+        pending=rules.pending(_dose(context).get("pending", ())),
         figures=rows,
-        speaks_for=[Point("none", said, "") for said in arguments.ahead(draft.ingredient, told.contexts)],
+        speaks_for=[Point("none", text, "") for text in arguments.ahead(draft.ingredient, told.contexts)],
         points=own[:shown],
         more=own[shown:],
         unknown=rules.unknown(context, told.same),
+        boxed=", ".join(key.replace("_", " ") for key in told.boxed.get(draft.ingredient, ())),
         edited=draft.version > 1,
-        ended=None if is_open(draft, told.now) else fate.ended(draft, signed=told.signed),
+        ended=None
+        if is_open(draft, told.now)
+        else fate.ended(draft, signed=told.signed, awaited=draft.id in told.awaited),
     )
 
 
 def _no_change(context: Mapping[str, Any], rows: Sequence[Figure]) -> Option:
-    present: list[dict[str, Any]] = context.get("present", [])
-    points = [point for drug in present for point in rules.known(drug, context)]
-    kept = _present(context)
+    drugs: list[dict[str, Any]] = context.get("present", [])
+    points = [point for drug in drugs for point in rules.known(drug, context)]
+    kept = record.present(context)
     shown = max(FEW, sum(point.severity in SEVERITIES[:2] for point in points))
-    since = [f"{drug['ingredient']} since {scores.on_day(drug['since'])}" for drug in present if drug.get("since")]
+    since = [f"{drug['ingredient']} since {scores.on_day(drug['since'])}" for drug in drugs if drug.get("since")]
     return Option(
         id=None,
         version=0,
@@ -251,6 +249,7 @@ def _no_change(context: Mapping[str, Any], rows: Sequence[Figure]) -> Option:
         points=points[:shown],
         more=points[shown:],
         unknown=(),
+        boxed="",
         edited=False,
         ended=None,
     )
@@ -266,29 +265,22 @@ def _named(context: Mapping[str, Any], drafts: Sequence[Draft]) -> str:
     return ", ".join(name.replace("_", " ") for name in context.get("named", []) if name not in drafted)
 
 
-def _present(context: Mapping[str, Any]) -> str:
-    return " and ".join(_drug(drug) for drug in context.get("present", []))
-
-
 def _tied(ingredient: str, contexts: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return the other drafts of the same band: nothing tells them apart but preferences."""
+    """Return the other drafts of the same band, where not all are: that is said above the options."""
     own = contexts[ingredient].get("band")
     level = [name for name, one in contexts.items() if name != ingredient and own and one.get("band") == own]
+    if len(level) == len(contexts) - 1:
+        return ""
     return " and ".join(name.replace("_", " ") for name in level)
-
-
-def _drug(drug: Mapping[str, Any]) -> str:
-    dose = drug.get("dose_mg_per_day")
-    return f"{drug['ingredient']} {dose:g} mg a day" if dose else f"{drug['ingredient']}, dose not known"
 
 
 def _is_said(told: Mapping[str, str], context: Mapping[str, Any]) -> bool:
     """Say whether the warnings have told it already to the one who reads the page."""
-    return told["to"] == "prescriber" and told["reason"] in warnings(context)
+    return told["to"] == "prescriber" and said(told["reason"]) in record.warnings(context)
 
 
 def _person(told: Mapping[str, str]) -> str:
-    return f"{capital(told['to'].replace('-', ' '))} ({told['urgency']}): {told['reason'].rstrip('.')}."
+    return f"{capital(told['to'].replace('-', ' '))} ({told['urgency']}): {said(told['reason']).rstrip('.')}."
 
 
 def _versions(versions: Mapping[str, str]) -> str:

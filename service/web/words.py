@@ -4,18 +4,31 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from service.cds.words import day
+from service.cds.language import ENGLISH
+from service.cds.words import day, plain
 from service.drafts import differences, dosages, supplies
 from service.drafts.canonical_json import load_object
 from service.drafts.store import Draft
 
 Line = tuple[str, str]
+_ARTICLES = {"active": "an"}
+# What a signature does, by the tenant's mode of write-back.
+FOLLOWS = {
+    "sign-and-write": "It is written to the EHR as an active order, and is in effect once it is there.",
+    "unsigned-order": "It is written to the EHR as an unsigned order, and is in effect once it is signed there too.",
+    "document-only": "It is written to the EHR as a document alone, and is in effect once somebody enters it there.",
+}
 
 
 def moment(at: datetime) -> str:
     """Return a time as ``3 Nov 2026, 10:42 UTC``: the zone is named, since the reader's is not known."""
     found = at.astimezone(UTC)
     return f"{day(found.date())}, {found:%H:%M} UTC"
+
+
+def said(text: str) -> str:
+    """Return the words of a rule or a gap: dates as people write them, no key of a row."""
+    return plain(text, ENGLISH)
 
 
 def ago(then: datetime, now: datetime) -> str:
@@ -42,7 +55,7 @@ def order_lines(order: bytes) -> list[Line]:
         ("Dose as coded", "; ".join(dosages.text(one) for one in instructions)),
         ("For", "; ".join(_concept(reason) for reason in found.get("reasonCode", [])) or "not stated"),
         ("Supply and repeats", supplies.text(found.get("dispenseRequest"))),
-        ("Kind of record", f"an {found['status']} {found['intent']}, in effect once it is in the EHR"),
+        ("Kind of record", f"{_ARTICLES.get(found['status'], 'a')} {found['status']} {found['intent']}"),
         ("Ordered by", str(requester.get("display") or requester["reference"])),
         ("Dated", moment(datetime.fromisoformat(found["authoredOn"]))),
         ("Order number", str(found["identifier"][0]["value"])),

@@ -1,6 +1,7 @@
 """The worklist: what is held for a practitioner by urgency, and signed orders that a person must look after."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -10,12 +11,13 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from service.drafts import authority
 from service.drafts.states import UNSIGNED
 from service.drafts.store import Draft, State
 from service.errors import Forbidden
 from service.smart import sessions
 from service.smart.sessions import Session
-from service.web import chart, fate, opening, view, words
+from service.web import chart, fate, opening, record, view, words
 from service.web.chart import Person
 from service.web.rendering import PageRoute, page
 
@@ -24,9 +26,11 @@ if TYPE_CHECKING:
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 LISTED_PATIENTS = 20
-_LIMIT = 200
+_LIMIT = 5_000  # drafts that are looked at; the newest, so what there are more of is told
+_ASKED = 3 * LISTED_PATIENTS  # patients whom the EHR is asked about, since it may open only some to this user
 _SOON = timedelta(hours=24)
 STUCK: tuple[State, ...] = ("parked", "mismatch")
+_OWN_FIRST = "high risk: your own choice comes before the options"
 _URGENCIES = ("now", "today", "routine")
 _WORDS = {"now": "Now", "today": "Today", "routine": "Routine"}
 
@@ -73,25 +77,33 @@ async def worklist(request: Request) -> Response:
     held = [draft for draft in found if view.is_open(draft, now)]
     troubled = await store.find(ehr=ehr, patient=patient, states=STUCK, limit=_LIMIT)
     patients = list(dict.fromkeys(draft.patient for draft in (*troubled, *by_urgency(held))))
-    people = await _people(services, session, patients[:LISTED_PATIENTS])
+    people = await _people(services, session, patients[:_ASKED])
+    listed = dict(list(people.items())[:LISTED_PATIENTS])
+    more = len(found) == _LIMIT or len(people) > len(listed) or len(patients) > _ASKED
     flag = await store.flag_of(ehr, patient) if patient else None
+    person = await chart.person(services, session, patient) if patient else None
     return page(
         request,
         session,
         "list.html",
-        rows=rows(held, people, now),
-        stuck=[_stuck(draft, people[draft.patient]) for draft in troubled if draft.patient in people],
-        more=len(patients) > LISTED_PATIENTS,
+        rows=rows(held, listed, now, {d.id for d in held if authority.risks(d, services.knowledge)}),
+        stuck=[_stuck(draft, listed[draft.patient]) for draft in troubled if draft.patient in listed],
+        more=more,
         flag=flag.id if flag else None,
+        launched=patient is not None,
+        person=person,
     )
 
 
-def rows(held: Iterable[Draft], people: Mapping[str, Person], now: datetime) -> list[Row]:
-    """Return one row an assessment: the most urgent first, then what ends first, then by patient."""
+def rows(held: Iterable[Draft], people: Mapping[str, Person], now: datetime, risky: Collection[str] = ()) -> list[Row]:
+    """Return one row an assessment: the most urgent first, then what ends first, then by patient.
+
+    The options of ``risky`` drafts are not told here: the clinician's own choice comes before them.
+    """
     ordered = sorted(by_urgency(held), key=_assessment)
     found = [list(drafts) for (patient, *_), drafts in groupby(ordered, _assessment) if patient in people]
     found.sort(key=lambda drafts: (_rank(drafts[0]), drafts[0].expires, people[drafts[0].patient].name))
-    return [_row(drafts, people[drafts[0].patient], now) for drafts in found]
+    return [_row(drafts, people[drafts[0].patient], now, risky) for drafts in found]
 
 
 def by_urgency(held: Iterable[Draft]) -> list[Draft]:
@@ -105,20 +117,20 @@ def _rank(draft: Draft) -> int:
 
 def _urgency(draft: Draft) -> tuple[str, str]:
     """Return how soon a person is asked for, and why; routine where nobody is."""
-    told = [one for one in view.read(draft.context).get("to_tell", []) if one["urgency"] in _URGENCIES]
+    told = [one for one in record.read(draft.context).get("to_tell", []) if one["urgency"] in _URGENCIES]
     first = min(told, key=lambda one: _URGENCIES.index(one["urgency"]), default=None)
     return (first["urgency"], first["reason"]) if first else ("routine", "")
 
 
-def _row(drafts: Sequence[Draft], person: Person, now: datetime) -> Row:
+def _row(drafts: Sequence[Draft], person: Person, now: datetime, risky: Collection[str]) -> Row:
     ranked = sorted(drafts, key=lambda draft: draft.rank)
     first = ranked[0]
     urgency, why = _urgency(first)
     return Row(
         id=first.id,
         person=person,
-        summary=view.read(first.context).get("summary", ""),
-        options=[view.label(draft) for draft in ranked],
+        summary=record.read(first.context).get("summary", ""),
+        options=[_OWN_FIRST] if any(d.id in risky for d in ranked) else [view.label(draft) for draft in ranked],
         urgency=_WORDS[urgency],
         why=why if urgency != "routine" else "",
         made=words.moment(first.created),
@@ -133,13 +145,15 @@ def _stuck(draft: Draft, person: Person) -> Stuck:
 
 async def _people(services: "Services", session: Session, patients: Sequence[str]) -> Mapping[str, Person]:
     """Return the patients that the EHR opens to this user; the others' drafts are not theirs to see."""
-    people: dict[str, Person] = {}
-    for patient in patients:
-        try:
-            people[patient] = await chart.person(services, session, patient)
-        except Forbidden:
-            continue
-    return people
+    found = await asyncio.gather(*(_person(services, session, patient) for patient in patients))
+    return {patient: person for patient, person in zip(patients, found, strict=True) if person is not None}
+
+
+async def _person(services: "Services", session: Session, patient: str) -> Person | None:
+    try:
+        return await chart.person(services, session, patient)
+    except Forbidden:
+        return None
 
 
 def _assessment(draft: Draft) -> tuple[str, str, str]:

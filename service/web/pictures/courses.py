@@ -11,12 +11,16 @@ from service.model_report.axes import band, line, text
 from service.web.pictures import time_line
 from service.web.pictures.time_line import LEFT, RIGHT, WIDTH, TimeLine
 
-_ROW, _TOP = 34, 4
+_ROW, _LINE, _TOP = 34, 15, 4
+_BECAUSE = 32  # letters of a reason for stopping that fit after its day; the text alternative has all of it
 
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """One drug over one time; ``taking`` as the chart's reader has it, ``treats``: for the condition planned for."""
+    """One drug over one time; ``taking`` as the chart's reader has it, ``treats``: for the condition planned for.
+
+    ``because`` is why it was stopped in the chart's own words, empty where the chart does not say.
+    """
 
     drug: str
     treats: bool
@@ -25,6 +29,7 @@ class Course:
     stop: date | None
     dose_mg_per_day: float | None
     as_needed: bool
+    because: str = ""
 
     @property
     def present(self) -> bool:
@@ -46,7 +51,7 @@ class Course:
         if self.present:
             return f"{self.dosed}, {since}, {_STATES.get(self.taking, 'not known whether it is taken')}"
         ended = f"stopped {day(self.stop)}" if self.stop else "stopped, day not known"
-        return f"{self.dosed}, {since}, {ended}; the reason for stopping is not read"
+        return f"{self.dosed}, {since}, {ended}: {self.because or 'no reason in the chart'}"
 
 
 _STATES = {"taking": "taken now", "ordered": "ordered", "reported": "reported as taken"}
@@ -56,13 +61,23 @@ def picture(courses: Sequence[Course], time: TimeLine) -> Markup:
     """Return one row a course; an empty picture where there is none."""
     if not courses:
         return Markup("")
-    base = _TOP + _ROW * len(courses) + 2
-    parts = [part for number, one in enumerate(courses) for part in _row(one, _TOP + _ROW * number, time)]
+    parts: list[Markup] = []
+    top = _TOP
+    for one in courses:
+        lines = _lines(one)
+        parts += _row(one, lines, top, time)
+        top += _ROW + _LINE * (len(lines) - 1)
+    base = top + 2
     told = f"Drugs over time: {'; '.join(one.words for one in courses)}."
     return time_line.drawing(base + 22, [*parts, *time_line.bottom(time, base)], told)
 
 
-def _row(one: Course, top: float, time: TimeLine) -> list[Markup]:
+def _row(one: Course, lines: Sequence[str], top: float, time: TimeLine) -> list[Markup]:
+    named = [
+        text(LEFT, top + 12 + _LINE * n, words, anchor="start", kind="name" if n else "value")
+        for n, words in enumerate(lines)
+    ]
+    top += _LINE * (len(lines) - 1)
     start = time.at(one.start) if one.start else float(LEFT)
     end = time.at(one.stop) if one.stop else float(WIDTH - RIGHT)
     kind = "course" if one.treats else "course beside"
@@ -71,14 +86,23 @@ def _row(one: Course, top: float, time: TimeLine) -> list[Markup]:
         parts.append(line(LEFT, top + 14, LEFT, top + 32, "open"))
     if one.stop:
         parts.append(line(end, top + 13, end, top + 32, "stop"))
-    return [*parts, text(LEFT, top + 12, _label(one), anchor="start", kind="value")]
+    return [*parts, *named]
 
 
-def _label(one: Course) -> str:
-    unknown = [name for name, value in (("dose", one.dose_mg_per_day), ("start", one.start)) if value is None]
-    named = f"{one.drug}, {' and '.join(unknown)} not known" if unknown else one.dosed
-    if one.dose_mg_per_day is not None and unknown:
-        named = f"{one.dosed}, start not known"
+def _lines(one: Course) -> list[str]:
+    """Return the drug with its dose and, under it, when and why it was ended."""
     if one.present:
-        return named
-    return f"{named}, ended {day(one.stop) if one.stop else '(day not known)'}"
+        return [_named(one)]
+    ended = f"ended {day(one.stop) if one.stop else '(day not known)'}"
+    return [_named(one), f"{ended}: {_short(one.because)}" if one.because else ended]
+
+
+def _named(one: Course) -> str:
+    unknown = [name for name, value in (("dose", one.dose_mg_per_day), ("start", one.start)) if value is None]
+    if one.dose_mg_per_day is not None and unknown:
+        return f"{one.dosed}, start not known"
+    return f"{one.drug}, {' and '.join(unknown)} not known" if unknown else one.dosed
+
+
+def _short(because: str) -> str:
+    return because if len(because) <= _BECAUSE else f"{because[: _BECAUSE - 1].rstrip()}…"

@@ -13,7 +13,7 @@ from service.web.pictures import time_line
 from service.web.pictures.time_line import WIDTH
 
 _LINE, _ROOM, _LEFT = 14, 14, 84
-_BOLD, _PLAIN = 46, 56  # characters that a line has room for
+_BOLD, _PLAIN = 38, 46  # characters that a line has room for
 _SURE = {
     "derived": "from the diplotype",
     "reported": "as reported",

@@ -9,7 +9,7 @@ from markupsafe import Markup, escape
 from service.cds.words import day
 from service.model_report.axes import line, text
 
-WIDTH, LEFT, RIGHT = 400, 28, 56  # on the right the names of the last values
+WIDTH, LEFT, RIGHT = 400, 28, 68  # on the right the names of the last values
 _INSET = 14  # so that the first value does not stand on the axis
 _LEAST_DAYS, _MOST_DAYS = 56, 3 * 365
 _MONTHS = (1, 2, 3, 6, 12)
