@@ -4,7 +4,7 @@ import gc
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from importlib.resources import files
 from typing import Any
@@ -23,9 +23,11 @@ from recommender.training.site import record
 from service import jurisdictions, telemetry
 from service.cds import discovery, language
 from service.cds.client_keys import ClientKeys
+from service.drafts import keys as signing_keys
 from service.drafts import stores
 from service.drafts.signing import Signer
 from service.drafts.store import Store
+from service.ehr import modes
 from service.ehr.client import EhrClient
 from service.ehr.limits import Bucket
 from service.settings import Ehr, Settings
@@ -36,7 +38,8 @@ from service.smart.sealing import Sealer
 class Services:
     """What a request needs. Mappings are by tenant id; ``model`` is None where it is switched off.
 
-    ``clock`` gives the present time, aware; only the store decides by time of its own.
+    ``clock`` gives the present time, aware; only the store decides by time of its own. ``stopped`` says, within one
+    call, why the site has switched off drugs.
     """
 
     settings: Settings
@@ -51,6 +54,7 @@ class Services:
     limits: Mapping[str, Bucket]
     device: Mapping[str, Any]
     clock: Callable[[], datetime]
+    stopped: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def tenant(self, ehr: str) -> Ehr:
         """Return a tenant by its id; KeyError for one that is not configured."""
@@ -64,6 +68,7 @@ def build(settings: Settings) -> Services:
     rows that do not fit: a service that cannot keep its promises does not start.
     """
     signer = Signer.load_or_create(settings.sign.key_file)
+    signing_keys.check(settings.sign, signer)
     keys = {ehr.id: ClientKeys(ehr.cds_client) for ehr in settings.ehr if _has_keys(ehr)}
     for known in keys.values():
         known.check()
@@ -71,6 +76,7 @@ def build(settings: Settings) -> Services:
     jurisdictions.check_tenants(settings.ehr, knowledge)
     for ehr in settings.ehr:
         language.of(ehr.language)  # a phrase that is missing keeps the service from starting, not a card from showing
+    read_as = {ehr.id: profiles.load(profile_of(ehr)) for ehr in settings.ehr}
     return Services(
         settings=settings,
         store=stores.of(settings),
@@ -78,8 +84,8 @@ def build(settings: Settings) -> Services:
         sealer=Sealer(settings.sign.key_file.read_bytes()),
         knowledge=knowledge,
         model=_model(settings) if settings.model.enabled else None,
-        profiles={ehr.id: profiles.load(profile_of(ehr)) for ehr in settings.ehr},
-        clients={ehr.id: EhrClient(ehr, signer, settings) for ehr in settings.ehr},
+        profiles=read_as,
+        clients={ehr.id: EhrClient(ehr, signer, settings, read_as[ehr.id].refuses) for ehr in settings.ehr},
         keys=keys,
         limits={ehr.id: Bucket(ehr.limits, time.monotonic) for ehr in settings.ehr},
         device=device_of(settings.server.public_url),
@@ -99,6 +105,7 @@ async def opened(services: Services) -> AsyncGenerator[Services]:
     await services.store.open()
     try:
         warm_up(services)
+        await modes.at_start(services.clients.values())
         yield services
     finally:
         for client in services.clients.values():

@@ -11,10 +11,14 @@ import typer
 from conformance.cli import check_app, reference_ehr
 from fhir_adapters.errors import UndersignError
 from recommender.assessment import ConsentDefault
-from service import evaluate_cli, model_cli, simulate_cli, site_cli
+from service import verify_cli
+from service.audit_cli import audit_app
+from service.drafts_cli import drafts_app
 from service.ehr_cli import ehr_app
-from service.knowledge_cli import PackFolder, knowledge_app
+from service.knowledge_pages.cli import PackFolder, knowledge_app
+from service.model_life import evaluate_cli, model_cli, simulate_cli, site_cli
 from service.store_cli import store_app
+from service.switches.cli import switch_app
 
 app = typer.Typer(
     help="Draft psychotropic prescriptions, held until a practitioner signs them.\n\nExample: undersign demo --once",
@@ -22,10 +26,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-drafts_app = typer.Typer(
-    help="The operators' view of held drafts.\n\nExample: undersign drafts list", no_args_is_help=True
-)
-audit_app = typer.Typer(help="The audit chain.\n\nExample: undersign audit verify", no_args_is_help=True)
 app.add_typer(drafts_app, name="drafts")
 app.add_typer(audit_app, name="audit")
 app.add_typer(knowledge_app, name="knowledge")
@@ -35,6 +35,7 @@ app.add_typer(evaluate_cli.app)
 app.add_typer(check_app, name="check")
 app.command("reference-ehr")(reference_ehr)
 app.add_typer(store_app, name="store")
+app.add_typer(switch_app, name="switch")
 
 
 def _cohort_writer() -> Any:
@@ -45,6 +46,7 @@ def _cohort_writer() -> Any:
 
 evaluate_cli.register(app, _cohort_writer)
 simulate_cli.register(app, _cohort_writer)
+verify_cli.register(drafts_app)
 
 
 def _date(text: str) -> date:
@@ -144,7 +146,7 @@ def features(
 
     Example: undersign features --json chart.json, or undersign features --profile epic-r4 --coverage exports/
     """
-    from service.coverage_report import coverage_of
+    from service.coverage.report import coverage_of
     from service.files import features_of
 
     if (coverage is None) == (not files):
@@ -193,54 +195,6 @@ def assess(
         consent_default=consent_default,
     )
     raise typer.Exit(found)
-
-
-@drafts_app.command("list")
-def drafts_list(config: Config = None, as_json: AsArray = False) -> None:
-    """List drafts, ended ones too.
-
-    Example: undersign drafts list --json
-    """
-    from service.operations import list_drafts
-
-    list_drafts(config, as_json=as_json)
-
-
-@drafts_app.command("show")
-def drafts_show(
-    draft: Annotated[str, typer.Argument(help="The draft's id, whole, as drafts list has it.", metavar="ID")],
-    config: Config = None,
-    as_json: AsArray = False,
-) -> None:
-    """Show one draft with its history.
-
-    Example: undersign drafts show 48e630a4-0ac1-4ee8-8148-4cc1439eba7e
-    """
-    from service.operations import show_draft
-
-    show_draft(config, draft, as_json=as_json)
-
-
-@drafts_app.command("expire")
-def drafts_expire(config: Config = None) -> None:
-    """End unsigned drafts past their time now.
-
-    Example: undersign drafts expire
-    """
-    from service.operations import expire_drafts
-
-    expire_drafts(config)
-
-
-@audit_app.command("verify")
-def audit_verify(config: Config = None) -> None:
-    """Walk every audit chain and signature; status 1 when a fault is found.
-
-    Example: undersign audit verify --config undersign.toml
-    """
-    from service.operations import verify_audit
-
-    raise typer.Exit(verify_audit(config))
 
 
 def _today() -> date:

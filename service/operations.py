@@ -7,23 +7,28 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from service import settings_file as configuration
-from service.drafts import operators, sqlite_backup, stores
+from service.drafts import keys, operators, stores
+from service.drafts.settling import Word
 from service.drafts.signing import Signer
+from service.drafts.sqlite import backup as sqlite_backup
+from service.drafts.store import Draft, State
 from service.drafts.stores import AnyStore
 from service.drafts.verification import AuditReport
-from service.errors import ConfigError
+from service.ehr.client import EhrClient
+from service.ehr.delivery import Mismatch
+from service.errors import ConfigError, Conflict
 from service.settings import Settings
 
 T = TypeVar("T")
 _COLUMNS = ("id", "state", "version", "ehr", "ingredient", "created", "expires")
 _TIMES = ("created", "expires", "updated", "at")
 # What an event says beyond its name and actor, for the one who has to look into it.
-_TOLD = ("code", "status", "fields", "reason", "attempt", "version", "topic")
+_TOLD = ("code", "status", "fields", "by", "reason", "attempt", "version", "topic")
 
 
-def list_drafts(config: Path | None, *, as_json: bool) -> None:
-    """Print every draft, ended ones too, newest first."""
-    rows = _with_store(config, operators.list_drafts)
+def list_drafts(config: Path | None, states: Sequence[State], *, as_json: bool) -> None:
+    """Print the drafts in these states, every draft for none, newest first."""
+    rows = _with_store(config, lambda store: operators.list_drafts(store, states=states or None))
     if as_json:
         print(json.dumps(rows, indent=2))
         return
@@ -36,9 +41,38 @@ def show_draft(config: Path | None, draft: str, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(row, indent=2))
         return
-    _print_columns([[name, _cell(row, name)] for name in row if name != "history"])
+    _print_columns([[name, _cell(row, name)] for name in row if name not in ("history", "to_do")])
+    for number, step in enumerate(row["to_do"], start=1):
+        print(f"to do {number}: {step}")
     print()
     _print_columns([[_cell(e, "at"), e["event"], e["actor"], _told(e["detail"])] for e in row["history"]])
+
+
+def release_draft(config: Path | None, draft: str, word: Word, by: str, reason: str) -> None:
+    """Release a stuck write-back on a named person's word, and print where it is now."""
+    settings = settings_of(config)
+    tenants = {ehr.id: ehr for ehr in settings.ehr}
+
+    async def use(store: AnyStore) -> Draft:
+        clients: list[EhrClient] = []
+
+        def client_of(ehr: str) -> EhrClient | None:
+            if ehr not in tenants:
+                return None
+            signer = Signer.load(settings.base / settings.sign.key_file)
+            clients.append(EhrClient(tenants[ehr], signer, settings))
+            return clients[-1]
+
+        try:
+            return await operators.release_draft(store, draft, word, by, reason, client_of)
+        except Mismatch as error:
+            msg = "the EHR holds two of it, or one without identifier; have them ended there, then release with --retry"
+            raise Conflict("U-RELEASE-WRITTEN", msg) from error
+        finally:
+            for client in clients:
+                await client.close()
+
+    print(f"{_with_store(config, use).state}  {draft}")
 
 
 def expire_drafts(config: Path | None) -> None:
@@ -48,7 +82,7 @@ def expire_drafts(config: Path | None) -> None:
 
 def backup_store(config: Path | None, file: Path) -> None:
     """Copy the store's file and print what was verified in the copy."""
-    found = _settings(config)
+    found = settings_of(config)
     _print_copied(sqlite_backup.backup(_file_of(found), file, stores.sealing(found), _jwks(found)), file)
 
 
@@ -64,23 +98,20 @@ def rekey_store(config: Path | None) -> None:
     print(f"{_with_store(config, lambda store: store.rekey())} data keys under the first key of store.key_file")
 
 
-def verify_audit(config: Path | None) -> int:
-    """Walk every chain; prints each fault, or what was found whole. Returns 0 or 1."""
-    jwks = _jwks(_settings(config))
-    report = _with_store(config, lambda store: operators.verify(store, jwks))
-    for fault in report.faults:
-        print(fault)
-    walked = f"{report.entries} entries of {report.drafts} drafts and {report.flags} flags"
+def reseal_store(config: Path | None) -> None:
+    """Seal what is under replaced data keys anew, verify the store, and print how many values that was."""
+
+    async def use(store: AnyStore) -> tuple[int, AuditReport]:
+        return await store.reseal(), await operators.verify(store)
+
+    changed, report = _with_store(config, use)
+    print(f"{changed} values sealed anew; {len(report.faults)} fault(s) in {report.entries} entries")
     if report.faults:
-        print(f"{len(report.faults)} fault(s) found in {walked}")
-        return 1
-    checked = f"{report.signatures} signature(s) and {report.attestations} attestation(s) verified"
-    print(f"whole: {walked} chained, {checked}")
-    return 0
+        raise ConfigError("U-BACKUP-FAULTS", f"the store has faults; see undersign audit verify: {report.faults[0]}")
 
 
 def _jwks(settings: Settings) -> Mapping[str, Any]:
-    return Signer.load(settings.base / settings.sign.key_file).public_jwks()
+    return keys.known(settings.sign, Signer.load(settings.base / settings.sign.key_file))
 
 
 def _file_of(settings: Settings) -> Path:
@@ -115,10 +146,10 @@ def _print_columns(rows: Sequence[Sequence[str]]) -> None:
 
 
 def _with_store(config: Path | None, use: Callable[[AnyStore], Awaitable[T]]) -> T:
-    return asyncio.run(_use(_settings(config), use))
+    return asyncio.run(_use(settings_of(config), use))
 
 
-def _settings(config: Path | None) -> Settings:
+def settings_of(config: Path | None) -> Settings:
     """Return the settings of a service that has run: an operator's mistake must not make an empty store."""
     found = configuration.load(config)
     if found.store_is_file and not found.store_path.exists():

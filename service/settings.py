@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 
 class _Section(BaseModel):
@@ -30,9 +30,10 @@ class StoreSettings(_Section):
 
 
 class Hold(_Section):
-    """[hold]."""
+    """[hold]. ``follow_up_s`` is how long an order is looked for that the EHR has to sign."""
 
     expires_after_s: int = 259_200
+    follow_up_s: int = Field(default=14_400, ge=60)
 
 
 class Cards(_Section):
@@ -55,11 +56,23 @@ class KnowledgeSettings(_Section):
     pack: Path | None = None
 
 
-class Sign(_Section):
-    """[sign]. ``key_file`` holds the service's private signing key (JWK, ES384), made on first start."""
+class RevokedKey(_Section):
+    """[[sign.revoked_keys]]: a signing key that proves nothing from ``since`` on; ``kid`` as in the JWS."""
 
-    step_up_max_age_s: int = 300
+    kid: str
+    since: AwareDatetime
+
+
+class Sign(_Section):
+    """[sign]. ``key_file`` holds the service's private signing key (JWK, ES384), made on first start.
+
+    ``past_keys_file`` is a JWK set of the public keys that signed before it: what they signed still verifies.
+    """
+
+    step_up_max_age_s: int = Field(default=300, gt=0)
     key_file: Path = Path("undersign-signing-key.json")
+    past_keys_file: Path | None = None
+    revoked_keys: tuple[RevokedKey, ...] = ()
 
 
 class CdsClient(_Section):
@@ -80,6 +93,15 @@ class Users(_Section):
     jwks_file: Path | None = None
     audience: str | None = None
     prescriber_role_codes: tuple[str, ...] = ()
+    step_up_acr: tuple[str, ...] = ()
+    step_up_amr: tuple[str, ...] = ()
+
+
+class Supervision(_Section):
+    """[ehr.supervision]: what practitioners without a specialist's role or specialty may sign."""
+
+    specialist_role_codes: tuple[str, ...] = ()
+    others_sign: Literal["all", "uncomplicated", "none"] = "all"
 
 
 class Limits(_Section):
@@ -89,14 +111,26 @@ class Limits(_Section):
     burst: int = 60
 
 
+class Audit(_Section):
+    """[audit]. ``checkpoint_file`` gets a line for each checkpoint: keep it outside the store and its backups.
+
+    ``keep_inputs``: what was read of the chart is kept with its drafts, so that a decision can be replayed.
+    """
+
+    checkpoint_every_s: int = Field(default=3600, ge=60)
+    checkpoint_file: Path | None = None
+    keep_inputs: bool = True
+
+
 class Ehr(_Section):
-    """[[ehr]]: one tenant."""
+    """[[ehr]]: one tenant. ``organization`` is the hospital's own Organization there, for whom its people sign."""
 
     id: str = Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")
     name: str
     fhir_base: str
     profile: str = "base-r4"
     jurisdiction: str | None = None
+    organization: str | None = Field(default=None, pattern=r"^Organization/[A-Za-z0-9\-.]{1,64}$")
     consent_default: Literal["opt-out", "opt-in"] = "opt-out"
     origins: tuple[str, ...] = ()
     write_back: Literal["card", "unsigned-order", "sign-and-write", "document-only"] = "card"
@@ -106,6 +140,7 @@ class Ehr(_Section):
     page_link: Literal["absolute", "smart"] = "absolute"
     cds_client: CdsClient = CdsClient()
     users: Users = Users()
+    supervision: Supervision = Supervision()
     limits: Limits = Limits()
 
 
@@ -119,6 +154,7 @@ class Settings(_Section):
     model: Model = Model()
     knowledge: KnowledgeSettings = KnowledgeSettings()
     sign: Sign = Sign()
+    audit: Audit = Audit()
     ehr: tuple[Ehr, ...] = ()
     base: Path = Path()
 

@@ -133,6 +133,8 @@ def _validate(raw: Mapping[str, Any]) -> Settings:
 def _resolve(settings: Settings) -> Settings:
     base = settings.base
     sign = settings.sign.model_copy(update={"key_file": base / settings.sign.key_file})
+    if sign.past_keys_file:
+        sign = sign.model_copy(update={"past_keys_file": base / sign.past_keys_file})
     store = settings.store.model_copy(update={"receipts": base / settings.store.receipts})
     if store.key_file:
         store = store.model_copy(update={"key_file": base / store.key_file})
@@ -145,7 +147,10 @@ def _resolve(settings: Settings) -> Settings:
     model = settings.model
     if model.folder:
         model = model.model_copy(update={"folder": base / model.folder})
-    changed = {"sign": sign, "store": store, "knowledge": knowledge, "model": model, "ehr": tenants}
+    audit = settings.audit
+    if audit.checkpoint_file:
+        audit = audit.model_copy(update={"checkpoint_file": base / audit.checkpoint_file})
+    changed = {"sign": sign, "store": store, "knowledge": knowledge, "model": model, "audit": audit, "ehr": tenants}
     return settings.model_copy(update=changed)
 
 

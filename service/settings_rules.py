@@ -71,10 +71,10 @@ def _check_tenant(ehr: Ehr, *, development: bool) -> None:
         _check_url(f"ehr {ehr.id}: origins", origin)
         if urlsplit(origin).path:
             raise _refuse(f"ehr {ehr.id}: origins", "an origin is scheme, host and port, without a path")
-    if ehr.write_back in ("unsigned-order", "document-only"):
+    if ehr.supervision.others_sign != "all" and not ehr.supervision.specialist_role_codes:
         raise _refuse(
-            f"ehr {ehr.id}: write_back",
-            f"{ehr.write_back} is not in this version; use card or sign-and-write",
+            f"ehr {ehr.id}: supervision",
+            f'others_sign = "{ehr.supervision.others_sign}" needs specialist_role_codes: else nobody could sign',
         )
     if ehr.limits.calls_per_second <= 0 or ehr.limits.burst < 1:
         raise _refuse(f"ehr {ehr.id}: limits", "calls_per_second must be above zero and burst at least 1")

@@ -29,7 +29,11 @@ async def readyz(request: Request) -> Response:
     await services.store.count(UNSIGNED)
     if services.model is None:
         raise Unavailable("U-MODEL-OFF", "the model is switched off: hooks answer 503, signing works")
-    return _json({"status": "ready", "model": services.model.version, "knowledge": services.knowledge.version})
+    found: dict[str, object] = {"status": "ready", "model": services.model.version}
+    found["knowledge"] = services.knowledge.version
+    if refused := [ehr for ehr, client in services.clients.items() if client.unfit]:
+        found["refused"] = dict.fromkeys(refused, "U-EHR-MODE")
+    return _json(found)
 
 
 @router.get("/metrics", summary="Prometheus metrics")

@@ -46,3 +46,14 @@ def store_rekey(config: Config = None) -> None:
     from service.operations import rekey_store
 
     rekey_store(config)
+
+
+@store_app.command("reseal")
+def store_reseal(config: Config = None) -> None:
+    """Seal what is under the data keys before under those in use, while the service runs, and verify the store.
+
+    Example: undersign store reseal --config undersign.toml
+    """
+    from service.operations import reseal_store
+
+    reseal_store(config)

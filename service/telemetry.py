@@ -34,6 +34,12 @@ CALL_SECONDS = Histogram(
     registry=REGISTRY,
 )
 FEEDBACK = Counter("undersign_cds_feedback", "Feedback on cards.", ["outcome"], registry=REGISTRY)
+SHADOWED = Counter(
+    "undersign_cds_shadow_evaluations",
+    "Hook calls that were evaluated in the shadow, by what they came to.",
+    ["service", "outcome"],
+    registry=REGISTRY,
+)
 DRAFTS_HELD = Gauge(
     "undersign_drafts_held",
     "Unsigned drafts in the store.",
@@ -44,6 +50,7 @@ SIGNATURES = Counter("undersign_signatures", "Drafts signed by a practitioner.",
 ATTESTATIONS = Counter(
     "undersign_attestations", "Assessments of suicide risk that practitioners attested.", ["result"], registry=REGISTRY
 )
+FOLLOWED = Counter("undersign_orders_followed", "Orders awaited, by outcome.", ["outcome"], registry=REGISTRY)
 WRITE_BACKS = Counter("undersign_write_backs", "Write-backs by outcome.", ["outcome"], registry=REGISTRY)
 ERRORS = Counter("undersign_errors", "Error answers by stable code.", ["code"], registry=REGISTRY)
 LOOP_RESTARTS = Counter("undersign_loop_restarts", "Background loops that crashed.", ["loop"], registry=REGISTRY)

@@ -13,8 +13,8 @@ from recommender.catalog.drug_sheet import sheet
 from recommender.catalog.knowledge_counts import change_json, counts, pack_of
 from recommender.catalog.knowledge_diff import Tables, changes
 from recommender.errors import KnowledgeError, PackError
-from service import knowledge_page as page
-from service.drug_page import print_sheet
+from service.knowledge_pages import page as page
+from service.knowledge_pages.drug_sheet import print_sheet
 from service.terminal import plain_or_coloured
 
 FORMAT = 1

@@ -22,7 +22,7 @@ def check(pack: PackFolder = None, as_json: AsObject = False) -> None:
 
     Example: undersign knowledge check --pack north-pack
     """
-    from service.knowledge_report import check_of
+    from service.knowledge_pages.report import check_of
 
     raise typer.Exit(check_of(pack, as_json=as_json))
 
@@ -33,7 +33,7 @@ def diff(before: Side, after: Side, as_json: AsObject = False) -> None:
 
     Example: undersign knowledge diff shipped north-pack
     """
-    from service.knowledge_report import diff_of
+    from service.knowledge_pages.report import diff_of
 
     diff_of(before, after, as_json=as_json)
 
@@ -48,7 +48,7 @@ def show(
 
     Example: undersign knowledge show sertraline
     """
-    from service.knowledge_report import show_of
+    from service.knowledge_pages.report import show_of
 
     show_of(drug, pack, as_json=as_json)
 
@@ -61,6 +61,6 @@ def export(
 
     Example: undersign knowledge export knowledge-2026-11.json
     """
-    from service.knowledge_report import export_to
+    from service.knowledge_pages.report import export_to
 
     export_to(file, pack)

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from recommender.errors import SimulationError
 
 if TYPE_CHECKING:
-    from service.simulated import FhirWriter
+    from service.model_life.simulated import FhirWriter
 
 LEAST, MOST = 10, 1_000_000
 _FIRST_YEAR = 2000
@@ -85,7 +85,7 @@ def register(app: typer.Typer, fhir_writer: Callable[[], "FhirWriter"]) -> None:
         Example: undersign simulate --patients 1000 --seed 7 --out cohort --fhir --dialect epic-r4
         """
         from recommender.cohort.simulator import Setting
-        from service.simulated import Wanted, run
+        from service.model_life.simulated import Wanted, run
 
         writer = fhir_writer() if fhir else None
         _check(patients, dialect, writer)

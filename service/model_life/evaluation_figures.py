@@ -20,7 +20,7 @@ from recommender.cohort.evidence import Array
 from recommender.cohort.simulator import Setting, simulate
 from recommender.cohort.table import records
 from recommender.ranker.model import Model, rows, scores
-from service.simulated import FhirWriter, person
+from service.model_life.simulated import FhirWriter, person
 
 PLAIN = "base-r4"
 CANDIDATES, CALLS, WARM = 40, 500, 20

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from service.simulated import FhirWriter
+    from service.model_life.simulated import FhirWriter
 
 app = typer.Typer()
 Folder = Annotated[Path | None, typer.Option(help="A model's folder; the shipped one when left out.", metavar="FOLDER")]
@@ -60,7 +60,7 @@ def audit_fairness(
 
     Example: undersign audit-fairness --site outcomes.csv
     """
-    from service.audit_run import audit_simulated, audit_site
+    from service.model_life.audit_run import audit_simulated, audit_site
 
     if site is not None:
         raise typer.Exit(audit_site(site, as_json=as_json))
@@ -80,7 +80,7 @@ def monitor(
 
     Example: undersign monitor last-year.csv this-month.csv
     """
-    from service.monitor_run import monitor_tables
+    from service.model_life.monitor_run import monitor_tables
 
     raise typer.Exit(monitor_tables(reference, window, as_json=as_json))
 
@@ -107,7 +107,7 @@ def register(app: typer.Typer, fhir_writer: Callable[[], "FhirWriter"]) -> None:
 
         Example: undersign evaluate --out evaluation --card
         """
-        from service.evaluation_run import run
+        from service.model_life.evaluation_run import run
 
         day = now or datetime.now().date()
         raise typer.Exit(run(_seeds(seeds), patients, out, model, fhir_writer(), day, card=card, keep=keep))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from service import site_cli
+from service.model_life import site_cli
 
 app = typer.Typer()
 

@@ -15,7 +15,7 @@ from fhir_adapters.problem.lists import LISTS
 from fhir_adapters.survey import feeds
 from fhir_adapters.survey.coverage import Coverage, Outcome
 from fhir_adapters.vector.schema import FEATURES, FeatureSpec
-from service.coverage_lines import counted, percent, print_lines
+from service.coverage.lines import counted, percent, print_lines
 
 _NAME = max(len(spec.name) for spec in FEATURES)
 _WHY = 20  # columns that reasons need to be worth it

@@ -19,9 +19,9 @@ from recommender.model_card import kept
 from recommender.ranker import model as models
 from recommender.training.evaluate import check, evaluate, steps
 from recommender.training.evaluation import Evaluation, encode
-from service import evaluation_figures
+from service.model_life import evaluation_figures
+from service.model_life.simulated import FhirWriter
 from service.model_report import report
-from service.simulated import FhirWriter
 from service.terminal import plain_or_coloured
 
 REPORT, RESULT, CARD_PAGE, CARD = "report.html", kept.FILE, "model-card.html", "model-card.json"

@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from recommender.drafts import times_a_day
-from service.knowledge_genes import in_words as genes_in_words
-from service.knowledge_page import SOURCING, entry, head, line
+from service.knowledge_pages.genes import in_words as genes_in_words
+from service.knowledge_pages.page import SOURCING, entry, head, line
 
 _STYLE = {"contraindicated": "bold red", "warning": "yellow", "caution": "cyan", "monitor": "dim", "none": "dim"}
 _SEEN = {"yes": "verified", "secondary": "secondary source", "no": "not verified", "site": "approved by the site"}

@@ -25,7 +25,7 @@ from fhir_adapters.survey import feeds
 from fhir_adapters.survey.coverage import OUTCOMES, Coverage, Help
 from fhir_adapters.survey.suggestions import NOTHING, Suggestion, meanings
 from fhir_adapters.vector.schema import FEATURES, SCHEMA_VERSION
-from service.coverage_page import print_coverage
+from service.coverage.page import print_coverage
 from service.terminal import plain_or_coloured
 
 FORMAT = 1

@@ -1,0 +1,1 @@
+"""What a feed tells and lacks, as a report."""

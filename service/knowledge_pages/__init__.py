@@ -1,0 +1,1 @@
+"""What the knowledge says of a drug, as a page and as reports."""
