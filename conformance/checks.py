@@ -67,16 +67,22 @@ class Check(Generic[P]):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one check said, worst first, with the requests that it made itself."""
+    """What one check said; ``asked`` is False where its requirement is none of what was checked."""
 
     check: Check[Any]
     told: tuple[Told, ...]
     waived: str = ""
+    asked: bool = True
 
     @property
     def verdict(self) -> Verdict:
         """The worst verdict; a check that says nothing tested nothing."""
         return worst(one.verdict for one in self.told)
+
+    @property
+    def required(self) -> bool:
+        """Whether a run without this verdict says little."""
+        return self.check.required and self.asked
 
     @property
     def acts(self) -> Acts:
@@ -93,6 +99,10 @@ class Untested(Exception):
     def __init__(self, why: str, exchanges: Sequence[int] = ()) -> None:
         super().__init__(why)
         self.why, self.exchanges = why, tuple(exchanges)
+
+
+class NotAsked(Untested):
+    """The requirement is none of what is checked: it does not count among what was to be tested."""
 
 
 class Broken(Exception):

@@ -1,53 +1,43 @@
 """``undersign check …``: what a hospital runs before it goes live, and after every change."""
 
 import secrets
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
-import msgspec
 import typer
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, RSAKey, import_key
 
-from conformance import compare, har, kinds, running, tenants
+from conformance import compare, har, kinds, running, sample_cli, tenants
 from conformance.errors import CheckError
 from conformance.exchanges import Live, Replayed
+from conformance.listening.command import check_cds_client
+from conformance.options import (
+    Accepted,
+    ClientId,
+    ClientKey,
+    KeepPeople,
+    KeyFile,
+    Only,
+    Out,
+    Patients,
+    ProfileName,
+    Requests,
+    Settings,
+    Token,
+    Verbose,
+    Write,
+    command,
+    now,
+)
+from conformance.options import backend as made_backend
+from conformance.options import client as made_client
 from conformance.running import Order
 from fhir_adapters.dialect import profile as profiles
-
-if TYPE_CHECKING:
-    from conformance.suites.ehr.backend import Backend
-    from conformance.suites.service.probe import Client
 
 check_app = typer.Typer(
     help="Conformance: what works, what does not, who has to act.\n\nExample: undersign check service http://127.0.0.1:8040",
     no_args_is_help=True,
 )
-Only = Annotated[
-    list[str] | None,
-    typer.Option(help="Only checks of this id, or whose id starts so; again for more.", metavar="ID"),
-]
-Out = Annotated[Path | None, typer.Option(help="Folder for the reports and the evidence.", metavar="DIR")]
-Requests = Annotated[int, typer.Option(help="At most so many requests.", min=1, metavar="N")]
-Accepted = Annotated[
-    Path | None, typer.Option("--waivers", help="TOML of accepted findings: reason, owner, end.", metavar="FILE")
-]
-KeepPeople = Annotated[
-    bool, typer.Option("--keep-people", help="Leave names and numbers of people in the evidence; tokens never stay.")
-]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print passed checks too.")]
-Patients = Annotated[
-    list[str] | None, typer.Option(help="Patient id; again for more. The first five found else.", metavar="ID")
-]
-ProfileName = Annotated[
-    str, typer.Option(help="A shipped dialect profile or a path; told by the EHR's software else.", metavar="NAME")
-]
-Write = Annotated[
-    bool, typer.Option("--write", help="Write orders for the first --patient, a test patient, and take them back.")
-]
-Settings = Annotated[Path | None, typer.Option(help="The service's TOML file, for a tenant's id.", metavar="FILE")]
-KeyFile = Annotated[Path | None, typer.Option(help="Private JWK that signs calls (ES384, RS384).", metavar="FILE")]
 
 
 @check_app.command("service")
@@ -55,6 +45,9 @@ def check_service(
     url: Annotated[str, typer.Argument(help="Base address, without /cds-services.", metavar="URL")],
     issuer: Annotated[str, typer.Option(help="Issuer of the calls' tokens.", metavar="URL")] = "",
     key: KeyFile = None,
+    origin: Annotated[
+        str, typer.Option(help="Origin of the EHR's pages, where a browser calls the service.", metavar="ORIGIN")
+    ] = "",
     only: Only = None,
     out: Out = None,
     requests: Requests = 400,
@@ -66,16 +59,16 @@ def check_service(
 
     Example: undersign check service https://undersign.hospital.example --issuer https://ehr.example/fhir --key jwk.json
     """
-    client = _client(issuer, key) if issuer or key else None
+    client = made_client(issuer, key) if issuer or key else None
     base = url.rstrip("/")
     order = Order(
         kinds.service(),
         base,
         requests,
-        _now(),
+        now(),
         secrets.token_hex(8),
-        _command("service", base, ("--issuer", issuer), ("--key", key)),
-        {"signed": client is not None},
+        command("service", base, ("--issuer", issuer), ("--key", key), ("--origin", origin)),
+        {"signed": client is not None, "origin": origin},
         {"client": client},
         tuple(only or ()),
         out,
@@ -91,9 +84,9 @@ def check_ehr(
     target: Annotated[str, typer.Argument(help="FHIR base, or the tenant's ehr.id.", metavar="URL|ID")],
     patient: Patients = None,
     profile: ProfileName = "",
-    client_id: Annotated[str, typer.Option(help="Our client's id at the EHR.", metavar="ID")] = "",
-    key: Annotated[Path | None, typer.Option(help="Private JWK of that client (ES384, RS384).", metavar="FILE")] = None,
-    token: Annotated[str, typer.Option(help="An access token, where there is no key.", metavar="TOKEN")] = "",
+    client_id: ClientId = "",
+    key: ClientKey = None,
+    token: Token = "",
     write: Write = False,
     only: Only = None,
     out: Out = None,
@@ -113,7 +106,7 @@ def check_ehr(
     if write and not people:
         raise CheckError("U-CHECK-WRITE", "--write needs --patient: the test patient whose record may be written to")
     named = client_id or (tenant.client_id if key else "")
-    backend = _backend(named, key) if named or key else None
+    backend = made_backend(named, key) if named or key else None
     dialect = profile or tenant.profile
     if dialect:
         profiles.load(dialect)  # a mistyped name is no finding about the EHR
@@ -123,9 +116,9 @@ def check_ehr(
         kinds.ehr(),
         tenant.base,
         requests,
-        _now(),
+        now(),
         secrets.token_hex(8),
-        _command("ehr", tenant.base, *listed, *given) + (" --write" if write else ""),
+        command("ehr", tenant.base, *listed, *given) + (" --write" if write else ""),
         {
             "patients": list(people),
             "profile": dialect,
@@ -142,6 +135,68 @@ def check_ehr(
         write,
     )
     raise typer.Exit(running.run(order, Live()))
+
+
+@check_app.command("bulk")
+def check_bulk(
+    target: Annotated[str, typer.Argument(help="FHIR base, or the tenant's ehr.id.", metavar="URL|ID")],
+    group: Annotated[
+        str, typer.Option(help="Export this Group's members: on a real EHR a small one.", metavar="ID")
+    ] = "",
+    patient: Patients = None,
+    profile: ProfileName = "",
+    client_id: ClientId = "",
+    key: ClientKey = None,
+    token: Token = "",
+    only: Only = None,
+    out: Out = None,
+    requests: Requests = 400,
+    config: Settings = None,
+    accepted: Accepted = None,
+    keep_people: KeepPeople = False,
+    verbose: Verbose = False,
+) -> None:
+    """Judge a bulk export: kick-off, status, manifest, files, and the same features by bulk and by REST.
+
+    What it begins it gives back. Example: undersign check bulk https://ehr.example/fhir --group 42
+    --client-id undersign --key jwk.json --out report
+    """
+    tenant = tenants.find(target, config)
+    named = client_id or (tenant.client_id if key else "")
+    backend = made_backend(named, key) if named or key else None
+    dialect = profile or tenant.profile
+    if dialect:
+        profiles.load(dialect)
+    given = (("--profile", dialect), ("--client-id", named), ("--key", key), ("--token", "$TOKEN" if token else ""))
+    listed = tuple(("--patient", one) for one in patient or ())
+    order = Order(
+        kinds.bulk(),
+        tenant.base,
+        requests,
+        now(),
+        secrets.token_hex(8),
+        command("bulk", tenant.base, ("--group", group), *listed, *given),
+        {
+            "patients": list(patient or ()),
+            "profile": dialect,
+            "group": group,
+            "signed": backend is not None,
+            "with_token": bool(token),
+        },
+        {"backend": backend, "token": token},
+        tuple(only or ()),
+        out,
+        accepted,
+        keep_people,
+        verbose,
+    )
+    raise typer.Exit(running.run(order, Live()))
+
+
+check_app.command("cds-client")(check_cds_client)
+
+
+check_app.command("adapter")(sample_cli.check_adapter)
 
 
 @check_app.command("replay")
@@ -168,7 +223,7 @@ def check_replay(
         str(about.get("command", "")),
         # Recordings of the first format had the one option beside the rest.
         about.get("options", {"signed": about.get("signed", False)}),
-        {},
+        {"recorded": exchanges},  # for the suite that judges what came in
         tuple(about.get("only", ())),
         out,
         accepted,
@@ -196,6 +251,9 @@ def check_diff(
     raise typer.Exit(1 if any(one.worse for one in found) else 0)
 
 
+check_app.command("schema")(sample_cli.check_schema)
+
+
 def reference_ehr(
     port: Annotated[int, typer.Option(help="Port on this machine.", min=1, max=65_535, metavar="PORT")] = 8090,
     dialect: Annotated[
@@ -220,41 +278,3 @@ def reference_ehr(
         typer.echo(serving.listed())
         raise typer.Exit(0)
     serving.serve(serving.Served(port, dialect, service.rstrip("/"), tuple(fault or ()), key), typer.echo)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(microsecond=0)
-
-
-def _command(suite: str, target: str, *given: tuple[str, object]) -> str:
-    """Return the command that repeats a run."""
-    words = [word for name, value in given if value for word in (name, str(value))]
-    return " ".join(["undersign check", suite, target, *words])
-
-
-def _backend(client_id: str, key: Path | None) -> "Backend":
-    from conformance.suites.ehr.backend import Backend
-
-    if not client_id or key is None:
-        raise CheckError("U-CHECK-CLIENT", "give both --client-id and --key, or neither")
-    found, algorithm = _key(key)
-    return Backend(client_id, found, algorithm)
-
-
-def _client(issuer: str, key: Path | None) -> "Client":
-    from conformance.suites.service.probe import Client
-
-    if not issuer or key is None:
-        raise CheckError("U-CHECK-CLIENT", "give both --issuer and --key, or neither")
-    found, algorithm = _key(key)
-    return Client(issuer, found, algorithm)
-
-
-def _key(path: Path) -> tuple[ECKey | RSAKey, str]:
-    try:
-        found = import_key(msgspec.json.decode(path.read_bytes(), type=dict[str, Any]))
-    except (OSError, JoseError, ValueError, msgspec.MsgspecError) as error:
-        raise CheckError("U-CHECK-CLIENT", "the key is no private JWK (EC P-384 or RSA)") from error
-    if not isinstance(found, ECKey | RSAKey) or not found.is_private:
-        raise CheckError("U-CHECK-CLIENT", "the key is no private JWK (EC P-384 or RSA)")
-    return found, "ES384" if isinstance(found, ECKey) else "RS384"

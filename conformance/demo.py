@@ -79,9 +79,17 @@ def _play(narrator: Narrator, stage: Stage, children: Children, http: httpx.Clie
     started = time.monotonic()
     children.wait(http)
     narrator.say(f"A reference EHR and the service are up after {time.monotonic() - started:.1f} s.")
+    if stay:
+        _open_this(narrator, stage)
     Story(stage, http, narrator, _audit_line).tell()
     if stay:
         _stay(narrator, children)
+
+
+def _open_this(narrator: Narrator, stage: Stage) -> None:
+    narrator.say("Open this in a browser: the EHR, with its charts, cards and orders.")
+    narrator.unbroken(f"{stage.ehr}/")
+    narrator.say("The same story in the terminal, with one patient of it:")
 
 
 def _stay(narrator: Narrator, children: Children) -> None:

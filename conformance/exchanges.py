@@ -36,7 +36,8 @@ class Asked:
 class Exchange:
     """A request with its answer. ``number`` counts from 1 in a run; ``error`` stands where no answer came.
 
-    ``took_ms`` is the time to the last byte; ``started`` an instant in UTC.
+    ``took_ms`` is the time to the last byte; ``started`` an instant in UTC. ``seen``: what a listener saw of a request
+    that came in and evidence does not show, such as the claims of its token.
     """
 
     number: int
@@ -47,6 +48,7 @@ class Exchange:
     headers: Headers = field(default_factory=dict[str, str])
     body: bytes = b""
     error: str = ""
+    seen: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def header(self, name: str) -> str:
         """Return a header of the answer, empty where it has none."""

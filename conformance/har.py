@@ -72,6 +72,7 @@ def _entry(one: Exchange, *, keep_people: bool) -> dict[str, Any]:
         "_number": one.number,
         "_error": one.error,
         "_digest": asked.key[2],
+        **({"_seen": dict(one.seen)} if one.seen else {}),
     }
 
 
@@ -88,7 +89,7 @@ def _exchange(entry: Mapping[str, Any]) -> Exchange:
     headers = _mapping(response["headers"])
     return Exchange(
         int(entry["_number"]), asked, entry["startedDateTime"], float(entry["time"]),
-        int(response["status"]), headers, body, entry["_error"],
+        int(response["status"]), headers, body, entry["_error"], entry.get("_seen", {}),
     )  # fmt: skip
 
 

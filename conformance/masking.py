@@ -17,7 +17,9 @@ _SECRET_FIELDS = frozenset(
 )
 # Elements of FHIR resources that say who somebody is, or that hold free text in which anybody may be named.
 _WHO = frozenset({"name", "telecom", "address", "photo", "contact", "communication"})
-_WORDS = frozenset({"div", "note", "description", "comment", "patientInstruction", "authorString", "data"})
+_WORDS = frozenset(
+    {"div", "note", "description", "comment", "userComment", "patientInstruction", "authorString", "data"}
+)
 _PEOPLE = frozenset({"Patient", "Practitioner", "RelatedPerson", "Person"})
 
 

@@ -5,13 +5,15 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Literal
 
-from conformance.checks import Broken, Check, Result, Suite, Told, Untested, Verdict
+from conformance.checks import Broken, Check, NotAsked, Result, Suite, Told, Untested, Verdict
 from conformance.waivers import Waiver
 
 Status = Literal["passed", "findings", "not-run", "too-little"]
 # 0 all required checks passed, 1 findings, 2 could not run, 3 ran, but too little was tested to say.
 EXIT: Mapping[Status, int] = {"passed": 0, "findings": 1, "not-run": 2, "too-little": 3}
 _ENOUGH = 0.8  # of the required checks
+_REACH = "see that the address is right and that this machine reaches it: name, port, proxy, firewall, certificate"
+_REPORT = "tell us the check's id and this line, without any value of a patient; the other checks stand"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Run:
             return "findings"
         if any(one.verdict == "broken" and one.check.required for one in self.results):
             return "not-run"
-        required = [one for one in self.results if one.check.required]
+        required = [one for one in self.results if one.required]
         tested = sum(one.verdict != "not-tested" for one in required)
         return "passed" if tested >= _ENOUGH * len(required) else "too-little"
 
@@ -80,12 +82,16 @@ async def judge(check: Check[Any], probe: Any) -> Result:
     """Return what one check says of a probe."""
     try:
         said = tuple(await check.run(probe))
+    except NotAsked as other:
+        return Result(check, (Told("not-tested", other.why, exchanges=other.exchanges),), asked=False)
     except Untested as none:
         said = (Told("not-tested", none.why, exchanges=none.exchanges),)
     except Broken as broken:
-        said = (Told("broken", broken.why, acts=broken.acts, exchanges=broken.exchanges),)
+        fix = _REACH if broken.acts == "network" else ""
+        said = (Told("broken", broken.why, fix=fix, acts=broken.acts, exchanges=broken.exchanges),)
     except Exception as error:  # noqa: BLE001 - the boundary of a check: a fault of ours must not end the run
-        said = (Told("broken", f"{type(error).__name__} in this check: a fault of this program", acts="undersign"),)
+        why = f"{type(error).__name__} in this check: a fault of this program"
+        said = (Told("broken", why, fix=_REPORT, acts="undersign"),)
     return Result(check, said or (Told("not-tested", "nothing to judge"),))
 
 

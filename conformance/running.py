@@ -11,10 +11,10 @@ from typing import Any
 import msgspec
 
 from conformance import har, runner, waivers
-from conformance.checks import Suite
+from conformance.checks import Check, Suite
 from conformance.errors import CheckError
-from conformance.exchanges import Exchange, Sender
-from conformance.report import as_json, badge, fhir_report, html, junit, markdown
+from conformance.exchanges import Exchange, Replayed, Sender
+from conformance.report import as_json, badge, fhir_report, junit, markdown
 from conformance.report.terminal import Terminal
 from conformance.session import Session
 
@@ -84,21 +84,29 @@ def run(order: Order, sender: Sender) -> int:
     return runner.EXIT[asyncio.run(_judged(order, sender)).status]
 
 
+def checks(suite: Suite[Any], only: Sequence[str], *, write: bool = False) -> list[Check[Any]]:
+    """Return the checks that were asked for; CheckError U-CHECK-UNKNOWN, U-CHECK-WRITE where there are none."""
+    found = list(runner.chosen(suite, only=only, write=write))
+    if not found and any(runner.chosen(suite, only=only, write=True)):
+        raise CheckError("U-CHECK-WRITE", "these checks write: give --write and --patient, a test patient's id")
+    if not found:
+        raise CheckError("U-CHECK-UNKNOWN", f"no check of {suite.name} has this id; a report lists them")
+    return found
+
+
 async def _judged(order: Order, sender: Sender) -> runner.Run:
     suite = order.kind.suite
-    checks = list(runner.chosen(suite, only=order.only, write=order.write))
-    if not checks and any(runner.chosen(suite, only=order.only, write=True)):
-        raise CheckError("U-CHECK-WRITE", "these checks write: give --write and --patient, a test patient's id")
-    if not checks:
-        raise CheckError("U-CHECK-UNKNOWN", f"no check of {suite.name} has this id; a report lists them")
+    chosen = checks(suite, order.only, write=order.write)
     accepted = waivers.load(order.waivers)
     terminal = Terminal(sys.stdout, verbose=order.verbose, command=order.command)
-    session = Session(order.target, sender, budget=order.budget)
-    terminal.begin(suite.title, order.target, len(checks), order.budget)
+    # A recording has waited already.
+    sleep = _nothing if isinstance(sender, Replayed) else asyncio.sleep
+    session = Session(order.target, sender, budget=order.budget, sleep=sleep)
+    terminal.begin(suite.title, order.target, len(chosen), order.budget)
     probe = order.kind.probe(session, order.now, order.seed, {**order.options, **order.secrets})
     try:
         found = await runner.run(
-            suite, probe, checks, order.about(), today=order.now.date(), waivers=accepted, told=terminal.told
+            suite, probe, chosen, order.about(), today=order.now.date(), waivers=accepted, told=terminal.told
         )
         await order.kind.finish(probe)
         found = replace(found, facts=order.kind.facts(probe))
@@ -111,12 +119,14 @@ async def _judged(order: Order, sender: Sender) -> runner.Run:
 def _written(order: Order, found: runner.Run, exchanges: Sequence[Exchange]) -> dict[str, str]:
     if order.out is None:
         return {}
+    from conformance.report import html  # templates are for the end of a run, not for its first line
+
     order.out.mkdir(parents=True, exist_ok=True)
     page = html.document(found, exchanges, command=order.command, evidence=f"{found.suite}.har")
     documents = {
         "html": page.encode(),
         "json": _json(as_json.document(found)),
-        "har": _json(har.as_har(exchanges, found.about, keep_people=order.keep_people)),
+        **({"har": _json(har.as_har(exchanges, found.about, keep_people=order.keep_people))} if exchanges else {}),
         "junit.xml": junit.document(found),
         "testreport.json": _json(fhir_report.document(found)),
         "md": markdown.document(found).encode(),

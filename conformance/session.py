@@ -80,6 +80,10 @@ class Session:
         failed = task is None or not task.done() or task.cancelled() or task.exception() is not None
         return None if task is None or failed else task.result()
 
+    async def wait(self, seconds: float) -> None:
+        """Wait before asking again, as long as a server said."""
+        await self._sleep(seconds)
+
     def allow(self, more: int) -> None:
         """Raise what is left of the budget to at least so many requests: what was written has to be taken back."""
         self._budget = max(self._budget, len(self.exchanges) + more)

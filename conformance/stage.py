@@ -7,8 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from conformance.children import Children, check_port, free_ports
+from fhir_adapters.dialect import profile as profiles
 
 _PROFILE = "us-core-r4"
+_MODE = "sign-and-write"
+# A site's own profile, over one of a vendor whose API is documented not to take orders.
+_LIFTED = """\
+name = "{base}-demo"
+extends = "{base}"
+
+# The reference EHR speaks this dialect, and takes orders all the same.
+[writing]
+refuses = []
+"""
 _CONFIGURATION = """\
 # Written for one demo on this machine: plain HTTP on loopback, synthetic people, gone at the end.
 [server]
@@ -25,7 +36,7 @@ fhir_base = "{ehr}/fhir"
 profile = "{profile}"
 jurisdiction = "US-MA"
 origins = ["{ehr}"]
-write_back = "sign-and-write"
+write_back = "{mode}"
 smart_client_id = "undersign"
 
 [ehr.cds_client]
@@ -81,9 +92,18 @@ def build(folder: Path, port: int | None = None, dialect: str | None = None) -> 
     ehr_port, free = free_ports(2)
     ehr, service = (f"http://127.0.0.1:{number}" for number in (ehr_port, free if port is None else port))
     stage = Stage(ehr, service, folder, folder / "undersign.toml", dialect)
-    written = _CONFIGURATION.format(ehr=ehr, service=service, profile=dialect or _PROFILE)
+    profile = _profile(folder, dialect or _PROFILE)
+    written = _CONFIGURATION.format(ehr=ehr, service=service, profile=profile, mode=_MODE)
     stage.config.write_text(written, encoding="utf-8")
     return stage
+
+
+def _profile(folder: Path, base: str) -> str:
+    """Return the profile to name in the configuration: the base, or one in ``folder`` that lets orders be written."""
+    if _MODE not in profiles.load(base).refuses:
+        return base
+    (folder / "site.toml").write_text(_LIFTED.format(base=base), encoding="utf-8")
+    return "site.toml"
 
 
 def start_service(stage: Stage, children: Children, program: Sequence[str], *options: str) -> None:

@@ -11,11 +11,16 @@ from conformance.errors import CheckError
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """Where an EHR is and how it is spoken to: the FHIR base, the profile's name or path, and our client id there."""
+    """Where an EHR is and how it is spoken to: the FHIR base, the profile's name or path, and our client id there.
+
+    ``issuer`` and ``jwks`` (an address or a path) are those of its CDS client.
+    """
 
     base: str
     profile: str = ""
     client_id: str = ""
+    issuer: str = ""
+    jwks: str = ""
 
 
 def find(target: str, config: Path | None) -> Tenant:
@@ -28,7 +33,10 @@ def find(target: str, config: Path | None) -> Tenant:
             profile = str(one.get("profile", ""))
             # As in the service, a path is relative to the file.
             named = str(path.parent / profile) if profile.endswith(".toml") else profile
-            return Tenant(one["fhir_base"].rstrip("/"), named, str(one.get("smart_client_id", "")))
+            client: Any = one.get("cds_client", {})
+            keys = str(path.parent / client["jwks_file"]) if "jwks_file" in client else str(client.get("jwks_url", ""))
+            ours = str(one.get("smart_client_id", ""))
+            return Tenant(one["fhir_base"].rstrip("/"), named, ours, str(client.get("issuer", "")), keys)
     raise CheckError("U-CHECK-TENANT", f"no [[ehr]] of this id in {path}; give an address that starts with https://")
 
 

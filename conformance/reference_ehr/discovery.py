@@ -9,7 +9,7 @@ from conformance.reference_ehr.refusals import Json
 WHAT_IT_IS_NOT = (
     "A small reference EHR for development and tests, on loopback. Not a product, not certified, not for "
     "anybody's data: its people are synthetic, everything is in memory, and there are no passwords. No XML, "
-    "chained search, terminology server, subscriptions or bulk export."
+    "chained search, terminology server or subscriptions."
 )
 CREATABLE = ("MedicationRequest", "Provenance", "DocumentReference", "Task")
 """The types that a client may write; the rest of a chart is read only here."""
@@ -85,6 +85,7 @@ def capability_statement(root: str, started: datetime, dialect: Dialect) -> Json
                 "security": _security(root),
                 "resource": [_resource(name) for name in sorted(served(dialect))],
                 "interaction": [{"code": "transaction"}],
+                "operation": [_export("export")],
             }
         ],
     }
@@ -107,6 +108,11 @@ def _security(root: str) -> Json:
     }
 
 
+def _export(name: str) -> Json:
+    """Return the declaration of an operation of Bulk Data Access: on everything, on Patient or on Group."""
+    return {"name": "export", "definition": f"http://hl7.org/fhir/uv/bulkdata/OperationDefinition/{name}"}
+
+
 def _resource(name: str) -> Json:
     interactions = ["read", "vread", "history-instance", "search-type"]
     writing: Json = {}
@@ -120,6 +126,7 @@ def _resource(name: str) -> Json:
         "interaction": [{"code": code} for code in interactions],
         "versioning": "versioned-update",
         **writing,
+        **({"operation": [_export(f"{name.lower()}-export")]} if name in ("Patient", "Group") else {}),
         **({"searchInclude": includes} if includes else {}),
         "searchParam": [{"name": key, "type": parameter.kind} for key, parameter in sorted(named.items())],
     }

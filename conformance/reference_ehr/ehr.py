@@ -1,15 +1,18 @@
 """The reference EHR put together: record, keys, authorisation server and CDS client of one hospital."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import httpx
 
-from conformance.reference_ehr import dialects, patients
-from conformance.reference_ehr.cds_client import CdsClient
+from conformance.reference_ehr import bulk, dialects, patients
+from conformance.reference_ehr.bulk import Exports
+from conformance.reference_ehr.cds_client import CdsClient, Sleep
 from conformance.reference_ehr.clients import Client, ClientDesk
 from conformance.reference_ehr.dialects import Dialect, Resource
+from conformance.reference_ehr.habits import Habit
 from conformance.reference_ehr.keys import Keys
 from conformance.reference_ehr.oauth import AuthorizationServer
 from conformance.reference_ehr.patients import Person
@@ -35,6 +38,8 @@ class ReferenceEhr:
     cds: CdsClient
     http: httpx.AsyncClient
     dialect: Dialect
+    service_url: str | None
+    exports: Exports
 
 
 def build(
@@ -46,24 +51,29 @@ def build(
     token_life: timedelta = timedelta(minutes=15),
     http: httpx.AsyncClient | None = None,
     dialect: str = dialects.PLAIN,
+    habits: Sequence[Habit] = (),
+    sleep: Sleep = asyncio.sleep,
 ) -> ReferenceEhr:
     """Return an EHR at the origin ``root`` with its synthetic people as of today by ``clock``.
 
     ``service_url`` is the CDS service that it calls and whose app it launches; ``clients`` replaces the apps
-    that are registered by default. The charts are in ``dialect`` (``dialects.names()``); the staff, and what
-    clients write, are plain R4 in every dialect.
+    that are registered by default; ``habits`` are the faults of its CDS client. The charts are in ``dialect``
+    (``dialects.names()``); the staff, and what clients write, are plain R4 in every dialect.
     """
     http = http or httpx.AsyncClient(timeout=10, trust_env=False)
     store, keys, base, now = Store(clock), Keys(), f"{root}/fhir", clock()
     people, staff = patients.load(now.date()), patients.load_staff(now.date())
     for resource in [*staff.resources, *_charts(people, dialect)]:
         store.create(resource, resource["id"])
+    store.create(bulk.group([person.id for person in people]), bulk.GROUP)
     registered = default_clients(service_url) if clients is None else clients
     desk = ClientDesk(registered, f"{root}/token", http, clock)
     authorization = AuthorizationServer(root, keys, desk, staff.accounts, store, clock, token_life)
     spoken = dialects.of(dialect)
-    cds = CdsClient(root, store, keys, authorization, service_url, http, clock, spoken)
-    return ReferenceEhr(root, base, now, store, keys, people, authorization, cds, http, spoken)
+    cds = CdsClient(root, store, keys, authorization, service_url, http, clock, spoken, habits=habits, sleep=sleep)
+    return ReferenceEhr(
+        root, base, now, store, keys, people, authorization, cds, http, spoken, service_url, Exports(root, store, clock)
+    )
 
 
 def _charts(people: Sequence[Person], dialect: str) -> list[Resource]:

@@ -7,10 +7,11 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter, Request, Response
 
 from conformance.reference_ehr import discovery, write
+from conformance.reference_ehr.bulk import NDJSON
 from conformance.reference_ehr.codec import decode, encode
 from conformance.reference_ehr.ehr import ReferenceEhr
-from conformance.reference_ehr.oauth import Access
-from conformance.reference_ehr.refusals import Refusal, not_found
+from conformance.reference_ehr.oauth_facts import Access
+from conformance.reference_ehr.refusals import Refusal, invalid, not_found
 from conformance.reference_ehr.scopes import reach
 from conformance.reference_ehr.search import Found, Query, bundle, search
 from conformance.reference_ehr.store import Version
@@ -18,6 +19,7 @@ from conformance.reference_ehr.validate import patient_of
 
 FHIR_JSON = "application/fhir+json"
 router = APIRouter(prefix="/fhir")
+bulk_router = APIRouter(prefix="/bulk")
 
 
 def fhir_response(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -37,6 +39,47 @@ async def metadata(request: Request) -> Response:
 async def well_known(request: Request) -> Response:
     """Return SMART and OpenID discovery; open to all."""
     return Response(encode(discovery.smart_configuration(_ehr(request).root)), media_type="application/json")
+
+
+@router.get("/$export")
+async def export_all(request: Request) -> Response:
+    """Begin an export of everything that the client may read."""
+    return _export(request, "")
+
+
+@router.get("/Patient/$export")
+async def export_patients(request: Request) -> Response:
+    """Begin an export of all patients."""
+    return _export(request, "Patient")
+
+
+@router.get("/Group/{group}/$export")
+async def export_group(request: Request, group: str) -> Response:
+    """Begin an export of a Group's members."""
+    _readable(request, "Group", group)
+    return _export(request, f"Group/{group}")
+
+
+@bulk_router.get("/{number}")
+async def export_status(request: Request, number: str) -> Response:
+    """Say how far an export is, or what it has."""
+    status, headers, manifest = _ehr(request).exports.status(number, _access(request).client)
+    if manifest is None:
+        return Response(status_code=status, headers=headers)
+    return Response(encode(manifest), status, headers=headers, media_type="application/json")
+
+
+@bulk_router.get("/{number}/{kind}.ndjson")
+async def export_file(request: Request, number: str, kind: str) -> Response:
+    """Return one file of an export."""
+    return Response(_ehr(request).exports.file(number, kind, _access(request).client), media_type=NDJSON)
+
+
+@bulk_router.delete("/{number}")
+async def export_end(request: Request, number: str) -> Response:
+    """Cancel an export, or give back one that is done."""
+    _ehr(request).exports.end(number, _access(request).client)
+    return Response(status_code=202)
 
 
 @router.get("/{resource_type}/{resource_id}")
@@ -135,6 +178,8 @@ def _access(request: Request) -> Access:
 def _reach(access: Access, resource_type: str, letter: str) -> str | None:
     """Return ``Patient/id`` when the token reaches that patient only, None for all; else refuse."""
     found = reach(access.grants, resource_type, letter)
+    if found == "patient" and resource_type == "Group":  # a Group names other patients
+        found = None
     if found is None or (found == "patient" and access.patient is None):
         raise Refusal(403, "forbidden", "U-REF-SCOPE", "The token's scope does not cover this.")
     return f"Patient/{access.patient}" if found == "patient" else None
@@ -170,6 +215,25 @@ def _search(request: Request, resource_type: str, query: Query) -> Response:
     types = discovery.served(ehr.dialect)
     includable = [name for name in types if reach(access.grants, name, "s") or reach(access.grants, name, "r")]
     return fhir_response(bundle(ehr.store, ehr.base, resource_type, reached, includable, ehr.dialect))
+
+
+def _export(request: Request, level: str) -> Response:
+    """Begin an export, for clients that may read whole types only: one patient's token exports nothing."""
+    ehr, access = _ehr(request), _access(request)
+    if "respond-async" not in request.headers.get("prefer", ""):
+        raise invalid("An export is asked for with Prefer: respond-async.")
+    if reach(access.grants, "Patient", "r") != "all":
+        raise Refusal(403, "forbidden", "U-REF-SCOPE", "The token's scope does not cover this.")
+    query = parse_qsl(request.url.query, keep_blank_values=True)
+    asked = f"{ehr.root}{request.url.path}" + (f"?{request.url.query}" if request.url.query else "")
+    served = discovery.served(ehr.dialect)
+
+    def may(kind: str) -> bool:
+        return kind in served and reach(access.grants, kind, "r") == "all"
+
+    return Response(
+        status_code=202, headers={"Content-Location": ehr.exports.begin(level, asked, query, access.client, may)}
+    )
 
 
 async def _json_body(request: Request) -> bytes:

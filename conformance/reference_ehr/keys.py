@@ -25,9 +25,9 @@ class Keys:
         """Return the public JWK Set."""
         return {"keys": [self._key.as_dict(private=False)]}
 
-    def sign(self, claims: Mapping[str, Any]) -> str:
-        """Return a compact JWT over the claims."""
-        header = {"alg": ALGORITHM, "kid": self.kid, "typ": "JWT"}
+    def sign(self, claims: Mapping[str, Any], head: Mapping[str, Any] | None = None) -> str:
+        """Return a compact JWT over the claims; ``head`` replaces its header but for the algorithm."""
+        header = {**({"kid": self.kid, "typ": "JWT"} if head is None else head), "alg": ALGORITHM}
         return jwt.encode(header, dict(claims), self._key, algorithms=[ALGORITHM])
 
 

@@ -9,76 +9,22 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
 from urllib.parse import urlencode
 from uuid import uuid4
 
 from conformance.reference_ehr.clients import Client, ClientDesk
 from conformance.reference_ehr.keys import Keys, verified_claims
+from conformance.reference_ehr.oauth_facts import Access, Ask, Code, Launch, Redirect, SignedIn
 from conformance.reference_ehr.patients import Account
 from conformance.reference_ehr.refusals import Json, OAuthRefusal, Refusal, invalid
-from conformance.reference_ehr.scopes import Grant, cut, grants
+from conformance.reference_ehr.scopes import cut, grants
 from conformance.reference_ehr.store import Clock, Store
 
 CODE_LIFE = timedelta(seconds=60)
 LAUNCH_LIFE = timedelta(minutes=5)
 SYSTEM_TOKEN_LIFE = timedelta(minutes=5)
 """SMART Backend Services: an access token should not live longer than five minutes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Launch:
-    """An EHR launch: this user opened this patient's chart and started this app, from a card with ``app_context``."""
-
-    client: str
-    patient: str
-    username: str
-    expires: datetime
-    app_context: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Code:
-    """What an authorisation code stands for until it is used, once."""
-
-    client: str
-    redirect_uri: str
-    challenge: str
-    nonce: str | None
-    scope: str
-    account: Account
-    patient: str | None
-    logged_in: datetime
-    expires: datetime
-    app_context: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Redirect:
-    """The browser goes back to the app."""
-
-    url: str
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """The browser is shown a page: who are you, or which patient?"""
-
-    what: Literal["user", "patient"]
-    query: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """A verified access token."""
-
-    subject: str
-    client: str
-    grants: tuple[Grant, ...]
-    fhir_user: str | None
-    patient: str | None
 
 
 class AuthorizationServer:
@@ -103,10 +49,18 @@ class AuthorizationServer:
         self._codes: dict[str, Code] = {}
         self._launches: dict[str, Launch] = {}
 
-    def launch(self, client_id: str, patient: str, username: str, app_context: str | None = None) -> str:
+    def launch(
+        self,
+        client_id: str,
+        patient: str,
+        username: str,
+        app_context: str | None = None,
+        logged_in: datetime | None = None,
+    ) -> str:
         """Start an app in a chart; returns the address to open. Refuses unknown apps, patients and users.
 
         ``app_context`` is that of the card's link; it comes back in the token answer (CDS Hooks 2.0 "Link").
+        ``logged_in`` is when the user signed in at the EHR, now where it is not given.
         """
         client = self._desk.get(client_id)
         if client is None or client.launch_url is None:
@@ -114,17 +68,22 @@ class AuthorizationServer:
         if username not in self.accounts or self._store.find(f"Patient/{patient}") is None:
             raise invalid("The launch names a user or patient that this EHR does not have.")
         launch = secrets.token_urlsafe(24)
-        self._launches[launch] = Launch(client_id, patient, username, self._clock() + LAUNCH_LIFE, app_context)
+        expires = self._clock() + LAUNCH_LIFE
+        self._launches[launch] = Launch(client_id, patient, username, expires, app_context, logged_in)
         return f"{client.launch_url}?{urlencode({'iss': self.issuer, 'launch': launch})}"
 
-    def authorize(self, query: Mapping[str, str]) -> Redirect | Ask:
-        """Answer the authorisation request; a request that cannot be trusted to redirect is refused here."""
+    def authorize(self, query: Mapping[str, str], signed_in: SignedIn | None = None) -> Redirect | Ask:
+        """Answer the authorisation request; a request that cannot be trusted to redirect is refused here.
+
+        ``signed_in`` is not asked who they are, unless the app wants a new login (OpenID Connect, ``prompt=login``).
+        """
         client = self._desk.get(query.get("client_id"))
         redirect_uri = query.get("redirect_uri", "")
         if client is None or redirect_uri not in client.redirect_uris:
             raise invalid("The app or its redirect address is not registered.")
         try:
-            return self._authorize(client, query)
+            known = None if "login" in query.get("prompt", "").split() else signed_in
+            return self._authorize(client, query, known)
         except OAuthRefusal as refusal:
             answer = {"error": refusal.error, "error_description": refusal.message}
             return _redirect(redirect_uri, {**answer, "state": query.get("state", "")})
@@ -161,11 +120,12 @@ class AuthorizationServer:
         who = {"iss": self.issuer, "aud": self.issuer, "sub": subject, "client_id": client, "scope": scope}
         return self._keys.sign({**who, **times, **extra})
 
-    def _authorize(self, client: Client, query: Mapping[str, str]) -> Redirect | Ask:
+    def _authorize(self, client: Client, query: Mapping[str, str], signed_in: SignedIn | None) -> Redirect | Ask:
         _check_request(query, self.issuer)
         scope = cut(query.get("scope", ""), client.scopes, frozenset({"user", "patient"}))
         launch = self._use_launch(client, query, scope)
-        account = self.accounts.get(launch.username if launch else query.get("login_hint", ""))
+        hint = query.get("login_hint") or (signed_in.username if signed_in else "")
+        account = self.accounts.get(launch.username if launch else hint)
         if account is None:
             return Ask("user", query)
         patient = launch.patient if launch else self._standalone_patient(query, scope)
@@ -180,7 +140,7 @@ class AuthorizationServer:
             scope,
             account,
             patient,
-            now,
+            _login(launch, signed_in, account) or now,
             now + CODE_LIFE,
             launch.app_context if launch else None,
         )
@@ -244,6 +204,13 @@ class AuthorizationServer:
             raise OAuthRefusal("invalid_scope", "None of the scopes asked for is open to this app.")
         token = self.access_token(client.id, client.id, scope, SYSTEM_TOKEN_LIFE, {})
         return _token_answer(token, scope, SYSTEM_TOKEN_LIFE)
+
+
+def _login(launch: Launch | None, signed_in: SignedIn | None, account: Account) -> datetime | None:
+    """Return when the user signed in at the EHR, where that was before this request."""
+    if launch is not None:
+        return launch.logged_in
+    return signed_in.since if signed_in and signed_in.username == account.username else None
 
 
 def s256(verifier: str) -> str:

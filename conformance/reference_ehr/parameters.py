@@ -61,6 +61,7 @@ PARAMETERS: Mapping[str, Mapping[str, Parameter]] = {
         "date": _date("period"),
     },
     "Organization": {**_IDENTIFIER, "name": Parameter("string", ("name",))},
+    "Group": {**_IDENTIFIER, "type": _token("type"), "member": _reference("member.entity")},
     "Condition": {
         **_IDENTIFIER,
         **_SUBJECT,

@@ -25,6 +25,10 @@ class Grant:
     letters: frozenset[str]
 
 
+# What a type of DSTU2 is called now: scopes name it so, whatever an old server calls it in its addresses.
+_NOW = {"MedicationOrder": "MedicationRequest"}
+
+
 def grants(scope: str) -> tuple[Grant, ...]:
     """Return the resource scopes in a scope string; other words are left out."""
     found: list[Grant] = []
@@ -49,7 +53,8 @@ def cut(requested: str, ceiling: Iterable[str], contexts: frozenset[Context]) ->
 
 def reach(held: Iterable[Grant], resource_type: str, letter: str) -> Literal["all", "patient"] | None:
     """Say how far a token reaches for one interaction: all patients, its own patient, or not at all."""
-    contexts = {g.context for g in held if g.type in (resource_type, "*") and letter in g.letters}
+    named = (_NOW.get(resource_type, resource_type), resource_type, "*")
+    contexts = {g.context for g in held if g.type in named and letter in g.letters}
     if contexts & {"user", "system"}:
         return "all"
     return "patient" if contexts else None

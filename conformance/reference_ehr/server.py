@@ -1,31 +1,25 @@
 """The reference EHR as an ASGI application: the FHIR API, the authorisation server and the EHR's own pages.
 
-The pages and the EHR's own buttons (``/launch``, ``/hooks/…``) ask for no login: this is a loopback program.
+The EHR's own buttons (``/launch``, ``/hooks/…``) ask for no login, its pages for no password: it is on loopback.
 """
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import asdict
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, FastAPI, Request, Response
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
 
-from conformance.reference_ehr import discovery, fhir_api, pages
+from conformance.reference_ehr import fhir_api, hooks
 from conformance.reference_ehr.codec import decode, encode
+from conformance.reference_ehr.desk import login, order_routes, routes
+from conformance.reference_ehr.desk.rendering import ehr_of as _ehr
+from conformance.reference_ehr.desk.rendering import visits_of
+from conformance.reference_ehr.desk.visits import Visits
 from conformance.reference_ehr.ehr import SERVICE_CLIENT, ReferenceEhr
-from conformance.reference_ehr.oauth import Redirect
-from conformance.reference_ehr.parameters import parameter
-from conformance.reference_ehr.refusals import (
-    Json,
-    OAuthRefusal,
-    Refusal,
-    invalid,
-    not_found,
-    operation_outcome,
-)
-from conformance.reference_ehr.search import search, values
+from conformance.reference_ehr.oauth_facts import Redirect, SignedIn
+from conformance.reference_ehr.refusals import Json, OAuthRefusal, Refusal, invalid, operation_outcome
 
 router = APIRouter()
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
@@ -40,30 +34,15 @@ def create_app(ehr: ReferenceEhr) -> FastAPI:
         await ehr.http.aclose()
 
     app = FastAPI(title="Reference EHR", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
-    app.state.ehr = ehr
-    app.include_router(router)
+    app.state.ehr, app.state.visits = ehr, Visits(ehr.root, ehr.store.clock)
+    for one in (router, hooks.router, routes.router, order_routes.router):
+        app.include_router(one)
     app.include_router(fhir_api.router)
+    app.include_router(fhir_api.bulk_router)
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(OAuthRefusal, _oauth_refused)
     app.add_exception_handler(HTTPException, _http_refused)
     return app
-
-
-@router.get("/")
-async def front(request: Request) -> HTMLResponse:
-    """Say what this is and is not, and list the patients."""
-    ehr = _ehr(request)
-    return HTMLResponse(pages.front(ehr.root, ehr.people))
-
-
-@router.get("/charts/{patient}")
-async def chart(request: Request, patient: str) -> HTMLResponse:
-    """Show one patient's record as a page."""
-    ehr = _ehr(request)
-    person = next((person for person in ehr.people if person.id == patient), None)
-    if person is None:
-        raise not_found("patient")
-    return HTMLResponse(pages.chart(person, _record(ehr, patient)))
 
 
 @router.get("/jwks.json")
@@ -81,13 +60,13 @@ async def openid(request: Request) -> RedirectResponse:
 @router.get("/authorize")
 async def authorize(request: Request) -> Response:
     """Ask who the user is, or send the browser back to the app with a code."""
-    return _authorize(_ehr(request), dict(request.query_params))
+    return _authorize(request, dict(request.query_params))
 
 
 @router.post("/authorize")
 async def authorize_post(request: Request) -> Response:
     """Take the authorisation request as a form (SMART ``authorize-post``)."""
-    return _authorize(_ehr(request), await _form(request))
+    return _authorize(request, await _form(request))
 
 
 @router.post("/token")
@@ -106,48 +85,11 @@ async def launch(request: Request) -> Response:
     return _json({"url": address})
 
 
-@router.post("/hooks/patient-view")
-async def open_chart(request: Request) -> Response:
-    """Open a chart as a user: ``{"patient", "user"}`` calls the CDS service and returns what came back."""
-    asked = decode(await request.body())
-    calls = await _ehr(request).cds.patient_view(_text(asked, "user"), _text(asked, "patient"))
-    return _json({"calls": [asdict(call) for call in calls]})
-
-
-@router.post("/hooks/feedback")
-async def feedback(request: Request) -> Response:
-    """Send feedback on cards: ``{"service", "feedback": […]}`` as CDS Hooks has it."""
-    asked = decode(await request.body())
-    status = await _ehr(request).cds.feedback(_text(asked, "service"), asked.get("feedback", []))
-    return _json({"status": status})
-
-
-def _ehr(request: Request) -> ReferenceEhr:
-    return request.app.state.ehr
-
-
-def _record(ehr: ReferenceEhr, patient: str) -> dict[str, list[Json]]:
-    record: dict[str, list[Json]] = {}
-    for name in [one for one in pages.CHART_TYPES if one in discovery.served(ehr.dialect)]:
-        key = "patient" if parameter(name, "patient") else "subject"
-        record[name] = [_named(ehr, v.body) for v in search(ehr.store, ehr.base, name, [(key, patient)]).matches]
-    return record
-
-
-def _named(ehr: ReferenceEhr, order: Json) -> Json:
-    """Return an order with the name of the Medication that it refers to; any other resource as it is."""
-    places = ("medicationReference.reference", "medication.reference.reference")
-    addresses = [address for place in places for address in values(order, place)]
-    found = ehr.store.find(addresses[0]) if addresses else None
-    return {**order, "medicationCodeableConcept": found.body.get("code", {})} if found else order
-
-
-def _authorize(ehr: ReferenceEhr, query: Mapping[str, str]) -> Response:
-    answer = ehr.authorization.authorize(query)
-    if isinstance(answer, Redirect):
-        return RedirectResponse(answer.url, 302, NO_STORE)
-    page = pages.choice(answer, ehr.authorization.accounts.values(), ehr.people)
-    return HTMLResponse(page, headers=NO_STORE)
+def _authorize(request: Request, query: Mapping[str, str]) -> Response:
+    ehr, visit = _ehr(request), visits_of(request).of(request)
+    signed_in = SignedIn(visit.account.username, visit.begun) if visit else None
+    answer = ehr.authorization.authorize(query, signed_in)
+    return RedirectResponse(answer.url, 302, NO_STORE) if isinstance(answer, Redirect) else login.page(request, answer)
 
 
 async def _form(request: Request) -> dict[str, str]:

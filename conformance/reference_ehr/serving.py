@@ -51,7 +51,12 @@ def application(served: Served) -> ASGIApp:
     if served.key is not None:
         clients = (*clients, Client(CLIENT, _SCOPES, jwks={"keys": [_public(served.key)]}))
     ehr = build(
-        served.root, served.service or None, clients=clients, token_life=served.token_life, dialect=served.dialect
+        served.root,
+        served.service or None,
+        clients=clients,
+        token_life=served.token_life,
+        dialect=served.dialect,
+        habits=faults.habits(served.faults),
     )
     return faults.switched(create_app(ehr), ehr, switched)
 
@@ -59,9 +64,12 @@ def application(served: Served) -> ASGIApp:
 def serve(served: Served, said: Callable[[str], Any]) -> None:
     """Serve until interrupted, after saying where and how it is checked."""
     app = application(served)
-    said(f"reference EHR: {served.root} (FHIR {served.root}/fhir), dialect {served.dialect}")
+    said(f"open this: {served.root} (charts, cards and orders in a browser)")
+    said(f"reference EHR: FHIR {served.root}/fhir, dialect {served.dialect}")
     for fault, value in faults.parse(served.faults):
         said(f"fault: {fault.what}{f' ({value})' if value else ''}")
+    for habit in faults.habits(served.faults):
+        said(f"fault: {habit.what}")
     if served.key is not None:
         access = f"--client-id {CLIENT} --key {served.key}"
         said(f"check it: undersign check ehr {served.root}/fhir --profile {served.dialect} {access}")
@@ -71,6 +79,7 @@ def serve(served: Served, said: Callable[[str], Any]) -> None:
 def listed() -> str:
     """Return the faults, one a line."""
     rows = [(f"{one.name}={one.value}" if one.value else one.name, one.what) for one in faults.FAULTS.values()]
+    rows += [(one.name, f"{one.what} (as a CDS client)") for one in faults.HABITS.values()]
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:{width}}  {what}" for name, what in rows)
 

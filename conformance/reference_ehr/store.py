@@ -83,6 +83,10 @@ class Store:
         """Return the present versions of one type in the order in which they were created."""
         return [versions[-1] for versions in self._versions.values() if versions[-1].type == resource_type]
 
+    def everything(self) -> list[Version]:
+        """Return the present versions of all resources in the order in which they were created."""
+        return [versions[-1] for versions in self._versions.values()]
+
     def snapshot(self) -> Mapping[str, tuple[Version, ...]]:
         """Return what ``restore`` takes: the whole record as it is now."""
         return dict(self._versions)

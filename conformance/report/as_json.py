@@ -32,7 +32,7 @@ def _result(result: Result) -> dict[str, Any]:
         "group": check.group,
         "requirement": {"id": check.requirement.id, "text": check.requirement.text, "url": check.requirement.url},
         "consequence": check.consequence,
-        "required": check.required,
+        "required": result.required,
         "verdict": result.verdict,
         "acts": result.acts,
         "told": [_told(one) for one in result.told],

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from conformance.checks import Consequence, Result, Verdict
 from conformance.exchanges import Exchange
-from conformance.report import coverage
+from conformance.report import coverage, prefetch
 from conformance.report.markdown import HEAD, PEOPLE, worst_first
 from conformance.runner import Run
 
@@ -23,8 +23,8 @@ _CONSEQUENCES: Mapping[Consequence, str] = {
     "information": "for information",
 }
 _ABOUT = {
-    "target": "target", "started": "started", "software": "software", "release": "release", "fhir_version": "FHIR",
-    "profile": "profile",
+    "target": "target", "issuer": "EHR", "started": "started", "software": "software", "release": "release",
+    "fhir_version": "FHIR", "profile": "profile",
 }  # fmt: skip
 
 
@@ -55,7 +55,12 @@ def document(run: Run, exchanges: Sequence[Exchange], *, command: str, evidence:
         coverage=feeds,
         coverage_groups=coverage.groups(feeds) if feeds else [],
         lines=_lines(feeds),
+        samples=run.facts.get("samples", []),
+        left_out=run.facts.get("left_out", []),
+        export=run.facts.get("export", {}),
         write_back=run.facts.get("write_back", {}),
+        heard=prefetch.heard(run.facts),
+        prefetch=prefetch.rows(run.facts),
         latency=run.facts.get("latency", []),
         command=command,
         # Our own style sheet, with no value of a run in it but the names of who acts.

@@ -1,6 +1,7 @@
 """A run on a terminal: a line a check as it goes, and at the end a summary, worst first; plain when piped."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
@@ -8,8 +9,8 @@ from typing import Any, TextIO
 from rich.console import Console
 from rich.text import Text
 
-from conformance.checks import Result, Verdict
-from conformance.report import coverage
+from conformance.checks import Result, Told, Verdict
+from conformance.report import coverage, prefetch
 from conformance.report.markdown import HEAD, PEOPLE, worst_first
 from conformance.runner import Run
 
@@ -38,7 +39,8 @@ class Terminal:
     def begin(self, title: str, target: str, checks: int, budget: int) -> None:
         """Say what is about to be run, before the first request."""
         self._console.print(Text(f"{title} · {target}", style="bold"))
-        self._console.print(Text(f"{checks} checks, at most {budget} requests, one at a time", style="dim"))
+        asked = f"at most {budget} requests, one at a time" if budget else "on what came in"
+        self._console.print(Text(f"{checks} checks, {asked}", style="dim"))
 
     def told(self, result: Result) -> None:
         """Say what one check found."""
@@ -54,7 +56,7 @@ class Terminal:
         self._console.print(line)
 
     def end(self, run: Run, files: Mapping[str, str]) -> None:
-        """Say what it came to, worst first with what to do, then coverage and write-back: 25 lines at the most."""
+        """Say what it came to, worst first with what to do, then coverage and write-back: a screenful."""
         counts = run.counts()
         said = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
         style = {"passed": "bold green", "findings": "bold red"}.get(run.status, "bold yellow")
@@ -67,6 +69,10 @@ class Terminal:
         if findings:
             again = f"{self._command} --only {findings[0].check.id}"
             self._console.print(Text(f"one alone: {again}", style="dim"))
+        reasons = Counter(one.told[0].message for one in run.results if one.verdict == "not-tested" and one.asked)
+        if run.status == "too-little" and reasons:
+            why, number = reasons.most_common(1)[0]
+            self._console.print(Text(f"not tested ({number} checks): {why}", style="yellow"))
         for line in _facts(run.facts):
             self._console.print(Text(line))
         self._console.print(Text(f"{HEAD[run.status]}: {said}", style=style))
@@ -78,7 +84,9 @@ class Terminal:
         told = next(one for one in result.told if one.verdict == result.verdict)
         mark, style = _MARK[result.verdict]
         line = Text(f"{mark} {result.check.id}", style=style)
-        line.append(f"  {told.message}", style="")
+        more = sum(one.verdict == result.verdict for one in result.told) - 1
+        line.append(f"  {told.message}{f'; {more} more like it' if more else ''}", style="")
+        line.append(_where(told), style="dim")
         self._console.print(line)
         if result.waived:
             self._console.print(Text(f"    waived: {result.waived}", style="dim"))
@@ -86,10 +94,18 @@ class Terminal:
             self._console.print(Text(f"    {PEOPLE[result.acts]}: {told.fix}", style="cyan"))
 
 
+def _where(told: Told) -> str:
+    """Return the place in the answer and the first request that shows it, as the evidence numbers it."""
+    at = [f"at {told.path}"] if told.path else []
+    seen = [f"request {told.exchanges[0]}"] if told.exchanges else []
+    return f" · {', '.join(at + seen)}" if at or seen else ""
+
+
 def _facts(facts: Mapping[str, Any]) -> Iterator[str]:
     """Yield what is said beside the verdicts: coverage, write-back, and what was left in the EHR."""
     if facts.get("coverage"):
         yield from coverage.summary(facts["coverage"])
+    yield from prefetch.summary(facts)
     written = facts.get("write_back")
     if written:
         yield f"write-back: level {written['level']}, {written['reached']}"

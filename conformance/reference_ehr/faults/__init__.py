@@ -10,24 +10,36 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from conformance.errors import CheckError
 from conformance.reference_ehr.ehr import ReferenceEhr
-from conformance.reference_ehr.faults import charts, discovery, pages, transport, writing
+from conformance.reference_ehr.faults import bulk, charts, discovery, pages, transport, writing
+from conformance.reference_ehr.faults.callers import HABITS
 from conformance.reference_ehr.faults.calls import Answer, Call, Fault
+from conformance.reference_ehr.habits import Habit
 
-__all__ = ["FAULTS", "Fault", "parse", "switched"]
+__all__ = ["FAULTS", "HABITS", "Fault", "habits", "parse", "switched"]
 
 FAULTS: Mapping[str, Fault] = {
-    one.name: one for one in (*transport.FAULTS, *discovery.FAULTS, *pages.FAULTS, *charts.FAULTS, *writing.FAULTS)
+    one.name: one
+    for one in (*transport.FAULTS, *discovery.FAULTS, *pages.FAULTS, *charts.FAULTS, *writing.FAULTS, *bulk.FAULTS)
 }
 
 
+def habits(names: Sequence[str]) -> tuple[Habit, ...]:
+    """Return the faults of the EHR as a CDS client among these names."""
+    return tuple(HABITS[name] for name in names if name in HABITS)
+
+
 def parse(names: Sequence[str]) -> tuple[tuple[Fault, str], ...]:
-    """Return faults and their values, of ``name`` or ``name=value``; CheckError U-REF-FAULT for others."""
+    """Return faults of the server and their values, of ``name`` or ``name=value``; CheckError U-REF-FAULT for others.
+
+    Names of ``HABITS`` are left out: those stand in the EHR's CDS client.
+    """
     found: list[tuple[Fault, str]] = []
-    for text in names:
+    for text in (one for one in names if one not in HABITS):
         name, _, value = text.partition("=")
         fault = FAULTS.get(name)
         if fault is None or (fault.value and not value):
-            known = ", ".join(f"{one.name}={one.value}" if one.value else one.name for one in FAULTS.values())
+            told = [f"{one.name}={one.value}" if one.value else one.name for one in FAULTS.values()]
+            known = ", ".join([*told, *HABITS])
             raise CheckError("U-REF-FAULT", f"there is no such fault; there are: {known}")
         found.append((fault, value))
     return tuple(found)

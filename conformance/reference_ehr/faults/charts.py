@@ -84,6 +84,8 @@ def _thousandfold(quantity: Json) -> Json:
 FAULTS: tuple[Fault, ...] = (
     Fault("no-ids", "leaves the id of Observations out", after=each_resource(_without("id"), "Observation")),
     Fault("broken-elements", "writes a text where a quantity stands", after=each_resource(_broken, "Observation")),
+    Fault("odd-elements", "adds an element of its own to Observations",
+          after=each_resource(lambda one: {**one, "vendorPriority": 1}, "Observation")),
     Fault("no-status", "leaves the status of orders out", after=each_resource(_without("status"), *_DRUGS)),
     Fault("entered-in-error", "serves problems that were entered in error as active",
           after=each_resource(_in_error, "Condition")),

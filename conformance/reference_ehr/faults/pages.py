@@ -140,6 +140,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("ignored-date", "ignores the search parameter date", dropping("date")),
     Fault("ignored-sort", "ignores _sort", dropping("_sort")),
     Fault("no-include", "ignores _include", dropping("_include")),
+    Fault("no-revinclude", "ignores _revinclude", dropping("_revinclude")),
     Fault("no-post", "refuses POST _search", _no_post),
     Fault("deaf-post", "reads but the patient of POST _search", _deaf_post),
     Fault("silent-parameters", "takes unknown parameters without a word", _lenient, _echoed),

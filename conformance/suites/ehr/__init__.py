@@ -11,6 +11,7 @@ from conformance.suites.ehr import (
     smart,
     terms,
     tokens,
+    validity,
     writing,
 )
 from conformance.suites.ehr.probe import Probe
@@ -26,6 +27,7 @@ SUITE: Suite[Probe] = Suite(
         *searching.CHECKS,
         *belonging.CHECKS,
         *content.CHECKS,
+        *validity.CHECKS,
         *terms.CHECKS,
         *limits.CHECKS,
         *writing.CHECKS,

@@ -4,7 +4,7 @@ from typing import Any, cast
 
 from conformance.exchanges import Exchange
 from conformance.report import latency
-from conformance.suites.ehr import orders, surveyed, writing
+from conformance.suites.ehr import ladder, orders, surveyed
 from conformance.suites.ehr.listings import Json
 from conformance.suites.ehr.probe import Probe
 from conformance.suites.ehr.surveyed import Surveyed
@@ -20,15 +20,16 @@ def facts(probe: Probe) -> dict[str, Any]:
     survey = probe.session.found("surveyed")
     profile = {"profile": survey.narrow.profile} if isinstance(survey, Surveyed) else {}
     parts = {
-        "ehr": {**_ehr(probe.session.found("metadata")), **profile},
+        "ehr": {**ehr(probe.session.found("metadata")), **profile},
         "coverage": surveyed.facts(survey) if isinstance(survey, Surveyed) else {},
-        "write_back": writing.facts(probe),
+        "write_back": ladder.facts(probe),
         "latency": latency.table(probe.session.exchanges),
     }
     return {name: part for name, part in parts.items() if part}
 
 
-def _ehr(metadata: Exchange | None) -> dict[str, Any]:
+def ehr(metadata: Exchange | None) -> dict[str, Any]:
+    """Return what the EHR says it is, by its CapabilityStatement."""
     if metadata is None:
         return {}
     found = metadata.object()

@@ -59,11 +59,11 @@ async def read(probe: "Probe", patient: str) -> Read:
     for key in _DRUGS:
         if key in values and not found[key].stopped:
             values[key] = await _with_medications(probe, values[key], found[key])
-    return _read(patient, found, values, await probe.profile(), probe.now.date())
+    return read_values(patient, found, values, await probe.profile(), probe.now.date())
 
 
-def _read(patient: str, lists: dict[str, Listing], values: dict[str, bytes], profile: Profile, day: date) -> Read:
-    """Read the values as the service does; Untested where that is refused."""
+def read_values(patient: str, lists: dict[str, Listing], values: dict[str, bytes], profile: Profile, day: date) -> Read:
+    """Read prefetch values as the service does; Untested where that is refused."""
     first = assumed(profile.fhir_versions)
     try:
         chart = reader.read_prefetch(values, patient, repairs=profile.repairs, assumed=first, notices=profile.notices)
@@ -134,4 +134,4 @@ async def widened(probe: "Probe", one: Read) -> tuple[Read, int]:
     kept = {name: value for name, value in body.items() if name not in ("total", "link")}
     added = [{"resource": resource, "search": {"mode": "match"}} for resource in new]
     values["observations"] = msgspec.json.encode({**kept, "entry": [*body.get("entry", []), *added]})
-    return _read(one.patient, one.lists, values, one.reading.profile, probe.now.date()), len(new)
+    return read_values(one.patient, one.lists, values, one.reading.profile, probe.now.date()), len(new)

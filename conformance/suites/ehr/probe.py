@@ -27,7 +27,7 @@ class Access:
     """How the EHR is to be reached: whose charts, in which dialect, with which token.
 
     ``patients`` are ids; without them the first five that a search finds. ``write``: the test patient's id, empty in
-    a run that only reads.
+    a run that only reads. ``more``: types that are read beside those of the templates.
     """
 
     patients: tuple[str, ...] = ()
@@ -35,6 +35,7 @@ class Access:
     backend: Backend | None = None
     token: str = ""
     write: str = ""
+    more: tuple[str, ...] = ()
 
 
 class Probe:

@@ -64,10 +64,11 @@ async def _version(probe: Probe) -> Sequence[Told]:
         return passed(f"says FHIR {told}, which the profile {profile.name} reads", answer.number)
     reads = " or ".join(profile.fhir_versions)
     said = f"says FHIR {told or 'nothing'}, and the profile {profile.name} reads {reads}"
-    fix = f"run with a profile for {version}, or correct fhirVersion"
     if version == "none" or version not in _VERSIONS.values():
+        fix = f"state the version that is served in fhirVersion: {reads} is read with this profile"
         return failed(said, answer.number, expected=reads, got=version, path="$.fhirVersion", fix=fix)
-    return warned(said, answer.number, expected=reads, got=version, path="$.fhirVersion", fix=fix)
+    fix = f"run again with a --profile that reads {version}; where charts are {reads}, have fhirVersion corrected"
+    return (Told("warn", said, reads, version, "$.fhirVersion", fix, "integration-engineer", (answer.number,)),)
 
 
 async def _software(probe: Probe) -> Sequence[Told]:

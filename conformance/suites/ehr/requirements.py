@@ -70,6 +70,7 @@ N3 = _fhir("N3", "Resources that are referred to can be read.", "references.html
 N4 = _fhir("N4", "What was entered in error has no clinical status.", "condition.html#invs")
 N5 = _ours("E6", "Dates are dates, and nothing was observed in the future.", "datatypes.html#date")
 N6 = _ours("E7", "A Patient has a birth date and an administrative gender, and is nobody's double.", "patient.html")
+N7 = _fhir("N7", "A resource has the elements of its type, and no other.", "validation.html")
 M1 = _ours("E8", "Drugs have codes that lead to an ingredient.", "medicationrequest.html")
 M2 = _ours("E9", "Problems and allergies have codes that are understood.", "condition.html")
 M3 = _ours("E10", "Observations have LOINC codes, or a mapping to them.", "observation.html#code-interop")
@@ -89,4 +90,5 @@ W4 = _fhir("W4", "An update with an outdated If-Match is refused with 412 or 409
 W5 = _fhir("W5", "A transaction leaves all or nothing.", "http.html#transaction")
 W6 = _fhir("W6", "What is not valid is refused with an OperationOutcome, and not stored.", "http.html#create")
 W7 = _ours("E17", "What a test wrote can be taken back.", "http.html#delete")
+W9 = _fhir("W9", "_revinclude=Provenance:target brings the Provenance of an order.", "search.html#revinclude")
 W8 = _fhir("W8", "A search by identifier finds what was written, at once.", "search.html#token")

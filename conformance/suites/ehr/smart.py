@@ -64,7 +64,7 @@ async def _scopes(probe: Probe) -> Sequence[Told]:
     answer, found = await probe.configuration()
     listed = _texts(found, "scopes_supported")
     if not listed:
-        fix = "list scopes_supported"
+        fix = "list what a client may ask for in scopes_supported of [base]/.well-known/smart-configuration"
         return warned("no scope is listed, so it cannot be seen what may be asked for", answer.number,
                       path="$.scopes_supported", fix=fix)  # fmt: skip
     wanted = await backend.scopes(probe)

@@ -2,17 +2,19 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from conformance.checks import Untested
+from conformance.checks import Told, Untested
 from conformance.suites.ehr import charts
 from conformance.suites.ehr.answers import counted
+from conformance.suites.ehr.charts import Read
 from conformance.suites.ehr.probe import Probe
+from fhir_adapters import terminology
 from fhir_adapters.survey import feeds
-from fhir_adapters.survey.coverage import OUTCOMES, Coverage, Help
-from fhir_adapters.survey.suggestions import NOTHING, Suggestion, heading, meanings
+from fhir_adapters.survey.coverage import OUTCOMES, Coverage, Help, sightings
+from fhir_adapters.survey.suggestions import MAPS, NOTHING, Suggestion, heading, meanings
 from fhir_adapters.vector.schema import BY_NAME, FEATURES
 
 _NOTHING = ("absent", "not-supplied")
@@ -29,16 +31,23 @@ FIXES = {  # what to do about an outcome for which no line is suggested
 }
 
 
+Place = tuple[tuple[int, ...], str]
+# What a line is about, as a path from its resource.
+_ELEMENTS = {"units": "valueQuantity", "observations": "code", "instruments": "code", "systems": "code", MAPS: "code"}
+
+
 @dataclass(frozen=True, slots=True)
 class Surveyed:
     """``narrow``: as the service reads the charts; ``wide``: with all Observations by category, known or not.
 
-    ``unseen``: Observations that come by category and not by code.
+    ``unseen``: Observations that come by category and not by code. ``places``: line → the request that brought what
+    it is about first, and the JSON path in its answer.
     """
 
     narrow: Coverage
     wide: Coverage
     unseen: int
+    places: Mapping[Suggestion, Place] = field(default_factory=dict[Suggestion, Place])
 
     def lines(self) -> list[tuple[Suggestion, Help]]:
         """Return the lines to paste, the most helpful first."""
@@ -74,7 +83,7 @@ async def survey(probe: Probe) -> Surveyed:
 async def _survey(probe: Probe) -> Surveyed:
     profile = await probe.profile()
     narrow, wide = (Coverage(probe.now.date(), profile.name) for _ in range(2))
-    unseen = 0
+    unseen, places = 0, dict[Suggestion, Place]()
     for one in await probe.reads():
         narrow.add(one.reading, one.adapted)
         try:
@@ -83,7 +92,21 @@ async def _survey(probe: Probe) -> Surveyed:
             more, count = one, 0
         unseen += count
         wide.add(more.reading, more.adapted)
-    return Surveyed(narrow, wide, unseen)
+        for seen in sightings(more.reading, more.adapted):
+            if seen.suggestion not in places:
+                places[seen.suggestion] = _place(more, seen.suggestion, seen.reference)
+    return Surveyed(narrow, wide, unseen, places)
+
+
+def _place(one: Read, line: Suggestion, reference: str) -> Place:
+    """Return where what a line is about stands; the type alone where another search brought it."""
+    kind = reference.partition("/")[0]
+    named = _ELEMENTS[line.table.partition(".")[0]]
+    element = "medicationCodeableConcept" if named == "code" and kind.startswith("Medication") else named
+    if line.table == "instruments.link_ids":
+        element = "item[*].linkId"
+    numbers, path = charts.where(one, reference, element)
+    return numbers, path if numbers else f"{kind}.{element}"
 
 
 def fix_of(line: Suggestion, held: Help) -> str:
@@ -92,6 +115,24 @@ def fix_of(line: Suggestion, held: Help) -> str:
         "the profile's code map (CSV)" if heading(line.table)[0] != "[" else f"the profile, under {heading(line.table)}"
     )
     return f"check and paste into {where}: {line.line(held.seen)}"
+
+
+def undecided(found: Surveyed) -> list[Told]:
+    """Return a finding for what may mean several things, or none that is known: what a person has to find out."""
+    said: list[Told] = []
+    for lines in found.wide.undecided():
+        first, choices = lines[0], [one.line() for one in lines if one.right != NOTHING]
+        where = heading(first.table) if heading(first.table)[0] == "[" else "the profile's code map (CSV)"
+        fix = (
+            f"find out what “{first.left}” means there (the laboratory's or the EHR's own catalogue says), then paste "
+            f"one line into the profile under {where}: {' or '.join(choices)}; if it is none of these, leave it out"
+        )
+        what = f"the unit of {first.table.removeprefix('units.')}" if first.table.startswith("units.") else "the code"
+        message = f"{what} is written “{first.left}”, which is not known and cannot be told from its looks"
+        numbers, path = next((found.places[one] for one in lines if one in found.places), ((), ""))
+        said.append(Told("warn", message, meanings(lines), first.left, path, fix, acts="integration-engineer",
+                         exchanges=numbers))  # fmt: skip
+    return said
 
 
 def facts(found: Surveyed) -> dict[str, Any]:
@@ -107,7 +148,7 @@ def facts(found: Surveyed) -> dict[str, Any]:
         "features": [_feature(found, spec.name, by_feature.get(spec.name, ())) for spec in FEATURES],
         "lists": {name: dict(sorted(counts.items())) for name, counts in sorted(found.narrow.lists.items())},
         "entries": {name: dict(sorted(counts.items())) for name, counts in sorted(found.narrow.entries.items())},
-        "lines": [_line(line, held) for line, held in found.lines()],
+        "lines": [_line(line, held, found.places) for line, held in found.lines()],
         "undecided": [_undecided(lines) for lines in found.wide.undecided()],
         "unseen": found.unseen,
     }
@@ -118,6 +159,8 @@ def _feature(found: Surveyed, name: str, lines: Sequence[str]) -> dict[str, Any]
     worst = next((one for one in (*_MENDABLE, "stale", *_NOTHING) if outcomes.get(one)), "")
     fixes = list(lines[:3]) if worst in _MENDABLE else []
     told = [fix for reason, fix in _BY_REASON.items() if any(reason in one for one in found.narrow.reasons[name])]
+    if not _is_read(name) and told[:1] == [_BY_REASON["implausible"]]:
+        told = ["look at what it is worked out from, such as the date on which a drug was begun"]
     otherwise = told[:1] or ([FIXES[worst]] if worst else [])
     return {
         "name": name,
@@ -131,17 +174,25 @@ def _feature(found: Surveyed, name: str, lines: Sequence[str]) -> dict[str, Any]
     }
 
 
+def _is_read(name: str) -> bool:
+    """Say whether a feature is a number that somebody recorded, not one that is worked out from others."""
+    terms = terminology.load()
+    return name in terms.analytes or name.partition("_")[0] in terms.scales
+
+
 def _derived(name: str) -> str:
     """Return what is worked out from a feature that nothing reads by itself."""
     others = [one for one in feeds.features_of(name) if one != name]
     return f"lacking in: {', '.join(others)}" if others else ""
 
 
-def _line(line: Suggestion, held: Help) -> dict[str, Any]:
+def _line(line: Suggestion, held: Help, places: Mapping[Suggestion, Place]) -> dict[str, Any]:
     names = sorted({name for key in held.keys for name in feeds.features_of(key)})
     counts = {"patients": held.patients, "read": held.read, "fed": held.fed}
+    numbers, path = places.get(line, ((), ""))
+    place = {**({"at": path} if path else {}), **({"exchanges": list(numbers)} if numbers else {})}
     return {"table": heading(line.table), "line": line.line(held.seen), "problem": line.problem, **counts,
-            "features": names}  # fmt: skip
+            "features": names, **place}  # fmt: skip
 
 
 def _undecided(lines: Sequence[Suggestion]) -> dict[str, Any]:

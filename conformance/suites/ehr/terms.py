@@ -8,13 +8,15 @@ from conformance.suites.ehr import requirements as must
 from conformance.suites.ehr.answers import counted
 from conformance.suites.ehr.charts import Read, where
 from conformance.suites.ehr.probe import Probe
-from conformance.suites.ehr.surveyed import Surveyed, fix_of, survey
+from conformance.suites.ehr.surveyed import Surveyed, fix_of, survey, undecided
+from fhir_adapters import terminology
 from fhir_adapters.dialect.code_systems import RXNORM
 
 _TERMS, _UNITS = "terminology", "units"
 _MOST = 5  # lines of a finding; all of them stand in the report's table
-_SEARCH_BY_CATEGORY = (
-    '[search.Observation] omit = ["code"], parameters = { category = "laboratory,vital-signs,survey,social-history" }'
+SEARCH_BY_CATEGORY = (
+    "let the profile ask by category: [search.Observation] "
+    'omit = ["code"], parameters = { category = "laboratory,vital-signs,survey,social-history" }'
 )
 
 
@@ -35,7 +37,7 @@ async def _drugs(probe: Probe) -> Sequence[Told]:
     for code, number in unknown.most_common(_MOST):
         if code and not any(code.rpartition("|")[2] in fix for fix in named):
             said = f"a drug is not known by its code or its words ({counted(number, 'time')})"
-            lines.append(Told("warn", said, "an ingredient", code, "$..medicationCodeableConcept", _empty_line(code),
+            lines.append(Told("warn", said, "an ingredient", code, "$..medicationCodeableConcept", empty_line(code),
                               acts="integration-engineer" if "|" in code else "ehr-team"))  # fmt: skip
     words = counts["text"]
     if words * 2 > total:
@@ -45,7 +47,8 @@ async def _drugs(probe: Probe) -> Sequence[Told]:
     return lines or passed(f"{total} drugs: {counts['code']} known by code, {words} by words")
 
 
-def _empty_line(code: str) -> str:
+def empty_line(code: str) -> str:
+    """Return what to do about a drug's code, ``system|code``, that no table knows."""
     system, _, value = code.rpartition("|")
     if not value or not system:
         return "send a code with its system beside the text"
@@ -73,7 +76,7 @@ async def _observed(probe: Probe) -> Sequence[Told]:
     said = _lines(found, lambda keys: bool(keys - listed) and not keys & listed, without="wrong-unit")
     if found.unseen and said:
         message = f"{found.unseen} Observations come by category and not by the LOINC codes that the service asks for"
-        fix = f"with the lines above, let the profile ask by category: {_SEARCH_BY_CATEGORY}"
+        fix = f"with the lines above, {SEARCH_BY_CATEGORY}"
         said.append(Told("warn", message, "found by code", "found by category only", "$..code", fix))
     return said or passed("every Observation that looks like a feature is known by its code")
 
@@ -89,14 +92,27 @@ async def _unknown_units(probe: Probe) -> Sequence[Told]:
                     "send the UCUM code, or name the EHR's spelling under [units] in the profile")  # fmt: skip
     if said[0].verdict != "warn":
         return said
-    lines = [one for one in _lines(await survey(probe), lambda _: True) if "[units" in one.fix]
-    return lines or said
+    found = await survey(probe)
+    lines = [one for one in _lines(found, lambda _: True) if "[units" in one.fix]
+    lines += [one for one in undecided(found) if "[units" in one.fix]
+    return lines[:_MOST] or said
 
 
 async def _plausible(probe: Probe) -> Sequence[Told]:
-    return _refused(await probe.reads(), ("implausible",), "a value that cannot be in its unit", "a plausible value",
-                    "compare value and unit with what the laboratory reported: it is probably another unit's number",
+    return _refused(await probe.reads(), ("implausible",), "a value that cannot be in its unit", "",
+                    "compare number and unit with what was recorded: it is probably another unit's number",
                     verdict="fail")  # fmt: skip
+
+
+def _bounds(key: str) -> str:
+    """Return the least and the most that a value of this key is believed, with its unit; empty where none are known."""
+    terms = terminology.load()
+    scale, _, part = key.partition(".")
+    held = terms.analytes.get(key) or terms.scales.get(scale, {}).get(part)
+    if held is None or held.low is None or held.high is None:
+        return ""
+    unit = terms.analytes[key].unit if key in terms.analytes else "{score}"
+    return f"{held.low:g} to {held.high:g} {unit or ''}".rstrip()
 
 
 def _refused(
@@ -110,14 +126,19 @@ def _refused(
                 counts[key] += 1
                 first.setdefault(key, where(one, refusal.reference, refusal.path))
     said = [
-        Told("fail" if verdict == "fail" else "warn", f"{key[0]} has {what} ({counted(number, 'time')})", expected,
-             key[1], first[key][1], fix, exchanges=first[key][0])
+        Told("fail" if verdict == "fail" else "warn", f"{_of(key[0])} has {what} ({counted(number, 'time')})",
+             expected or _bounds(key[0]), key[1] if expected else "a value outside", first[key][1], fix,
+             exchanges=first[key][0])
         for key, number in counts.most_common(_MOST)
     ]  # fmt: skip
     measured = sum(len(one.adapted.patient.measurements) for one in reads)
     if not said and not measured:
         return list(untested("no measurement came"))
     return said or list(passed(f"{measured} measurements: none has {what}"))
+
+
+def _of(key: str) -> str:
+    return key if " " in key else f"the score {key}" if "." in key else f"the analyte {key}"
 
 
 def _lines(found: Surveyed, about: Callable[[set[str]], bool], without: str = "") -> list[Told]:
@@ -127,8 +148,8 @@ def _lines(found: Surveyed, about: Callable[[set[str]], bool], without: str = ""
              "wrong-unit": "has its own spelling of the unit"}  # fmt: skip
     return [
         Told("warn", f"{_named(held.keys)} {words[line.problem]} ({counted(held.patients, 'patient')})",
-             line.right, line.left, f"$..{'valueQuantity' if line.problem == 'wrong-unit' else 'code'}",
-             fix_of(line, held), acts="integration-engineer")
+             line.right, line.left, found.places.get(line, ((), ""))[1], fix_of(line, held),
+             acts="integration-engineer", exchanges=found.places.get(line, ((), ""))[0])
         for line, held in lines[:_MOST]
     ]  # fmt: skip
 

@@ -143,6 +143,8 @@ async def _has_token(probe: Probe) -> bool:
 
 
 def _unauthorised(answer: Exchange, what: str) -> Sequence[Told]:
+    if answer.status == 404:
+        raise Untested("nothing is served at the search's address (404), so nothing could be refused", (answer.number,))
     if answer.status != 401:
         fix = "ask for a valid token at every resource, and answer 401 without one"
         return failed(f"{what} is not refused with 401", answer.number, expected="401", got=got(answer), fix=fix)

@@ -13,15 +13,6 @@ from conformance.suites.ehr.probe import Probe
 
 _GROUP = "write-back"
 _CARD = 'with write_back = "card" orders go by CDS Hooks suggestions instead'
-# The ladder: its rungs, and what has to hold for each beside those below it.
-RUNGS: tuple[tuple[int, str, tuple[str, ...]], ...] = (
-    (0, "read only", ()),
-    (1, "CDS Hooks suggestion (seen by check cds-client, not here)", ()),
-    (2, "create of an active order", ("active",)),
-    (3, "create of a draft", ("draft",)),
-    (4, "transaction with Provenance", ("transaction",)),
-    (5, "conditional create and If-Match", ("conditional", "if-match")),
-)
 
 
 async def _made(probe: Probe, status: str = "active") -> tuple[Json, Exchange, str]:
@@ -151,17 +142,21 @@ async def _if_match(probe: Probe) -> Sequence[Told]:
     return failed(said, first.number, stale.number, expected="412", got=got(stale), fix=fix)
 
 
-async def _transaction(probe: Probe) -> Sequence[Told]:
-    await _kept(probe)
-    sent = await orders.order(probe)
-    url = f"urn:uuid:{probe.uuid()}"
-    provenance = {
+async def _proof(probe: Probe, url: str) -> dict[str, Any]:
+    """Return a Provenance of what stands at ``url`` in the same transaction."""
+    return {
         "resourceType": "Provenance",
         "target": [{"reference": url}],
         "recorded": probe.now.isoformat(timespec="milliseconds"),
         "agent": [{"who": await orders.requester(probe)}],
     }
-    answer, made = await orders.transact(probe, {**sent, "_url": url}, provenance)
+
+
+async def _transaction(probe: Probe) -> Sequence[Told]:
+    await _kept(probe)
+    sent = await orders.order(probe)
+    url = f"urn:uuid:{probe.uuid()}"
+    answer, made = await orders.transact(probe, {**sent, "_url": url}, await _proof(probe, url))
     if answer.status != 200 or len(made) < 2:
         fix = "support transactions of MedicationRequest and Provenance; until then one is sent after the other"
         said = "a transaction of an order and its Provenance is refused"
@@ -175,6 +170,23 @@ async def _transaction(probe: Probe) -> Sequence[Told]:
         )
     probe.reached.append("transaction")
     return passed("an order and its Provenance are written together", answer.number, held.number)
+
+
+async def _revinclude(probe: Probe) -> Sequence[Told]:
+    """Whoever reads an order gets with it who made it, where a search by ``_revinclude`` brings it."""
+    await _kept(probe)
+    url = f"urn:uuid:{probe.uuid()}"
+    answer, made = await orders.transact(probe, {**await orders.order(probe), "_url": url}, await _proof(probe, url))
+    names = {one.partition("/")[0]: one for one in made}
+    if answer.status != 200 or not {"MedicationRequest", "Provenance"} <= names.keys():
+        raise Untested("no order with a Provenance could be written, so none was looked for", (answer.number,))
+    order_id = names["MedicationRequest"].partition("/")[2]
+    found = await probe.session.get(f"MedicationRequest?_id={order_id}&_revinclude=Provenance:target")
+    if any(one.get("resource", {}).get("resourceType") == "Provenance" for one in found.list("entry") or ()):
+        return passed("_revinclude brings an order's Provenance along", answer.number, found.number)
+    fix = "honour _revinclude=Provenance:target, and grant the client Provenance; else each is one more search"
+    said = "an order's Provenance does not come with it"
+    return warned(said, answer.number, found.number, expected="Provenance", got=got(found), path="$.entry", fix=fix)
 
 
 async def _whole(probe: Probe) -> Sequence[Told]:
@@ -230,32 +242,6 @@ async def _taken_back(probe: Probe) -> Sequence[Told]:
     return passed(f"an order is {how}", answer.number, taken.number)
 
 
-def level(reached: Sequence[str]) -> int:
-    """Return the highest rung that stands on all those below it."""
-    highest = 0
-    for rung, _, needs in RUNGS:
-        if not all(one in reached for one in needs):
-            return highest
-        highest = rung if needs else 0
-    return highest
-
-
-def facts(probe: Probe) -> dict[str, Any]:
-    """Return what the report says of write-back; nothing in a run that only reads."""
-    if not probe.access.write:
-        return {}
-    reached = sorted(set(probe.reached))
-    top = level(reached)
-    return {
-        "level": top,
-        "reached": next(words for rung, words, _ in RUNGS if rung == top),
-        "rungs": [{"level": rung, "what": words, "proved": bool(needs) and all(one in reached for one in needs)}
-                  for rung, words, needs in RUNGS],
-        "lost": list(probe.lost.get("MedicationRequest", ())),
-        "left_behind": [{"reference": name, "what": what} for name, what in probe.written.items()],
-    }  # fmt: skip
-
-
 def _check(name: str, title: str, rule: Requirement, run: Callable[[Probe], Awaitable[Sequence[Told]]],
            *, blocks: bool = True) -> Check[Probe]:  # fmt: skip
     weight = "blocks-write-back" if blocks else "degrades"
@@ -280,6 +266,7 @@ CHECKS: tuple[Check[Probe], ...] = (
     _check("conditional", "Conditional create", must.W3, _conditional, blocks=False),
     _check("if-match", "If-Match", must.W4, _if_match, blocks=False),
     _check("transaction", "Transaction with Provenance", must.W5, _transaction, blocks=False),
+    _check("provenance", "Provenance with its order", must.W9, _revinclude, blocks=False),
     _check("all-or-nothing", "All or nothing", must.W5, _whole, blocks=False),
     _check("invalid", "What is not valid", must.W6, _invalid, blocks=False),
     _check("taken-back", "Taken back", must.W7, _taken_back, blocks=False),

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from typing import cast
+from typing import Any, cast
 
-from conformance.checks import Check, Requirement, Told, Untested, failed, passed, untested
+from conformance.checks import Check, Requirement, Told, Untested, Verdict, failed, passed, untested
 from conformance.reference_ehr.cards import INDICATORS, SUMMARY_LIMIT, empties
 from conformance.suites.service import requirements as must
 from conformance.suites.service.probe import Json, Probe
@@ -29,11 +29,13 @@ async def _all(probe: Probe) -> list[tuple[int, int, Json]]:
     return found
 
 
-def _of(judge: Callable[[Json], Iterator[Fault]], fine: str) -> Callable[[Probe], Awaitable[Sequence[Told]]]:
+def _of(
+    judge: Callable[[Json], Iterator[Fault]], fine: str, verdict: Verdict = "fail"
+) -> Callable[[Probe], Awaitable[Sequence[Told]]]:
     async def check(probe: Probe) -> Sequence[Told]:
         cards = await _all(probe)
         said = [
-            Told("fail", wrong, path=f"$.cards[{n}]{place}", fix=fix, exchanges=(number,))
+            Told(verdict, wrong, path=f"$.cards[{n}]{place}", fix=fix, exchanges=(number,))
             for number, n, card in cards
             for place, wrong, fix in judge(card)
         ]
@@ -48,14 +50,25 @@ def _each_once(said: Sequence[Told]) -> list[Told]:
 
 def _summary(card: Json) -> Iterator[Fault]:
     summary = card.get("summary")
-    if not isinstance(summary, str) or not 0 < len(summary) < SUMMARY_LIMIT:
-        size = len(summary) if isinstance(summary, str) else 0
-        yield ".summary", f"summary has {size} characters", f"keep it under {SUMMARY_LIMIT} characters"
+    if not isinstance(summary, str) or not summary:
+        yield ".summary", "the card has no summary", "say in a sentence what it is about"
+    elif len(summary) >= SUMMARY_LIMIT:
+        yield ".summary", f"summary has {len(summary)} characters", f"keep it under {SUMMARY_LIMIT} characters"
     if card.get("indicator") not in INDICATORS:
         yield ".indicator", "indicator is none of the three", f"one of {', '.join(INDICATORS)}"
     source = card.get("source")
     if not isinstance(source, dict) or not isinstance(cast("Json", source).get("label"), str):
         yield ".source.label", "source.label is missing", "name who is behind the card"
+    for name in ("suggestions", "links", "overrideReasons"):
+        if name in card and objects(card, name) != card[name]:
+            yield f".{name}", f"{name} is no list of objects", f"send {name} as a list of objects, or leave it out"
+
+
+def objects(holder: Json, name: str) -> list[Json]:
+    """Return the objects of a list, none where it is no list."""
+    held: Any = holder.get(name)
+    listed = cast("list[Any]", held) if isinstance(held, list) else []
+    return [cast("Json", one) for one in listed if isinstance(one, dict)]
 
 
 def _named(card: Json) -> Iterator[Fault]:
@@ -64,14 +77,15 @@ def _named(card: Json) -> Iterator[Fault]:
 
 
 def _source(card: Json) -> Iterator[Fault]:
-    source = cast("Json", card.get("source") or {})
+    held: Any = card.get("source")
+    source = cast("Json", held) if isinstance(held, dict) else {}
     for name in ("url", "icon"):
         if name in source and not re.match(r"https?://", str(source[name])):
             yield f".source.{name}", f"source.{name} is not absolute", "write the whole address"
 
 
 def _suggested(card: Json) -> Iterator[Fault]:
-    suggestions = cast("list[Json]", card.get("suggestions", []))
+    suggestions = objects(card, "suggestions")
     behaviour = card.get("selectionBehavior")
     if suggestions and behaviour not in ("at-most-one", "any"):
         yield ".selectionBehavior", "suggestions stand without selectionBehavior", "at-most-one or any"
@@ -83,8 +97,8 @@ def _suggested(card: Json) -> Iterator[Fault]:
 
 
 def _acted(card: Json) -> Iterator[Fault]:
-    for n, one in enumerate(cast("list[Json]", card.get("suggestions", []))):
-        for m, action in enumerate(cast("list[Json]", one.get("actions", []))):
+    for n, one in enumerate(objects(card, "suggestions")):
+        for m, action in enumerate(objects(one, "actions")):
             place = f".suggestions[{n}].actions[{m}]"
             if action.get("type") not in ("create", "update", "delete"):
                 yield f"{place}.type", "an action's type is none of the three", "create, update or delete"
@@ -95,7 +109,7 @@ def _acted(card: Json) -> Iterator[Fault]:
 
 
 def _linked(card: Json) -> Iterator[Fault]:
-    for n, link in enumerate(cast("list[Json]", card.get("links", []))):
+    for n, link in enumerate(objects(card, "links")):
         if not link.get("label") or not link.get("url") or link.get("type") not in ("absolute", "smart"):
             yield f".links[{n}]", "a link lacks label, url or type", "label, url, and absolute or smart"
         elif "appContext" in link and link["type"] != "smart":
@@ -103,7 +117,7 @@ def _linked(card: Json) -> Iterator[Fault]:
 
 
 def _overridden(card: Json) -> Iterator[Fault]:
-    for n, reason in enumerate(cast("list[Json]", card.get("overrideReasons", []))):
+    for n, reason in enumerate(objects(card, "overrideReasons")):
         lacking = [name for name in ("code", "system", "display") if not reason.get(name)]
         if lacking:
             yield f".overrideReasons[{n}]", f"an override reason lacks {', '.join(lacking)}", "send a whole Coding"
@@ -112,6 +126,11 @@ def _overridden(card: Json) -> Iterator[Fault]:
 def _full(card: Json) -> Iterator[Fault]:
     for place in empties(card, ""):
         yield f".{place}", "a field is empty", "leave it out"
+
+
+async def _uuids(probe: Probe) -> Sequence[Told]:
+    """Judge as a failure of ours; the standard lets a card be without, and then nothing comes back on it."""
+    return await _of(_named, "every card has a uuid", "fail" if await probe.is_ours() else "warn")(probe)
 
 
 async def _unique(probe: Probe) -> Sequence[Told]:
@@ -131,7 +150,7 @@ def _check(
 
 CHECKS: tuple[Check[Probe], ...] = (
     _check("attributes", "Summary, indicator, source", must.A4, _summary, "summary, indicator and source are as asked"),
-    _check("uuid", "Cards have uuids", must.A5, _named, "every card has a uuid"),
+    Check("cards.uuid", "Cards have uuids", _GROUP, must.A5, "blocks-start", "undersign", _uuids),
     Check("cards.uuid-once", "Uuids stand once", _GROUP, must.A5, "degrades", "undersign", _unique),
     _check("source", "Sources are absolute", must.A7, _source, "sources are absolute"),
     _check("suggestions", "Suggestions are whole", must.A8, _suggested, "suggestions are whole"),

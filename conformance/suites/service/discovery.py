@@ -2,17 +2,20 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from conformance.checks import Check, Told, failed, passed
 from conformance.reference_ehr.cards import empties
 from conformance.suites.service import requirements as must
-from conformance.suites.service.probe import Json, Probe
+from conformance.suites.service.probe import Json, Probe, templates
 
 _GROUP = "discovery"
 _TOKEN = re.compile(r"\{\{([^{}]*)\}\}")
-_TOKENS = re.compile(r"context\.[A-Za-z]+|user(Practitioner|PractitionerRole|Patient|RelatedPerson)Id")
+# Root fields of the context whose table says "Prefetch Token: Yes": none that holds resources.
+_TOKENS = re.compile(
+    r"context\.(?!(draftOrders|selections|appointments|medications|fulfillmentTasks)$)[A-Za-z]+"
+    r"|user(Practitioner|PractitionerRole|Patient|RelatedPerson)Id"
+)
 _COMPARED = re.compile(r"(eq|lt|gt|le|ge)?(\d|\{\{)")
 _SEMVER = re.compile(r"\d+\.\d+(\.\d+)?([-+].*)?")
 # "Prefetch query restrictions": date comparisons, token equality and :in, _count and _sort.
@@ -39,7 +42,9 @@ async def _typed(probe: Probe) -> Sequence[Told]:
     if "application/json" in answer.header("content-type"):
         return passed("discovery is sent as application/json", answer.number)
     got = answer.header("content-type") or "no Content-Type"
-    return (Told("warn", "discovery is not sent as JSON", "application/json", got, exchanges=(answer.number,)),)
+    fix = "send discovery with Content-Type: application/json"
+    said = "discovery is not sent as JSON"
+    return (Told("warn", said, "application/json", got, "Content-Type", fix, exchanges=(answer.number,)),)
 
 
 async def _named(probe: Probe) -> Sequence[Told]:
@@ -51,6 +56,12 @@ async def _named(probe: Probe) -> Sequence[Told]:
         for name in ("hook", "id", "description")
         if not isinstance(one.get(name), str) or not one[name]
     ]  # fmt: skip
+    said += [
+        Told("fail", f"services[{n}] has prefetch that is no object of texts", '{"key": "template"}',
+             path=f"$.services[{n}].prefetch", fix="write one template, a text, for each key")
+        for n, one in enumerate(services)
+        if "prefetch" in one and templates(one) != one["prefetch"]
+    ]  # fmt: skip
     return said or passed(f"{len(services)} services name hook, id and description")
 
 
@@ -61,13 +72,16 @@ async def _titled(probe: Probe) -> Sequence[Told]:
 
 
 async def _unique(probe: Probe) -> Sequence[Told]:
-    ids = [str(one.get("id")) for one in await probe.services()]
-    twice = sorted({one for one in ids if ids.count(one) > 1})
+    services = await probe.services()
+    # The standard lets one id stand under several hooks; clients that key services by address lose one of ours.
+    whole = await probe.is_ours()
+    ids = [str(one.get("id")) if whole else f"{one.get('id')} for {one.get('hook')}" for one in services]
     said = [
-        Told("warn", f"{one} is listed {ids.count(one)} times", fix="give each hook a service id of its own")
-        for one in twice
-    ]
-    return said or passed("no id is listed twice")
+        Told("warn", f"{one} is listed {ids.count(one)} times", path="$.services[*].id",
+             fix="give each service an id of its own: a client keeps one of those that share it")
+        for one in sorted({one for one in ids if ids.count(one) > 1})
+    ]  # fmt: skip
+    return said or passed("no id is listed twice" if whole else "no id is listed twice for a hook")
 
 
 async def _relative(probe: Probe) -> Sequence[Told]:
@@ -99,9 +113,9 @@ async def _portable(probe: Probe) -> Sequence[Told]:
             wrong_date = name.endswith("date") and not _COMPARED.match(value)
             if not _PORTABLE.fullmatch(name) or wrong_date:
                 path = f"$.services[?(@.id=='{id_}')].prefetch.{key}"
-                said.append(
-                    Told("warn", f"prefetch {key} of {id_} goes beyond the portable subset", got=name, path=path)
-                )
+                message = f"prefetch {key} of {id_} goes beyond the portable subset"
+                fix = "ask by references, tokens, :in and eq, lt, gt, ge or le of dates; filter the rest in the service"
+                said.append(Told("warn", message, got=f"{name}={value}"[:60], path=path, fix=fix))
     return said or passed("every template keeps to the portable subset")
 
 
@@ -109,7 +123,8 @@ async def _versioned(probe: Probe) -> Sequence[Told]:
     versions = {str(one["version"]) for one in await probe.services() if "version" in one}
     wrong = [one for one in versions if not _SEMVER.fullmatch(one)]
     if wrong:
-        return (Told("warn", "version is no version of the standard", "2.0.1", wrong[0], "$.services[*].version"),)
+        fix = "give the version of CDS Hooks that is spoken, or leave the field out"
+        return (Told("warn", "version is no version of the standard", "2.0.1", wrong[0], "$.services[*].version", fix),)
     return passed(f"says version {', '.join(sorted(versions))}" if versions else "says no version, which 2.0 allows")
 
 
@@ -137,10 +152,8 @@ async def _secure(probe: Probe) -> Sequence[Told]:
 
 def _templates(services: Sequence[Json]) -> Iterator[tuple[str, str, str]]:
     for one in services:
-        held: Any = one.get("prefetch")
-        templates = cast("Json", held) if isinstance(held, dict) else {}
-        for key, template in templates.items():
-            yield str(one.get("id")), key, str(template)
+        for key, template in templates(one).items():
+            yield str(one.get("id")), key, template
 
 
 CHECKS: tuple[Check[Probe], ...] = (

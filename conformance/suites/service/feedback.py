@@ -32,6 +32,8 @@ async def _send(probe: Probe, service: Json, *items: Json) -> Exchange:
     ]
     body = json.dumps({"feedback": stamped}).encode()
     answer = await probe.send("POST", f"/cds-services/{service['id']}/feedback", body)
+    if answer.status == 401 and probe.client is None:
+        raise Untested(probe.without_client(), (answer.number,))
     if answer.status == 404 and b"OperationOutcome" not in answer.body:
         raise Untested("the service has no feedback address, which the standard allows", (answer.number,))
     return answer
@@ -40,7 +42,8 @@ async def _send(probe: Probe, service: Json, *items: Json) -> Exchange:
 def _taken(answer: Exchange, what: str) -> Sequence[Told]:
     if 200 <= answer.status < 300:
         return passed(f"{what} is taken", answer.number)
-    return failed(f"{what} is refused", answer.number, expected="200", got=str(answer.status), fix="take it")
+    fix = "answer 200: clients repeat feedback, and have reasons of their own"
+    return failed(f"{what} is refused", answer.number, expected="200", got=str(answer.status), fix=fix)
 
 
 async def _overridden(probe: Probe) -> Sequence[Told]:
@@ -57,6 +60,7 @@ async def _repeated(probe: Probe) -> Sequence[Told]:
 
 
 async def _unknown(probe: Probe) -> Sequence[Told]:
+    await probe.ask_ours()
     service, _ = await _card(probe, "daniel-okafor")
     item: Json = {"card": "00000000-0000-4000-8000-000000000000", "outcome": "overridden"}
     return refused(await _send(probe, service, item), "feedback on a card that never was")

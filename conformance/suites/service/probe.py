@@ -7,21 +7,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from joserfc import jwt
-from joserfc.jwk import ECKey, RSAKey
-
-from conformance.checks import Untested
+from conformance.checks import NotAsked, Untested
 from conformance.exchanges import Exchange, Headers
 from conformance.reference_ehr import dialects, patients, prefetch
 from conformance.reference_ehr.codec import encode
 from conformance.reference_ehr.store import Store
 from conformance.session import Session
 
+if TYPE_CHECKING:
+    from joserfc.jwk import ECKey, RSAKey
+
 Json = dict[str, Any]
 USER = "Practitioner/dr-lindqvist"
 CHART = "george-papadakis"
+OURS = "psychotropic-options"
 GOOD = ""  # the token that the service takes
 NONE: Headers = MappingProxyType({})
 BASE = "https://ehr.example/fhir"  # sent as a prefetch's base only; nothing answers there
@@ -32,12 +33,12 @@ class Client:
     """How calls are signed: the issuer, the private key and the algorithm that the service knows."""
 
     issuer: str
-    key: ECKey | RSAKey
+    key: "ECKey | RSAKey"
     algorithm: str
 
 
 class Probe:
-    """One CDS service under test. ``client`` is None where calls carry no token.
+    """One CDS service under test. ``client`` is None where calls carry no token; ``origin`` is that of EHR's pages.
 
     The requests follow from ``now`` and ``seed`` alone, so that a recorded run asks the same again; ``clock`` dates
     their tokens.
@@ -50,8 +51,9 @@ class Probe:
         seed: str,
         client: Client | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        origin: str = "",
     ) -> None:
-        self.session, self.now, self.client, self.clock = session, now, client, clock
+        self.session, self.now, self.client, self.clock, self.origin = session, now, client, clock, origin
         self._seed, self._made = seed, 0
         self._people = {person.id: person for person in patients.load(now.date())}
 
@@ -78,18 +80,26 @@ class Probe:
         return listed
 
     async def service(self, hook: str) -> Json:
-        """Return the first service of a hook; Untested where there is none."""
-        for one in await self.services():
-            if one.get("hook") == hook:
-                return one
-        raise Untested(f"no service answers {hook}")
+        """Return the first service of a hook that can be called; Untested where there is none."""
+        found = [one for one in await self.services() if one.get("hook") == hook]
+        named = [one for one in found if isinstance(one.get("id"), str) and one["id"]]
+        if named:
+            return named[0]
+        raise Untested(f"the service of {hook} has no id, so it cannot be called" if found else f"no service of {hook}")
+
+    async def is_ours(self) -> bool:
+        """Whether this is the product's own service, told by an id that never changes."""
+        return any(one.get("id") == OURS for one in await self.services())
+
+    async def ask_ours(self) -> None:
+        """Raise NotAsked where the service is another's: the standard leaves open what the check wants to see."""
+        if not await self.is_ours():
+            raise NotAsked("asked of Undersign's own service only: the standard leaves it open")
 
     async def request(self, service: Mapping[str, Any], person: str = CHART, **context: Any) -> Json:
         """Return a good request for a service, its prefetch filled from a synthetic chart."""
         filled = {"patientId": person, "userId": USER, **context}
-        values, _ = prefetch.fill(
-            self._store(person), BASE, service.get("prefetch", {}), filled, dialects.of(dialects.PLAIN)
-        )
+        values, _ = prefetch.fill(self._store(person), BASE, templates(service), filled, dialects.of(dialects.PLAIN))
         body = {"hook": service["hook"], "hookInstance": self.uuid(), "context": filled}
         return cast("Json", json.loads(encode({**body, "prefetch": values})))
 
@@ -114,7 +124,15 @@ class Probe:
         return answer, [cast("Json", one) for one in cast("list[Any]", listed) if isinstance(one, dict)]
 
     async def call(self, service: Mapping[str, Any], body: Mapping[str, Any] | bytes, **more: Any) -> Exchange:
-        """Post a body to a service."""
+        """Post a body to a service; Untested where it asks for a token and there is no key to make one."""
+        answer = await self.post(service, body, **more)
+        if self.client is None and answer.status == 401:
+            said = "the service asks for a token: give --issuer and --key, the private JWK of a client that it knows"
+            raise Untested(said, (answer.number,))
+        return answer
+
+    async def post(self, service: Mapping[str, Any], body: Mapping[str, Any] | bytes, **more: Any) -> Exchange:
+        """Post a body to a service, and take a 401 for an answer."""
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         return await self.send("POST", f"/cds-services/{service['id']}", raw, **more)
 
@@ -140,6 +158,8 @@ class Probe:
         """Return a good token for a path; ``change`` alters claims (None takes one away), ``header`` the header."""
         if self.client is None:
             return None
+        from joserfc import jwt  # a tenth of a second that a run without a key does not need
+
         now = int(self.clock().timestamp())
         claims: Json = {
             "iss": self.client.issuer,
@@ -162,3 +182,10 @@ class Probe:
         for one in self._people[person].resources:
             store.create(copy.deepcopy(dict(one)), one["id"])
         return store
+
+
+def templates(service: Mapping[str, Any]) -> dict[str, str]:
+    """Return a service's prefetch templates, without those that are no text."""
+    held: Any = service.get("prefetch")
+    listed = cast("Json", held) if isinstance(held, dict) else {}
+    return {key: template for key, template in listed.items() if isinstance(template, str)}

@@ -10,27 +10,34 @@ from conformance.suites.service import requirements as must
 from conformance.suites.service.probe import Json, Probe
 
 _GROUP = "refusals"
+_HOOKS = ("order-sign", "order-select", "encounter-discharge", "appointment-book")
 Make = Callable[[Json], Json | bytes]
 
 
-def refused(answer: Exchange, what: str) -> Sequence[Told]:
-    """Judge an answer that has to be a refusal."""
+def refused(answer: Exchange, what: str, *, ours: bool = True) -> Sequence[Told]:
+    """Judge an answer that has to be a refusal; ``ours`` says why in an OperationOutcome, which 2.0 does not ask."""
     got, number = str(answer.status), answer.number
     if answer.status == 200:
         return failed(f"{what} was answered as if it were good", number, expected="a 4xx", got=got, fix="refuse it")
     if answer.status >= 500:
         fix = "check the request before it is used; 5xx says that the service is at fault"
         return failed(f"{what} made the service fail", number, expected="a 4xx", got=got, fix=fix)
-    if answer.object().get("resourceType") != "OperationOutcome":
+    if answer.status < 400:
+        fix = "answer with a 4xx: a client takes this for an answer"
+        return failed(f"{what} is answered with {got}", number, expected="a 4xx", got=got, fix=fix)
+    if ours and answer.object().get("resourceType") != "OperationOutcome":
         fix = "say why in an OperationOutcome"
         return warned(f"{what} is refused without saying why", number, got=answer.header("content-type"), fix=fix)
     return passed(f"{what} is refused with {got}", number)
 
 
-def _bad(what: str, make: Make) -> Callable[[Probe], Awaitable[Sequence[Told]]]:
+def _bad(what: str, make: Make, *, strict: bool = False) -> Callable[[Probe], Awaitable[Sequence[Told]]]:
     async def check(probe: Probe) -> Sequence[Told]:
+        if strict:
+            await probe.ask_ours()
         service = await probe.service("patient-view")
-        return refused(await probe.call(service, make(await probe.request(service))), what)
+        answer = await probe.call(service, make(await probe.request(service)))
+        return refused(answer, what, ours=await probe.is_ours())
 
     return check
 
@@ -51,12 +58,23 @@ def _twice(body: Json) -> bytes:
     return json.dumps(body).encode()[:-1] + b', "hook": "order-sign"}'
 
 
+async def _other_hook(probe: Probe) -> Sequence[Told]:
+    """Call with a hook that the id is not listed for: one id may stand under several."""
+    service = await probe.service("patient-view")
+    listed = {one.get("hook") for one in await probe.services() if one.get("id") == service["id"]}
+    other = next(one for one in _HOOKS if one not in listed)
+    return await _bad("a call of another hook", lambda body: {**body, "hook": other})(probe)
+
+
 async def _unknown(probe: Probe) -> Sequence[Told]:
     body = json.dumps(await probe.request(await probe.service("patient-view"))).encode()
     answer = await probe.send("POST", "/cds-services/no-such-service-here", body)
     if answer.status == 404:
         return passed("an unknown service is 404", answer.number)
-    return failed("an unknown service is not 404", answer.number, expected="404", got=str(answer.status))
+    if answer.status == 401:
+        return passed("an unknown service is 401: who may not call is not told what there is", answer.number)
+    fix = "answer 404 where no service has the id"
+    return failed("an unknown service is not 404", answer.number, expected="404", got=str(answer.status), fix=fix)
 
 
 async def _lacking(probe: Probe) -> Sequence[Told]:
@@ -65,6 +83,8 @@ async def _lacking(probe: Probe) -> Sequence[Told]:
         return untested("the service asks for no prefetch")
     body = await probe.request(service)
     answer = await probe.call(service, {name: value for name, value in body.items() if name != "prefetch"})
+    if not await probe.is_ours() and answer.status in (200, 412):
+        return _lacking_elsewhere(answer)
     if answer.status == 412:
         named = [key for key in service["prefetch"] if key.encode() in answer.body]
         if named:
@@ -79,8 +99,22 @@ async def _lacking(probe: Probe) -> Sequence[Told]:
     return failed(said, answer.number, expected="412", got=str(answer.status), fix=fix)
 
 
-def _check(name: str, title: str, requirement: Requirement, what: str, make: Make) -> Check[Probe]:
-    return Check(f"refusals.{name}", title, _GROUP, requirement, "blocks-start", "undersign", _bad(what, make))
+def _lacking_elsewhere(answer: Exchange) -> Sequence[Told]:
+    """Judge another's service, of which nobody outside knows what it cannot do without."""
+    if answer.status == 412:
+        return passed("without prefetch and fhirServer it is 412", answer.number)
+    if answer.list("cards"):
+        return passed("it has something to say without prefetch, so it needs none", answer.number)
+    said = "without any data it answers an empty list, which nobody can tell from nothing to say"
+    fix = "where the service needs what it asks for in prefetch, answer 412; else leave it as it is"
+    return warned(said, answer.number, expected="412, or a card", got="200", path="$.cards", fix=fix)
+
+
+def _check(
+    name: str, title: str, requirement: Requirement, what: str, make: Make, *, strict: bool = False
+) -> Check[Probe]:
+    judge = _bad(what, make, strict=strict)
+    return Check(f"refusals.{name}", title, _GROUP, requirement, "blocks-start", "undersign", judge)
 
 
 CHECKS: tuple[Check[Probe], ...] = (
@@ -91,11 +125,10 @@ CHECKS: tuple[Check[Probe], ...] = (
     _check("no-instance", "hookInstance is needed", must.R1, "a call without hookInstance", _without("hookInstance")),
     _check("no-context", "context is needed", must.R1, "a call without context", _without("context")),
     _check("no-patient", "patientId is needed", must.R1, "a call without patientId", _without("context", "patientId")),
-    _check("other-hook", "The hook is compared", must.R1, "a call of another hook",
-           lambda b: {**b, "hook": "order-sign"}),
+    Check("refusals.other-hook", "The hook is compared", _GROUP, must.R1, "blocks-start", "undersign", _other_hook),
     _check("empty-patient", "An empty patientId is refused", must.S6, "a call with an empty patientId",
-           lambda b: {**b, "context": {**b["context"], "patientId": ""}}),
+           lambda b: {**b, "context": {**b["context"], "patientId": ""}}, strict=True),
     _check("not-a-number", "NaN is refused", must.S6, "a body with NaN",
-           lambda b: json.dumps({**b, "novel": float("nan")}).encode()),
-    _check("twice", "A name that stands twice is refused", must.S6, "a body with hook twice", _twice),
+           lambda b: json.dumps({**b, "novel": float("nan")}).encode(), strict=True),
+    _check("twice", "A name that stands twice is refused", must.S6, "a body with hook twice", _twice, strict=True),
 )  # fmt: skip

@@ -1,12 +1,15 @@
-"""What a patient's safety asks of a service that drafts prescriptions, whoever wrote it."""
+"""What a patient's safety asks of a service that suggests prescriptions, whoever wrote it; and more of ours.
+
+Another's service that suggests none is not asked: what it says of a chart is its own affair.
+"""
 
 import json
 from collections.abc import Sequence
 from typing import cast
 
-from conformance.checks import Check, Told, Untested, failed, passed, untested, warned
+from conformance.checks import Check, NotAsked, Told, Untested, failed, passed, untested, warned
 from conformance.suites.service import requirements as must
-from conformance.suites.service.cards import CHARTS
+from conformance.suites.service.cards import CHARTS, objects
 from conformance.suites.service.probe import Json, Probe
 
 _GROUP = "safety"
@@ -14,8 +17,19 @@ _CRISIS, _OTHER = "leila-haddad", "jonas-weber"
 _RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 
 
+async def _ask_prescribers(probe: Probe) -> None:
+    """Raise NotAsked where another's service suggests no prescription on the synthetic charts."""
+    if await probe.is_ours():
+        return
+    for person in CHARTS:
+        if _prescriptions((await probe.answered(person=person)).list("cards") or ()):
+            return
+    raise NotAsked("asked of services that suggest prescriptions: this one suggested none")
+
+
 async def _foreign(probe: Probe) -> Sequence[Told]:
     """One patient in the context, another's data in the prefetch."""
+    await _ask_prescribers(probe)
     service = await probe.service("patient-view")
     mine, other = await probe.request(service), await probe.request(service, _OTHER)
     answer = await probe.call(service, {**mine, "prefetch": other["prefetch"]})
@@ -27,6 +41,7 @@ async def _foreign(probe: Probe) -> Sequence[Told]:
 
 
 async def _other_token(probe: Probe) -> Sequence[Told]:
+    await probe.ask_ours()  # from outside nobody sees whether another's service uses the token at all
     service = await probe.service("patient-view")
     body = await probe.request(service)
     given = {"access_token": "x", "token_type": "Bearer", "expires_in": 300, "scope": "patient/*.rs", "subject": "s"}
@@ -42,6 +57,9 @@ async def _other_token(probe: Probe) -> Sequence[Told]:
 
 
 async def _drafts(probe: Probe) -> Sequence[Told]:
+    await _ask_prescribers(probe)
+    # The standard's own examples suggest drafts of intent order; ours never claims that somebody ordered.
+    intents = ("proposal", "plan") if await probe.is_ours() else ("proposal", "plan", "order")
     said: list[Told] = []
     seen = 0
     for person in CHARTS:
@@ -49,11 +67,11 @@ async def _drafts(probe: Probe) -> Sequence[Told]:
         for place, resource in _prescriptions(cards):
             seen += 1
             status, intent = str(resource.get("status")), str(resource.get("intent"))
-            if status != "draft" or intent not in ("proposal", "plan"):
+            if status != "draft" or intent not in intents:
                 said += failed(
                     "a suggested MedicationRequest is no draft",
                     answer.number,
-                    expected="status draft, intent proposal or plan",
+                    expected=f"status draft, intent {' or '.join(intents)}",
                     got=f"{status}, {intent}",
                     path=place,
                     fix="suggest drafts only: a person makes the order",
@@ -64,20 +82,27 @@ async def _drafts(probe: Probe) -> Sequence[Told]:
 
 
 async def _no_action(probe: Probe) -> Sequence[Told]:
+    ours, others = await probe.is_ours(), 0
     for person in CHARTS:
         answer = await probe.answered(person=person)
-        found = answer.json()
-        if isinstance(found, dict) and "systemActions" in found:
-            said = "systemActions would be applied with no person in between"
-            return (
-                Told(
-                    "fail", said, "none", "present", "$.systemActions", "suggest it instead", exchanges=(answer.number,)
-                ),
-            )
-    return passed(f"none in {len(CHARTS)} answers")
+        actions = answer.list("systemActions") or ()
+        kinds = {one["resource"].get("resourceType") for one in actions if isinstance(one.get("resource"), dict)}
+        if (ours and "systemActions" in answer.object()) or "MedicationRequest" in kinds:
+            what = "a prescription" if "MedicationRequest" in kinds else "a change"
+            said = f"{what} in systemActions would be applied with no person in between"
+            fix = "suggest it on a card instead, for a person to take"
+            place = "$.systemActions"
+            return failed(said, answer.number, expected="none", got=f"{len(actions)}", path=place, fix=fix)
+        others += len(actions)
+    return passed(
+        f"{others} systemActions in {len(CHARTS)} answers, none a prescription"
+        if others
+        else f"none in {len(CHARTS)} answers"
+    )
 
 
 async def _same(probe: Probe) -> Sequence[Told]:
+    await probe.ask_ours()
     service = await probe.service("patient-view")
     body = await probe.request(service, "amara-osei")
     answers = [await probe.call(service, body) for _ in range(2)]
@@ -92,18 +117,22 @@ async def _same(probe: Probe) -> Sequence[Told]:
 
 
 async def _crisis(probe: Probe) -> Sequence[Told]:
+    await probe.ask_ours()
     answer, cards = await probe.cards(person=_CRISIS)
     if not cards:
-        return failed("a chart with a positive answer on self-harm gives no card", answer.number, path="$.cards")
+        said, fix = "a chart with a positive answer on self-harm gives no card", "say so, and name who is to be called"
+        return failed(said, answer.number, path="$.cards", fix=fix)
     if _prescriptions(cards):
         said, fix = "a drug is suggested beside a positive answer on self-harm", "lead to people, and draft nothing"
         return failed(said, answer.number, path="$.cards[*].suggestions", fix=fix)
     if not any(card.get("indicator") == "critical" for card in cards):
-        return warned("no card on the answer on self-harm is critical", answer.number, path="$.cards[*].indicator")
+        said, fix = "no card on the answer on self-harm is critical", "give that card the indicator critical"
+        return warned(said, answer.number, expected="critical", path="$.cards[*].indicator", fix=fix)
     return passed("a critical card without any drug", answer.number)
 
 
 async def _signing(probe: Probe) -> Sequence[Told]:
+    await probe.ask_ours()
     orders = [_order("a", "321988", "escitalopram 10 MG Oral Tablet"), _order("b", "8123", "phenelzine")]
     bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": one} for one in orders]}
     service = await probe.service("order-sign")
@@ -127,8 +156,8 @@ def _prescriptions(cards: Sequence[Json]) -> list[tuple[str, Json]]:
     return [
         (f"$.cards[{c}].suggestions[{s}].actions[{a}].resource", cast("Json", action["resource"]))
         for c, card in enumerate(cards)
-        for s, suggestion in enumerate(cast("list[Json]", card.get("suggestions", [])))
-        for a, action in enumerate(cast("list[Json]", suggestion.get("actions", [])))
+        for s, suggestion in enumerate(objects(card, "suggestions"))
+        for a, action in enumerate(objects(suggestion, "actions"))
         if isinstance(action.get("resource"), dict) and action["resource"].get("resourceType") == "MedicationRequest"
     ]
 
