@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fhir_adapters import terminology
-from tests.bench import adapters, drugs, inside, loopback, payload, rules, scoring
+from tests.bench import adapters, drugs, inside, loopback, payload, rules, scoring, storing
 from tests.bench.rounds import Times, median, percentile
 
 TARGET_MS = 20.0
@@ -31,6 +31,8 @@ def main() -> None:
     console.print(scoring.table(scoring.measure(5 if few else 60)))
     if drugs.CORPUS.is_dir():
         drugs.report(console, terminology.load(), reasons=False)
+    with tempfile.TemporaryDirectory() as folder:
+        console.print(storing.table(storing.measure(Path(folder), 30 if few else 500)))
     with tempfile.TemporaryDirectory() as folder:
         measured = loopback.measure(call, Path(folder), 3 if few else 40, 10)
     console.print(_calls(measured))

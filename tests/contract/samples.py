@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from service.drafts import claims
 from service.drafts.canonical_json import digest, dumps
-from service.drafts.sqlite import SqliteStore
+from service.drafts.sqlite.store import SqliteStore
 from service.drafts.store import Draft, NewDraft, Prepared, Signature, Store
 from service.settings import Ehr
 

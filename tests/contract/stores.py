@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from service.drafts.redis_store import RedisStore
-from service.drafts.sqlite import SqliteStore
+from service.drafts.redis.store import RedisStore
+from service.drafts.sqlite.store import SqliteStore
 from service.drafts.store import Store
 from service.drafts.vault import Vault
 from tests.contract.redis_process import ClusterProcess, RedisProcess

@@ -11,7 +11,7 @@ from service.drafts.canonical_json import dumps
 from service.drafts.flags import NewAttestation
 from service.drafts.store import Shown, Store
 from service.errors import Conflict, NotFound
-from tests.contract.samples import START, Clock, hold_one, prepared_bytes, signature_of
+from tests.contract.samples import START, Clock, hold_one, new_draft, prepared_bytes, signature_of
 from tests.contract.stores import Opened, Run
 
 PATIENT = "Patient/example"
@@ -57,6 +57,20 @@ def test_a_patient_has_one_flag_and_each_card_is_told_of(run: Run) -> None:
         assert alarm is not None
         assert alarm.facts == "facts-2"
         assert await raised(store, "card-4", patient="Patient/other") != first
+
+    run(story)
+
+
+def test_an_alarm_withdraws_what_is_held(run: Run) -> None:
+    """Whichever hook meets a crisis, what is held unsigned for the patient is withdrawn in the alarm's commit."""
+
+    async def story(store: Store, clock: Clock) -> None:
+        held = await store.hold("north", PATIENT, "facts-0", [new_draft(0), new_draft(1)], 600, "Device/undersign")
+        other = await store.hold("north", "Patient/other", "facts-0", [new_draft(0)], 600, "Device/undersign")
+        await raised(store)
+        assert {(await store.read(one.id)).state for one in held} == {"withdrawn"}
+        assert (await store.read(other[0].id)).state == "held"
+        assert list(await store.verify()) == []
 
     run(story)
 

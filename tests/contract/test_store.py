@@ -11,7 +11,7 @@ import pytest
 
 from service.drafts import operators
 from service.drafts.canonical_json import dumps, load_object
-from service.drafts.states import SIGNED, STATES, UNSIGNED
+from service.drafts.states import AWAITING, MARKS, SIGNED, STATES, UNSIGNED
 from service.drafts.store import Draft, OutboxEntry, Shown, State, Store
 from service.errors import Conflict, NotFound, ServiceError, Unavailable
 from tests.contract.samples import (
@@ -232,7 +232,7 @@ def test_a_mark_never_goes_back_and_is_always_recorded(run: Run, first: State, t
     run(story)
 
 
-@pytest.mark.parametrize("state", sorted(set(STATES) - {"presented", "accepted", "overridden", "withdrawn"}))
+@pytest.mark.parametrize("state", sorted(set(STATES) - set(MARKS)))
 def test_a_mark_cannot_lead_anywhere_else(run: Run, state: State):
     """No mark makes a draft signed, expired, superseded or held."""
 
@@ -450,6 +450,94 @@ def test_a_signature_ends_that_patients_other_drafts(run: Run):
         assert {(await store.read(draft.id)).state for draft in others} == {"superseded"}
         assert await refused(store.sign(signature_of(shown), write_back=True, detail={})) == "U-DRAFT-STATE"
         assert (await store.read(elsewhere.id)).state == "held"
+
+    run(story)
+
+
+async def _beside(store: Store, taken: str) -> Draft:
+    """Return an unsigned draft of a patient whose other draft is accepted, signed, or confirmed."""
+    if taken == "confirmed":
+        await sign_one(store, await hold_one(store))
+        entry = await store.claim(60)
+        assert entry is not None
+        await store.finish(entry, "confirmed", {})
+        return await hold_one(store, "facts-2")
+    if taken == "signed":
+        await sign_one(store, await hold_one(store))
+        return await hold_one(store, "facts-2")
+    draft, other, _ = await three(store)
+    if taken == "accepted":
+        await store.mark([other.id], AWAITING, "ehr:north", {})
+    return draft
+
+
+@pytest.mark.parametrize("taken", ["accepted", "signed"])
+def test_nothing_is_signed_beside_what_may_be_ordered_already(run: Run, taken: str):
+    """A draft of a patient whose other draft is accepted or signed and not confirmed is refused, and stays."""
+
+    async def story(store: Store, clock: Clock) -> None:
+        draft = await _beside(store, taken)
+        shown = prepared_bytes(draft)
+        await store.prepare(draft.id, 1, shown, None)
+        assert await refused(store.sign(signature_of(shown), write_back=True, detail={})) == "U-ORDER-PENDING"
+        assert (await store.read(draft.id)).state == "held"
+        assert await store.signature(draft.id) is None
+
+    run(story)
+
+
+@pytest.mark.parametrize("taken", ["confirmed", "nothing"])
+def test_what_is_confirmed_or_open_does_not_keep_a_draft_from_being_signed(run: Run, taken: str):
+    """A patient's confirmed order, and drafts that nobody took, leave a draft to be signed."""
+
+    async def story(store: Store, clock: Clock) -> None:
+        draft = await _beside(store, taken)
+        await sign_one(store, draft)
+        assert (await store.read(draft.id)).state == "signed"
+
+    run(story)
+
+
+def test_of_a_signature_and_an_acceptance_at_once_one_wins(run: Run):
+    """On each of ten patients, a draft is signed or its sibling is accepted, never both."""
+
+    async def story(store: Store, clock: Clock) -> None:
+        for number in range(10):
+            draft, other, _ = await three(store, patient=f"Patient/p{number}")
+            shown = prepared_bytes(draft)
+            await store.prepare(draft.id, 1, shown, None)
+            acts = [
+                store.mark([other.id], AWAITING, "ehr:north", {}),
+                store.sign(signature_of(shown), write_back=True, detail={}),
+            ]
+            await asyncio.gather(*(acts if number % 2 else acts[::-1]), return_exceptions=True)
+            states = [(await store.read(one.id)).state for one in (draft, other)]
+            assert states in (["signed", "superseded"], ["held", AWAITING])
+
+    run(story)
+
+
+def test_an_acceptance_after_the_bytes_were_shown_keeps_them_from_being_signed(run: Run):
+    """What a worker remembers of a patient from showing the bytes is not what it signs by."""
+
+    async def story(store: Store, clock: Clock) -> None:
+        draft, other, _ = await three(store)
+        shown = prepared_bytes(draft)
+        await store.prepare(draft.id, 1, shown, None)
+        await store.mark([other.id], AWAITING, "ehr:north", {})
+        assert await refused(store.sign(signature_of(shown), write_back=True, detail={})) == "U-ORDER-PENDING"
+
+    run(story)
+
+
+def test_a_signature_is_found_by_its_order(run: Run):
+    """The id of an order leads to its signature; that of a draft, or of nothing, to none."""
+
+    async def story(store: Store, clock: Clock) -> None:
+        drafts = [await hold_one(store, patient=f"Patient/p{number}") for number in range(4)]
+        signatures = [await sign_one(store, draft) for draft in drafts]
+        assert [await store.signature_of_order(one.order_id) for one in signatures] == signatures
+        assert [await store.signature_of_order(one) for one in (drafts[0].id, "nothing")] == [None, None]
 
     run(story)
 

@@ -12,8 +12,8 @@ from fhir_adapters.facts import Reading
 from fhir_adapters.reading import reader
 from fhir_adapters.survey.coverage import OUTCOMES, Coverage
 from fhir_adapters.survey.suggestions import MAPS, heading
-from service.coverage_page import COLUMNS
-from service.coverage_report import as_object
+from service.coverage.page import COLUMNS
+from service.coverage.report import as_object
 from tests.fixtures.fhir import observation, patient
 
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from recommender.catalog import knowledge, packs
-from service.knowledge_report import check_of, diff_of
+from service.knowledge_pages.report import check_of, diff_of
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "knowledge.md").read_text("utf-8")

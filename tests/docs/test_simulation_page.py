@@ -5,7 +5,7 @@ import re
 from importlib.resources import files
 from pathlib import Path
 
-from service.simulated import DICTIONARY, MANIFEST
+from service.model_life.simulated import DICTIONARY, MANIFEST
 from tests.integration.test_simulate import NOT_CARRIED
 
 PAGE = (Path(__file__).parents[2] / "docs" / "simulation.md").read_text("utf-8")

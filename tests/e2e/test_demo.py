@@ -2,10 +2,14 @@
 
 import io
 import re
+import subprocess
+import sys
 
+import httpx
 import pytest
 
 from conformance.demo import run
+from conformance.stage import environment
 
 
 def test_the_story_ends_with_one_signed_order_and_a_whole_audit_chain() -> None:
@@ -38,3 +42,22 @@ def test_a_dialect_that_nobody_speaks_is_refused_before_anything_starts() -> Non
     assert run(once=True, out=out, dialect="epik") == 1
     assert "U-DEMO-DIALECT" in out.getvalue()
     assert "epic-r4" in out.getvalue()
+
+
+def test_the_demo_that_stays_says_first_what_to_open() -> None:
+    """Before the first step stands the address of the EHR's pages, which answers with the charts."""
+    command = [sys.executable, "-m", "service.cli", "demo"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as demo:
+        assert demo.stdout is not None
+        told: list[str] = []
+        try:
+            for line in demo.stdout:
+                told.append(line)
+                if re.match(r"\d  ", line):
+                    break
+            (address,) = re.findall(r"^ +(http://127\.0\.0\.1:\d+/)$", "".join(told), re.MULTILINE)
+            page = httpx.get(address, trust_env=False)
+            assert (page.status_code, "Amara Osei" in page.text) == (200, True)
+        finally:
+            demo.terminate()
+    assert any("Open this" in line for line in told)

@@ -14,6 +14,7 @@ from service.settings import CdsClient, Ehr
 
 ISSUER = "https://ehr.example/fhir"
 BASE = "http://127.0.0.1:8040"
+ORIGIN = "https://ehr.north.example"
 KEY = ECKey.generate_key("P-384", {"use": "sig", "alg": "ES384"}, auto_kid=True)
 CLIENT = Client(ISSUER, KEY, "ES384")
 IDS = ("psychotropic-options", "psychotropic-order-select", "psychotropic-order-sign")
@@ -25,7 +26,7 @@ def tenant(jwks: Any) -> Ehr:
     """Return the tenant whose calls carry tokens of ``KEY``; ``jwks`` is the path of its public key."""
     audiences = tuple(f"{BASE}/cds-services/{one}" for one in IDS)
     client = CdsClient(required=True, issuer=ISSUER, jwks_file=jwks, audiences=audiences)
-    return Ehr(id="north", name="North Hospital", fhir_base=ISSUER, cds_client=client)
+    return Ehr(id="north", name="North Hospital", fhir_base=ISSUER, origins=(ORIGIN,), cds_client=client)
 
 
 @dataclass

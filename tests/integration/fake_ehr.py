@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,10 @@ from service.bootstrap import Services
 from service.boundary import HANDLED, Boundary, on_error
 from service.drafts.canonical_json import dumps
 from service.drafts.signing import Signer
-from service.drafts.sqlite import SqliteStore
+from service.drafts.sqlite.store import SqliteStore
 from service.drafts.store import Draft, NewDraft
+from service.drafts.stores import AnyStore
+from service.ehr import modes
 from service.ehr.client import EhrClient
 from service.fhir.api import router
 from service.settings import Ehr, Server, Settings
@@ -41,16 +44,25 @@ class FakeEhr:
     """A FHIR server of a few types. ``faults`` are taken one a create, in order; None behaves well.
 
     Faults: commit-then-drop, drop, 503, 500, 429, 400, 401, 412, duplicate, no-location, empty, slow,
-    ignore-if-none-exist, reported-only, drop:<field>, wrong-dose.
+    ignore-if-none-exist, reported-only, drop:<field>, wrong-dose. ``undeclared`` are left out of the
+    CapabilityStatement (``Type: what``); with ``binaries`` attachments are kept apart. ``reads`` are faults of reads
+    and searches (503, 429, drop, slow, empty); the worker whose ``dies_after``-th request this is dies with it.
+    ``granted`` tells the scopes that a token is given for, no others; ``withheld`` are not granted all the same.
     """
 
     faults: list[str | None] = field(default_factory=list[str | None])
     ignore_search: bool = False
+    reads: list[str | None] = field(default_factory=list[str | None])
+    dies_after: int | None = None
+    undeclared: set[str] = field(default_factory=set[str])
+    binaries: bool = False
     held: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     requests: list[httpx.Request] = field(default_factory=list[httpx.Request])
     down: bool = False
     refuse_tokens: bool = False
     tokens: int = 0
+    granted: Callable[[], str] = lambda: ""
+    withheld: set[str] = field(default_factory=set[str])
     ids: Any = field(default_factory=count)
 
     def put(self, resource: dict[str, Any]) -> None:
@@ -83,11 +95,39 @@ class FakeEhr:
             self.tokens += 1
             if self.refuse_tokens:
                 return httpx.Response(401, json={"error": "invalid_client"})
+            asked = httpx.QueryParams(request.content.decode()).get("scope", "").split()
+            if not all(self._grants(scope) for scope in asked):
+                return httpx.Response(400, json={"error": "invalid_scope"})
             return httpx.Response(200, json={"access_token": f"token-{self.tokens}", "expires_in": 300})
+        if path == "metadata":
+            return httpx.Response(200, json=capability(self.undeclared))
         if "authorization" not in request.headers:
             return httpx.Response(401)
-        if request.method == "POST":
-            return await self._create(request, path)
+        answer = await self._write_or_read(request, path)
+        if self.dies_after is not None:
+            self.dies_after -= 1
+            if self.dies_after == 0:
+                raise asyncio.CancelledError
+        return answer
+
+    def _grants(self, scope: str) -> bool:
+        """Say whether a scope is within what the documents tell a site to register (SMART 2.2: letters of cruds)."""
+        kind, _, letters = scope.rpartition(".")
+        told = [one.rpartition(".") for one in self.granted().split() if one not in self.withheld]
+        return any(kind == known and set(letters) <= set(more) for known, _, more in told)
+
+    async def _write_or_read(self, request: httpx.Request, path: str) -> httpx.Response:
+        if request.method in ("POST", "PUT"):
+            return await self._create(request, *path.split("/"))
+        fault = self.reads.pop(0) if self.reads else None
+        if fault == "drop":
+            raise httpx.ReadError("dropped")
+        if fault == "slow":
+            await asyncio.sleep(10)
+        if fault in ("503", "429"):
+            return httpx.Response(int(fault))
+        if fault == "empty":
+            return httpx.Response(200)
         return self._read(path) if "/" in path else self._search(path, dict(request.url.params))
 
     def _read(self, path: str) -> httpx.Response:
@@ -99,7 +139,7 @@ class FakeEhr:
         entries = [{"resource": resource} for resource in found]
         return httpx.Response(200, json={"resourceType": "Bundle", "type": "searchset", "entry": entries})
 
-    async def _create(self, request: httpx.Request, kind: str) -> httpx.Response:
+    async def _create(self, request: httpx.Request, kind: str, ident: str | None = None) -> httpx.Response:
         fault = self.faults.pop(0) if self.faults else None
         if fault == "drop":
             raise httpx.ReadError("dropped before commit")
@@ -113,9 +153,11 @@ class FakeEhr:
             return httpx.Response(412)
         if found:
             return self._created(kind, found[0]["id"], 200, fault)
-        ident = self._commit(kind, json.loads(request.content), fault)
+        if ident and f"{kind}/{ident}" in self.held:
+            return httpx.Response(412)
+        ident = self._commit(kind, json.loads(request.content), fault, ident)
         if fault == "duplicate":
-            self._commit(kind, json.loads(request.content), None)
+            self._commit(kind, json.loads(request.content), None, f"by-itself-{next(self.ids)}")
         if fault == "commit-then-drop":
             raise httpx.ReadError("dropped after commit")
         return self._created(kind, ident, 201, fault)
@@ -123,8 +165,8 @@ class FakeEhr:
     def _matching(self, kind: str, query: str) -> list[dict[str, Any]]:
         return [r for r in self.of(kind) if _fits(r, dict(httpx.QueryParams(query)))]
 
-    def _commit(self, kind: str, resource: dict[str, Any], fault: str | None) -> str:
-        ident = f"ehr-{next(self.ids)}"
+    def _commit(self, kind: str, resource: dict[str, Any], fault: str | None, given: str | None = None) -> str:
+        ident = given or f"ehr-{next(self.ids)}"
         meta = {**resource.get("meta", {}), "versionId": "1"}
         stored: dict[str, Any] = {**resource, "id": ident, "meta": meta}
         if fault == "reported-only":
@@ -132,7 +174,13 @@ class FakeEhr:
         if fault == "wrong-dose":
             stored["dosageInstruction"][0]["doseAndRate"][0]["doseQuantity"]["value"] = 500
         if fault and fault.startswith("drop:"):
-            stored.pop(fault.removeprefix("drop:"))
+            stored.pop(fault.removeprefix("drop:"), None)
+        if self.binaries and kind == "DocumentReference":
+            for content in stored["content"]:
+                data = content["attachment"].pop("data")
+                binary = {"resourceType": "Binary", "id": f"b-{next(self.ids)}", "data": data}
+                self.put(binary)
+                content["attachment"]["url"] = f"{BASE}/Binary/{binary['id']}"
         self.put(stored)
         return ident
 
@@ -146,17 +194,46 @@ class FakeEhr:
         return httpx.Response(status, headers=headers)
 
 
+_ALL = ("create", "read", "search-type", "update")
+_SEARCHED = ("identifier", "patient", "status", "target")
+
+
+def capability(undeclared: set[str]) -> dict[str, Any]:
+    """Return a CapabilityStatement that declares what a write-back needs, but for ``undeclared``."""
+
+    def one(kind: str) -> dict[str, Any]:
+        return {
+            "type": kind,
+            "interaction": [{"code": code} for code in _ALL if f"{kind}: {code}" not in undeclared],
+            "conditionalCreate": f"{kind}: conditionalCreate" not in undeclared,
+            "updateCreate": f"{kind}: updateCreate" not in undeclared,
+            "searchParam": [{"name": name} for name in _SEARCHED if f"{kind}: ?{name}" not in undeclared],
+        }
+
+    kinds = ("MedicationRequest", "Provenance", "DocumentReference")
+    rest = [{"mode": "server", "resource": [one(kind) for kind in kinds]}]
+    return {"resourceType": "CapabilityStatement", "rest": rest}
+
+
 def _fits(resource: dict[str, Any], params: dict[str, str]) -> bool:
     for name, wanted in params.items():
         if name == "identifier":
             system, _, value = wanted.rpartition("|")
             if {"system": system, "value": value} not in resource.get("identifier", []):
                 return False
+        if name == "status" and resource.get("status") not in wanted.split(","):
+            return False
+        if name == "patient" and _subject(resource).get("reference") != f"Patient/{wanted}":
+            return False
         if name == "target" and wanted not in [t["reference"] for t in resource.get("target", [])]:
             return False
         if name == "practitioner" and resource.get("practitioner", {}).get("reference") != wanted:
             return False
     return True
+
+
+def _subject(resource: dict[str, Any]) -> dict[str, Any]:
+    return resource.get("subject") or resource.get("patient") or {}
 
 
 def ehr_settings(**more: Any) -> Ehr:
@@ -168,7 +245,8 @@ def ehr_settings(**more: Any) -> Ehr:
 def user_token(who: str | None = "Practitioner/p1", *, key: ECKey = USER_KEY, **changes: Any) -> str:
     """Return an access token of the EHR's user; a change to None takes a claim away."""
     now = int(time.time())
-    claims = {"iss": BASE, "aud": BASE, "sub": "user-1", "iat": now, "exp": now + 300, "fhirUser": who}
+    times = {"iat": now, "exp": now + 300, "auth_time": now}
+    claims = {"iss": BASE, "aud": BASE, "sub": "user-1", **times, "fhirUser": who}
     known = {name: value for name, value in {**claims, **changes}.items() if value is not None}
     header = {"alg": "ES384", "kid": key.kid}
     return jwt.encode(header, known, key, algorithms=["ES384"])
@@ -182,6 +260,7 @@ def services_of(store: SqliteStore, *ehrs: tuple[Ehr, FakeEhr]) -> Services:
     for ehr, fake in ehrs:
         transport = clients[ehr.id]._transport
         transport._http = httpx.AsyncClient(transport=httpx.MockTransport(fake))
+        fake.granted = partial(_scopes, clients[ehr.id])
     absent: Any = None
     return Services(
         settings=settings,
@@ -197,6 +276,10 @@ def services_of(store: SqliteStore, *ehrs: tuple[Ehr, FakeEhr]) -> Services:
         device={},
         clock=lambda: datetime.now(UTC),
     )
+
+
+def _scopes(client: EhrClient) -> str:
+    return modes.SCOPES[client.ehr.write_back]
 
 
 def application(services: Services) -> FastAPI:
@@ -273,11 +356,18 @@ def bearer(token: str | None) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def world(path: Path, clock: Callable[[], datetime] | None = None, **tenant: Any) -> AsyncGenerator[World]:
-    """Open a store and give the service over it, with p1 as prescriber."""
-    store = SqliteStore(path / "drafts.db") if clock is None else SqliteStore(path / "drafts.db", clock)
+async def world(
+    path: Path, clock: Callable[[], datetime] | None = None, kept: AnyStore | None = None, **tenant: Any
+) -> AsyncGenerator[World]:
+    """Open a store, a new SQLite one unless one is ``kept``, and give the service over it.
+
+    The EHR has p1 as prescriber, and gives the patient of the drafts to everybody.
+    """
+    new = SqliteStore(path / "drafts.db") if clock is None else SqliteStore(path / "drafts.db", clock)
+    store: Any = kept or new
     fake = FakeEhr()
     fake.prescriber("p1")
+    fake.put({"resourceType": "Patient", "id": "example"})
     await store.open()
     services = services_of(store, (ehr_settings(**tenant), fake))
     transport = httpx.ASGITransport(app=application(services))

@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 from conformance.reference_ehr import ehr as reference_ehr
 from conformance.reference_ehr import server
-from conformance.reference_ehr.oauth import Redirect
+from conformance.reference_ehr.oauth_facts import Redirect
 from service.app import create_app
 from service.bootstrap import Services
 from service.drafts.store import Draft
@@ -64,9 +64,15 @@ class World:
         return answer.url.removeprefix(PUBLIC)
 
     def sign_in(self, draft: str | None = None, user: str = PSYCHIATRIST) -> Any:
-        """Launch from a card's link and finish the sign-in; returns the callback's answer."""
+        """Launch from a card's link and finish the sign-in; returns the callback's answer.
+
+        Where the draft's page asks for a choice of the clinician's own first, that it is not made yet is said.
+        """
         query = {"ehr": "reference"} | ({"draft": draft} if draft else {})
-        return self.get(self.authorize(self.begin(**query), user))
+        answer = self.get(self.authorize(self.begin(**query), user))
+        if draft and 'name="own"' in self.get(f"/review/{draft}").text:
+            self.post(f"/review/{draft}/own", self.csrf(f"/review/{draft}"), own="undecided")
+        return answer
 
     def launch(self, patient: str, user: str = PSYCHIATRIST, app_context: str | None = None) -> Any:
         """Launch from the EHR with a patient in context, from a card's link with ``app_context``."""

@@ -13,12 +13,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from service.drafts import sqlite_writer
-from service.drafts.redis_receipts import Receipts
-from service.drafts.redis_server import Server
-from service.drafts.redis_steps import Steps
-from service.drafts.redis_store import RedisStore
-from service.drafts.sqlite import SqliteStore
+import structlog
+
+from service.drafts.redis.receipts import Receipts
+from service.drafts.redis.server import Server
+from service.drafts.redis.steps import Steps
+from service.drafts.redis.store import RedisStore
+from service.drafts.sqlite import writer as sqlite_writer
+from service.drafts.sqlite.store import SqliteStore
 from service.drafts.store import Store
 from tests.contract.samples import hold_one, sign_one
 
@@ -33,6 +35,8 @@ POINTS: dict[str, tuple[Any, str, str]] = {
     "after-plan-done": (Server, "commit", "after"),
     "before-receipt": (Receipts, "keep", "before"),
     "after-receipt": (Receipts, "keep", "after"),
+    "before-told": (Receipts, "tell_now", "before"),
+    "after-told": (Receipts, "tell_now", "after"),
 }
 
 
@@ -105,6 +109,8 @@ async def main(where: str, name: str) -> None:
 
 
 if __name__ == "__main__":
+    # What is logged is no acknowledgement.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     if len(sys.argv) > 3:
         die_at(sys.argv[3], int(sys.argv[4]))
     asyncio.run(main(sys.argv[1], sys.argv[2]))

@@ -1,4 +1,4 @@
-"""Cards as a reader sees them: twelve charts in every language, compared with the files that a reviewer reads."""
+"""Cards as a reader sees them: fifteen charts in every language, compared with the files that a reviewer reads."""
 
 import re
 
@@ -18,7 +18,7 @@ def test_every_sample_is_clean_and_says_its_figures_alike() -> None:
     english: dict[str, tuple[int, list[str]]] = {}
     for sample, spoken, card, _ in card_samples.cards():
         if card is None:
-            assert sample.name in ("01-nothing-to-say", "11-overridden-before")
+            assert sample.name in ("01-nothing-to-say", "11-overridden-before", "13-shadow", "15-stopped-site")
             continue
         assert check_card(card, card_samples.PUBLIC, spoken) == ()
         labels = " ".join(one["label"] for one in card.get("suggestions", []))

@@ -1,6 +1,7 @@
 """``undersign check ehr`` and ``undersign reference-ehr`` as their users type them."""
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import pytest
 from conformance import running, tenants
 from conformance.errors import CheckError
 from conformance.reference_ehr import serving
+from conformance.report import schema
 from service.cli import main
 from tests.integration.checked_ehr import BACKEND, BASE, KEY, InMemory
 
@@ -67,7 +69,7 @@ def test_a_run_writes_its_reports_and_can_be_judged_again(world: World, capsys: 
     status = world.run("check", "ehr", "north", *world.access, *people, "--write", "--out", "out", "--only", "write")
     said = capsys.readouterr().out
     assert status == 0, said
-    assert said.splitlines()[1] == "11 checks, at most 400 requests, one at a time"
+    assert said.splitlines()[1] == "12 checks, at most 400 requests, one at a time"
     assert "write-back: level 5" in said
     assert "left behind, remove by hand: Provenance/" in said
     first = json.loads(world.report())
@@ -82,6 +84,7 @@ def test_a_report_holds_what_is_fed_and_no_secret(world: World) -> None:
     )
     assert status == 0
     facts = json.loads(world.report())["facts"]
+    assert schema.read(world.report().encode()).suite == "ehr"
     assert facts["ehr"]["software"] == "Reference EHR (synthetic)"
     assert {"kind", "count", "p50", "p95", "p99", "slowest"} == set(facts["latency"][0])
     assert {one["name"]: one["outcomes"] for one in facts["coverage"]["features"]}["age"] == {"fed": 1}
@@ -154,3 +157,13 @@ def test_a_run_keeps_its_secrets_out_of_what_it_says() -> None:
         kinds.ehr(), BASE, 1, NOW, "s", "undersign check ehr", {"with_token": True}, {"token": "t0ken"}
     )
     assert "t0ken" not in json.dumps(order.about())
+
+
+HEAVY = ("joserfc", "cryptography", "jinja2", "lightgbm", "numpy", "fhir", "starlette", "uvicorn")
+
+
+def test_the_first_line_waits_for_nothing_that_it_does_not_need() -> None:
+    """The command line with the EHR suite loads no signing, templates, model, strict FHIR models or server."""
+    story = "import sys, service.cli; from conformance import kinds; kinds.ehr(); print(' '.join(sys.modules))"
+    said = subprocess.run([sys.executable, "-c", story], capture_output=True, text=True, check=True).stdout.split()
+    assert sorted({one.partition(".")[0] for one in said} & set(HEAVY)) == []

@@ -22,6 +22,7 @@ from tests.integration.checked_service import (
     BASE,
     CLIENT,
     KEY,
+    ORIGIN,
     InMemory,
     Json,
     Spoil,
@@ -53,7 +54,7 @@ def judged(sender: Sender, *only: str) -> tuple[runner.Run, list[Exchange]]:
 
     async def story() -> tuple[runner.Run, list[Exchange]]:
         session = Session(BASE, sender, budget=400)
-        probe = Probe(session, NOW, "s", CLIENT, lambda: NOW)
+        probe = Probe(session, NOW, "s", CLIENT, lambda: NOW, ORIGIN)
         checks = list(runner.chosen(SUITE, only=only))
         run = await runner.run(SUITE, probe, checks, ABOUT, today=NOW.date())
         await session.close()
@@ -170,6 +171,7 @@ FAULTS: list[tuple[str, str, Spoil]] = [
     ("discovery.version", "warn", each_service(version="two")),
     ("discovery.no-empties", "fail", each_service(usageRequirements="")),
     ("calls.good", "fail", with_status(200, when=_posted("hookInstance"), body=b"[]")),
+    ("calls.json", "fail", _header("content-type", "text/html")),
     ("calls.unknown-fields", "fail", with_status(400, when=_posted('"novel"'))),
     ("calls.extension", "fail", with_status(400, when=_posted('"extension"'))),
     ("calls.null-prefetch", "fail", with_status(400, when=_posted(": null"))),
@@ -205,6 +207,7 @@ FAULTS: list[tuple[str, str, Spoil]] = [
             *("unknown-key", "no-jti", "replay", "feedback"),
         )
     ],
+    ("browsers.known", "fail", _header("access-control-allow-origin", "")),
     ("browsers.preflight", "fail", _header("access-control-allow-origin", "https://stranger.example")),
     ("browsers.errors", "fail", _header("access-control-allow-origin", "https://stranger.example")),
     ("feedback.overridden", "fail", with_status(400, when=_posted("local-7"))),

@@ -15,7 +15,7 @@ from fhir_adapters.errors import InputError
 from fhir_adapters.survey.coverage import OUTCOMES
 from fhir_adapters.vector.schema import FEATURES
 from service.cli import main
-from service.coverage_report import coverage_of
+from service.coverage.report import coverage_of
 from tests.fixtures.fhir import Json, condition, observation, patient, request
 
 CORPUS = Path(os.environ.get("UNDERSIGN_CORPUS") or Path(__file__).parents[3] / "shared" / "corpus")

@@ -92,7 +92,8 @@ def test_from_the_crisis_card_over_the_page_to_drafts_with_warnings(scene: World
         "A person assesses the suicide risk before any draft",
         "PHQ-9 item 9 (thoughts of death or self-harm) answered 2",
         "No drug is suggested.",
-        "Your site's crisis team",
+        "No crisis contact is set up here for this site.",
+        "the local emergency number",
         "Dr Astrid Lindqvist by a card",
         "It is no assessment of risk: a person makes that.",
     ):
@@ -110,7 +111,10 @@ def test_from_the_crisis_card_over_the_page_to_drafts_with_warnings(scene: World
     for supply in supplies:
         assert supply["numberOfRepeatsAllowed"] == 0
         assert supply["expectedSupplyDuration"]["value"] == 7
-    page = words(scene.get(f"/review/{after['suggestions'][0]['uuid']}"))
+    path = f"/review/{after['suggestions'][0]['uuid']}"
+    assert "First. PHQ-9 item 9" in words(scene.get(path)), "the practitioner's own choice comes before the options"
+    scene.post(f"{path}/own", scene.csrf(path), own="no-change")
+    page = words(scene.get(path))
     assert page.index("First. PHQ-9 item 9") < page.index("AI draft, not an order.")
 
 
@@ -119,6 +123,7 @@ def test_the_drafts_own_supply_needs_no_acknowledgement(scene: World) -> None:
     csrf = signed_in(scene, path := path_of(opened(scene)))
     scene.post(f"{path}/attest", csrf, **form())
     draft = opened(scene)["suggestions"][0]["uuid"]
+    scene.post(f"/review/{draft}/own", csrf, own="undecided")
     answer = scene.post(f"/review/{draft}/prepare", csrf)
     shown = words(scene.get(answer.headers["location"]))
     assert "looked into since by an attested assessment" in shown
@@ -164,6 +169,8 @@ def test_who_may_not_prescribe_reads_but_does_not_attest(scene: World) -> None:
     """A nurse sees what is on record and whom to call; the attestation is refused in words, and nothing is recorded."""
     path = path_of(opened(scene))
     csrf = signed_in(scene, path, NURSE)
+    assert "the EHR has no active role for you that may" in words(scene.get(path))
+    assert f'action="{path}/attest"' not in scene.get(path).text
     answer = scene.post(f"{path}/attest", csrf, **form())
     assert code(answer) == (403, "U-SIGNER-ROLE")
     assert "nothing was recorded" in words(answer)

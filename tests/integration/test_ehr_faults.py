@@ -53,8 +53,20 @@ class Faulty:
             scope = {**scope, "query_string": urlencode(query).encode()}
         while fault == "slow" and not self.gone.is_set():  # noqa: ASYNC110 - the event is another thread's
             await asyncio.sleep(0.02)
+        if fault in ("half", "stall"):
+            await self._broken(fault, send)
+            return
         answer = self._answer(fault, kind)
         await (answer or self.app)(scope, receive, send)
+
+    async def _broken(self, fault: str, send: Send) -> None:
+        """Send the head of an answer and some of it; then hang up, or say nothing more."""
+        length = [(b"content-type", b"application/fhir+json"), (b"content-length", b"4000")]
+        await send({"type": "http.response.start", "status": 200, "headers": length})
+        await send({"type": "http.response.body", "body": b'{"resourceType":"Bundle",', "more_body": True})
+        while fault == "stall" and not self.gone.is_set():  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.02)
+        raise ConnectionAbortedError
 
     def _answer(self, fault: str, kind: str) -> Response | None:
         match fault:
@@ -87,8 +99,8 @@ class Scene:
     faulty: Faulty
     client: TestClient
 
-    def call(self, *sent: str) -> Any:
-        """Call the hook with a lent token; ``sent`` are the prefetch keys that come with it."""
+    def call(self, *sent: str, path: str = PATH, **change: Any) -> Any:
+        """Call a hook with a lent token; ``sent`` are the prefetch keys that come with it."""
         lent = self.ehr.authorization.access_token(
             "cds-service", USER, "patient/*.rs", timedelta(minutes=5), {"patient": PATIENT}
         )
@@ -99,7 +111,8 @@ class Scene:
             fhirAuthorization=authorization | {"subject": "cds-service", "patient": PATIENT},
             prefetch=dict.fromkeys(sent),
         )
-        return self.client.post(PATH, json=body)
+        body["context"] |= change.pop("context", {})
+        return self.client.post(path, json=body | change)
 
 
 @contextmanager
@@ -144,7 +157,7 @@ def test_an_ehr_without_faults_gives_a_card_from_nothing_sent(scene: Scene) -> N
     assert "Not supplied" not in card["detail"]
 
 
-@pytest.mark.parametrize("fault", ["slow", "500", "403", "429", "redirect", "outcome", "text"])
+@pytest.mark.parametrize("fault", ["slow", "500", "403", "429", "redirect", "outcome", "text", "half", "stall"])
 def test_an_ehr_that_gives_nothing_is_412_with_every_key_named(scene: Scene, fault: str) -> None:
     """Whatever ails the whole EHR, the call ends while it lasts, with the keys and searches that are wanted."""
     scene.faulty.faults["*"] = fault
@@ -162,7 +175,7 @@ def test_a_dead_ehr_is_412(scene: Scene) -> None:
     assert scene.call().status_code == 412
 
 
-@pytest.mark.parametrize("fault", ["slow", "500", "403", "429", "redirect", "outcome"])
+@pytest.mark.parametrize("fault", ["slow", "500", "403", "429", "redirect", "outcome", "half", "stall"])
 @pytest.mark.parametrize(
     ("kind", "holds"),
     [
@@ -180,7 +193,7 @@ def test_one_search_that_fails_is_named_on_the_card(scene: Scene, fault: str, ki
     assert f"{holds}" in card["detail"].partition("Not supplied:")[2]
 
 
-@pytest.mark.parametrize("fault", ["slow", "500", "403", "429", "redirect"])
+@pytest.mark.parametrize("fault", ["slow", "500", "403", "429", "redirect", "half", "stall"])
 def test_consents_that_cannot_be_read_stop_the_call(scene: Scene, fault: str) -> None:
     """A refusal that was not readable is never taken for none."""
     scene.faulty.faults["Consent"] = fault
@@ -226,3 +239,15 @@ def test_what_was_sent_needs_no_ehr(scene: Scene) -> None:
     """A call that brings every key but the required ones asks the EHR for those alone."""
     scene.call(*(one.key for one in discovery.templates() if not one.required))
     assert set(scene.faulty.asked) == {"Patient", "Condition", "MedicationRequest", "Observation"}
+
+
+@pytest.mark.parametrize("fault", ["slow", "500", "429", "redirect", "half", "stall"])
+@pytest.mark.parametrize("hook", ["order-select", "order-sign"])
+def test_an_order_meets_an_ailing_ehr_with_412_and_never_with_silence(scene: Scene, hook: str, fault: str) -> None:
+    """An order whose chart could not be read is no order that nothing speaks against."""
+    scene.faulty.faults["*"] = fault
+    order = {"resourceType": "MedicationRequest", "id": "a", "medicationCodeableConcept": {"text": "sertraline"}}
+    orders = {"draftOrders": chart.bundle(order), "selections": ["MedicationRequest/a"]}
+    answer = scene.call(path=f"/cds-services/psychotropic-{hook}", hook=hook, context=orders)
+    assert answer.status_code == 412
+    assert "prefetch.medications " in text(answer)

@@ -206,7 +206,7 @@ def test_a_search_that_would_be_misread_is_refused(tmp_path: Path, path: str) ->
     assert refusal(answer) == (400, "U-FHIR-SEARCH")
 
 
-@pytest.mark.parametrize("kind", ["Patient", "GuidanceResponse", "Task", "Observation", "banana"])
+@pytest.mark.parametrize("kind", ["Patient", "Encounter", "Observation", "banana"])
 def test_other_types_are_not_served(tmp_path: Path, kind: str) -> None:
     """A type that is not served is 404 U-FHIR-TYPE-UNSUPPORTED, read or searched."""
 
@@ -229,7 +229,7 @@ def test_metadata_device_and_the_count_are_open(tmp_path: Path) -> None:
         await scene.hold()
         metadata = (await scene.http.get("/fhir/metadata")).json()
         operations = {o["name"] for r in metadata["rest"][0]["resource"] for o in r.get("operation", [])}
-        assert operations == {"prepare", "sign", "reject", "attest"}
+        assert operations == {"prepare", "sign", "verify", "reject", "revoke", "refer", "attest", "consent"}
         assert (await scene.http.get("/fhir/Device/undersign")).json()["resourceType"] == "Device"
         assert (await scene.http.get("/fhir/Device?_id=undersign")).json()["total"] == 1
         count = await scene.http.get("/fhir/MedicationRequest?status=draft&_summary=count")

@@ -4,15 +4,18 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+from uuid import uuid4
 
+import msgspec
 import pytest
 from starlette.responses import Response
 
 from service.smart import sessions
 from service.smart.app_context import AppContext, make
-from tests.integration.page_world import EHR_ROOT, ISS, JONAS, PUBLIC, World, world
+from tests.integration.page_world import EHR_ROOT, ISS, JONAS, NURSE, PSYCHIATRIST, PUBLIC, World, world
 
 
 @pytest.fixture(scope="module")
@@ -220,3 +223,80 @@ def test_the_page_may_be_framed_by_its_ehr_only(scene: World) -> None:
     assert "script-src" not in policy
     assert "unsafe" not in policy
     assert answer.headers["cache-control"] == "no-store"
+
+
+def _session(scene: World) -> sessions.Session:
+    """Return the browser's session as the store keeps it."""
+    key = sessions.name(scene.client.cookies["__Host-undersign_session"])
+    plain = scene.services.sealer.open(scene.call(scene.services.store.kept, "session", key), f"session{key}")
+    assert plain is not None
+    return msgspec.json.decode(plain, type=sessions.Session)
+
+
+def _step_up(scene: World, draft: str) -> dict[str, str]:
+    """Ask to sign in again for a draft; returns the query with which the browser is sent to the EHR."""
+    answer = scene.client.get("/step-up", params={"draft": draft})
+    assert answer.status_code == 303, answer.text
+    return dict(parse_qsl(urlsplit(answer.headers["location"]).query))
+
+
+def test_a_session_knows_when_its_user_logged_in(scene: World) -> None:
+    """The session keeps auth_time of the id_token; no more is known of class and method than the EHR says."""
+    before = datetime.now(UTC) - timedelta(seconds=5)
+    scene.sign_in()
+    who = _session(scene).practitioner
+    assert who.auth_time is not None
+    assert before <= who.auth_time <= datetime.now(UTC)
+    assert (who.acr, who.amr) == (None, ())
+
+
+def test_signing_in_again_asks_for_a_new_login_and_comes_back(scene: World) -> None:
+    """The EHR is asked for a login now and for its time, and the browser ends at the draft in a new session."""
+    draft = scene.hold(JONAS)[0].id
+    scene.sign_in()
+    old = _session(scene)
+    asked = _step_up(scene, draft)
+    assert (asked["prompt"], asked["max_age"]) == ("login", "300")
+    assert "acr_values" not in asked
+    answer = scene.get(scene.authorize(asked))
+    assert answer.headers["location"] == f"/review/{draft}"
+    new = _session(scene)
+    assert (new.practitioner.reference, new.csrf != old.csrf) == (old.practitioner.reference, True)
+
+
+def test_the_classes_of_login_that_a_site_wants_are_asked_for(tmp_path: Path) -> None:
+    """acr_values are the site's, in its order."""
+    with world(tmp_path, users={"step_up_acr": ["urn:two", "urn:three"]}) as strict:
+        strict.sign_in()
+        assert _step_up(strict, str(uuid4()))["acr_values"] == "urn:two urn:three"
+
+
+def test_signing_in_again_keeps_the_patient_of_the_launch(scene: World) -> None:
+    """A session that was opened for one patient is for no other after its user has signed in again."""
+    other = scene.hold("amara-osei")[0].id
+    draft = scene.hold(JONAS)[0].id
+    scene.launch(JONAS)
+    scene.get(scene.authorize(_step_up(scene, draft)))
+    assert _session(scene).patient == f"Patient/{JONAS}"
+    assert scene.get(f"/review/{draft}").status_code == 200
+    assert scene.get(f"/review/{other}").status_code == 403
+
+
+def test_somebody_else_does_not_step_up_a_session(scene: World) -> None:
+    """Another user who signs in instead is refused, and is not signed in by it."""
+    draft = scene.hold(JONAS)[0].id
+    scene.sign_in()
+    answer = scene.get(scene.authorize(_step_up(scene, draft), NURSE))
+    assert (answer.status_code, _code(answer)) == (403, "U-STEP-UP-USER")
+    assert _session(scene).practitioner.reference.endswith(PSYCHIATRIST)
+
+
+@pytest.mark.parametrize("draft", ["//evil.example", "../sign-out", "x"])
+def test_signing_in_again_leads_to_a_draft_or_nowhere(scene: World, draft: str) -> None:
+    """What is not the id of a draft is no way back, and without a session the page asks for a sign-in as ever."""
+    scene.sign_in()
+    answer = scene.client.get("/step-up", params={"draft": draft})
+    assert (answer.status_code, _code(answer)) == (404, "U-DRAFT-UNKNOWN")
+    scene.client.cookies.clear()
+    known = scene.hold(JONAS)[0].id
+    assert scene.client.get("/step-up", params={"draft": known}).headers["location"] == f"/review/{known}"

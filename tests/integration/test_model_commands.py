@@ -13,9 +13,9 @@ import pytest
 from recommender.model_card import kept
 from recommender.ranker import model as models
 from recommender.training import evaluation, hard_figures, window_figures
-from service import evaluation_figures
 from service.cli import main
 from service.model_card_page import reads, tables
+from service.model_life import evaluation_figures
 
 Output = pytest.CaptureFixture[str]
 

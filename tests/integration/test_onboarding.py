@@ -81,7 +81,8 @@ def attempt(site: Path, body: object, status: int = 0) -> str:
         f"{PUBLIC}/cds-services\n", OPTIONS, SIGN, f"{OPTIONS}/feedback", BASE, "https://ehr.north.example/jwks.json",
         "ES384", "RS384", f"{PUBLIC}/callback", f"{PUBLIC}/launch", f"{PUBLIC}/.well-known/jwks.json",
         "patient/Patient.rs patient/Condition.rs", "patient/Medication.read", "https://ehr.north.example\n",
-        "system/MedicationRequest.crus", "prefers-alternative", "extension 2000", "U-CDS-PREFETCH",
+        "system/MedicationRequest.crus", "prefers-alternative", "sign-and-write", "absolute", "30 days",
+        f"{PUBLIC}/fhir/Questionnaire/undersign-preferences", "extension 2000", "U-CDS-PREFETCH",
     ],
 )  # fmt: skip
 def test_the_sheet_has_what_is_typed_in(site: Path, value: str) -> None:
@@ -103,6 +104,16 @@ def test_show_and_try_leave_nothing_behind(site: Path) -> None:
     attempt(site, prefetch.request())
     ehr("show", "north")
     assert sorted(file.name for file in site.iterdir()) == ["request.json", "undersign.toml"]
+
+
+def test_the_sheet_tells_what_is_switched(site: Path) -> None:
+    """What acts at the tenant stands on the sheet with who, when and why; without a store nothing does."""
+    assert re.search(r"in force +none", ehr("show", "north"))
+    words = ["--ehr", "north", "--by", "Head of pharmacy", "--reason", "recall"]
+    assert CliRunner().invoke(app, ["switch", "stop", "drug:citalopram", *words]).exit_code == 0
+    printed = ehr("show", "north")
+    assert re.search(r"drug:citalopram +stopped", printed)
+    assert "Head of pharmacy: recall" in printed
 
 
 def found(site: Path) -> tuple[Settings, Ehr, tuple[Section, ...]]:

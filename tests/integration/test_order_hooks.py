@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from service.cds.lint import check_card
 from tests.fixtures import prefetch
-from tests.integration.running import held, running, settings
+from tests.integration.running import PATH, held, running, settings
 
 PUBLIC = "http://127.0.0.1:8040"
 SELECT = "/cds-services/psychotropic-order-select"
@@ -232,3 +232,79 @@ def test_the_time_is_told_by_station(client: TestClient) -> None:
     assert {"auth", "prefetch", "adapt", "assess", "hold", "render", "total"} <= {name for name, _ in stations}
     took = {name: float(value) for name, value in stations}
     assert took["total"] >= took["adapt"] > 0
+
+
+def without_drugs() -> Json:
+    """Return a chart in which no drug is taken."""
+    return {**prefetch.values(), "medications": prefetch.bundle()}
+
+
+def test_two_orders_of_one_drug_are_judged_by_their_sum(client: TestClient) -> None:
+    """Each order stays below the ceiling, both together pass it: the sum is what is judged."""
+    first, second = order("a", "sertraline", 150), order("b", "sertraline", 100)
+    assert sign(client, order("a", "sertraline", 50), prefetch=without_drugs()) == []
+    (card,) = sign(client, first, second, prefetch=without_drugs())
+    assert card["indicator"] == "warning"
+    assert "Sertraline 250 mg a day is above 200 mg" in card["detail"]
+
+
+def test_a_drug_that_is_ordered_twice_is_said_when_it_is_selected(client: TestClient) -> None:
+    """A second order of the same drug may be an error: it is a line of its own, also below the ceiling."""
+    drafts = order("a", "sertraline", 25), order("b", "sertraline", 25)
+    (card,) = select(client, *drafts, selections=["MedicationRequest/a"], prefetch=without_drugs())
+    assert "Sertraline stands in 2 orders of this set: their doses were added" in card["detail"]
+
+
+def test_a_sum_with_a_dose_that_nobody_could_read_is_not_called_checked(client: TestClient) -> None:
+    """What could be read is judged, and that one order was not is said."""
+    (card,) = sign(client, order("a", "sertraline", 250), order("b", "sertraline"), prefetch=without_drugs())
+    assert "above 200 mg" in card["summary"]
+    assert "the daily dose could not be read" in card["detail"]
+
+
+def decline(client: TestClient, path: str, card: Json) -> None:
+    """Override a card at its service."""
+    item = {"card": card["uuid"], "outcome": "overridden", "outcomeTimestamp": "2026-11-22T10:45:00Z"}
+    assert client.post(f"{path}/feedback", json={"feedback": [item]}).status_code == 200
+
+
+def view(client: TestClient) -> list[Json]:
+    """Return the cards of the open chart."""
+    return client.post(PATH, json=prefetch.request()).json()["cards"]
+
+
+def test_leaving_an_order_as_written_silences_no_open_chart(client: TestClient) -> None:
+    """What is overridden on the card of an order is shown when the chart is opened, and not on such a card again."""
+    phenelzine = order("a", "phenelzine", 15)
+    assert view(client)
+    (card,) = select(client, phenelzine)
+    decline(client, SELECT, card)
+    (again,) = select(client, phenelzine)
+    assert "suggestions" not in again
+    assert view(client)[0]["suggestions"]
+    assert held(client) > 0
+
+
+def test_a_declined_chart_silences_no_order_and_ends_nothing_of_it(client: TestClient) -> None:
+    """Options that were overridden in the open chart are drafts in place of an order; opening the chart again stays
+    silent and leaves them."""
+    decline(client, PATH, view(client)[0])
+    assert view(client) == []
+    (card,) = select(client, order("a", "phenelzine", 15))
+    assert card["suggestions"]
+    before = held(client)
+    assert before > 0
+    assert view(client) == []
+    assert held(client) == before
+
+
+@pytest.mark.parametrize("key", ["conditions", "medications", "scores"])
+def test_a_required_list_in_part_is_never_silence(client: TestClient, key: str) -> None:
+    """Where nothing is found in the part that came the answer is 412 that names it; a card names it too."""
+    chart = without_drugs()
+    chart[key] = {**chart[key], "total": 40}
+    quiet = client.post(SIGN, json=request("order-sign", order("a", "sertraline", 50), prefetch=chart))
+    assert quiet.status_code == 412
+    assert f"prefetch.{key} " in quiet.text
+    (card,) = sign(client, order("a", "sertraline", 250), prefetch=chart)
+    assert "(only in part)" in card["detail"]

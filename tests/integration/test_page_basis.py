@@ -62,13 +62,15 @@ def test_every_cited_fact_is_listed_with_its_resource_in_the_tenants_ehr(scene: 
 
 
 def test_the_change_is_marked_beside_what_is_taken_now(scene: World) -> None:
-    """Each drug column says what is new and what it ends, the last one what stays; ties are shown in both columns."""
+    """Each drug column says what is new and what it ends, the last one what stays; the tie of both drugs is said
+    once, above them."""
     _, page = _review(scene, AMARA)
     words = _words(page)
     assert words.count("Ends citalopram 20 mg a day, by hand in the EHR") == 2
     assert "Stays Citalopram since" in words
     assert "New nothing" in words
-    assert words.count(": neither is first.") == 2
+    assert words.count("as good as tied: preferences decide") == 1
+    assert ": neither is first." not in words
     assert "Ruled out: bupropion" in words
     assert "Seizure disorder" in words
     started = _words(_review(scene, JONAS)[1])
@@ -88,7 +90,7 @@ def test_the_sheet_is_for_this_patient_alone(scene: World) -> None:
     words = _words(scene.get(f"/review/{draft.id}/sheet").text)
     for said in (
         "It did not decide. It cannot order a medicine.",
-        "mirtazapine , 15 mg by mouth once a day",
+        "mirtazapine , 15 mg, once a day",
         "Change nothing for now (citalopram)",
         "You can say no",
         "for Amara Osei",
@@ -105,7 +107,7 @@ def test_the_sheet_is_for_this_patient_alone(scene: World) -> None:
 
 @pytest.mark.parametrize(
     ("state", "what"),
-    [("parked", "The EHR refused it, so it is not tried again."), ("mismatch", "The EHR holds something else")],
+    [("parked", "It stopped and is not tried again"), ("mismatch", "The EHR holds something else")],
 )
 def test_an_order_in_trouble_stands_first_with_what_to_do(
     scene: World, monkeypatch: pytest.MonkeyPatch, state: State, what: str

@@ -31,7 +31,7 @@ from recommender.training.site import windows
 from recommender.training.site.as_known import as_known
 from recommender.training.site.episodes import NO_BASELINE, Episode, episode
 from service.cli import main
-from service.simulated import begun, person, write_fhir, write_table
+from service.model_life.simulated import begun, person, write_fhir, write_table
 
 TODAY = date(2026, 11, 22)
 PATIENTS = 300

@@ -10,7 +10,7 @@ import pytest
 
 from service.cli import main
 from service.drafts.signing import Signer
-from service.drafts.sqlite import SqliteStore
+from service.drafts.sqlite.store import SqliteStore
 from service.drafts.store import Signature
 from tests.contract.samples import hold_one, prepared_bytes, signature_of
 
@@ -50,7 +50,17 @@ async def _signed(folder: Path, patient: str = "Patient/a") -> Signature:
         await store.prepare(draft.id, 1, shown, None)
         signature = signature_of(shown, signer.sign_detached(shown.order))
         await store.sign(signature, write_back=True, detail={})
+        await store.enter("consent", "north", patient, "entered", "Practitioner/p1", {"decision": "permit"})
         return signature
+    finally:
+        await store.close()
+
+
+async def _consents(folder: Path) -> set[str]:
+    store = SqliteStore(folder / "store.db")
+    await store.open()
+    try:
+        return {one.subject for one in await store.registered("consent")}
     finally:
         await store.close()
 
@@ -64,7 +74,7 @@ def test_a_restored_store_is_the_one_that_was_copied(
 ) -> None:
     """What came after the backup is gone, what was in it is there and verifies; the copy is the user's own."""
     assert command("store", "backup", "monday.db") == 0
-    assert capsys.readouterr().out == "whole: 1 drafts, 1 signatures, 3 entries in monday.db\n"
+    assert capsys.readouterr().out == "whole: 1 drafts, 1 signatures, 4 entries in monday.db\n"
     assert (tmp_path / "monday.db").stat().st_mode & 0o777 == 0o600
     command("drafts", "list", "--json")
     before = _ids(capsys)
@@ -76,6 +86,7 @@ def test_a_restored_store_is_the_one_that_was_copied(
     capsys.readouterr()
     command("drafts", "list", "--json")
     assert _ids(capsys) == before
+    assert asyncio.run(_consents(tmp_path)) == {"Patient/a"}
 
 
 def test_nothing_is_written_over(command: Command, capsys: pytest.CaptureFixture[str]) -> None:

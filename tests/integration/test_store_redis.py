@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import signal
+import sqlite3
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +13,15 @@ import pytest
 from redis.exceptions import ConnectionError as NotReached
 from redis.exceptions import ResponseError
 
-from service.drafts import redis_server
 from service.drafts.audit import seal
-from service.drafts.redis_errors import store_error
-from service.drafts.redis_keys import META, shard_of_id
-from service.drafts.redis_steps import Scope
-from service.drafts.redis_store import RedisStore
-from service.drafts.redis_transaction import RedisTransaction
+from service.drafts.redis import server as redis_server
+from service.drafts.redis.errors import store_error
+from service.drafts.redis.keys import META, shard_of_id
+from service.drafts.redis.receipts import Receipts
+from service.drafts.redis.server import FORMAT
+from service.drafts.redis.steps import Scope
+from service.drafts.redis.store import RedisStore
+from service.drafts.redis.transaction import RedisTransaction
 from service.drafts.store import OutboxEntry
 from service.errors import ConfigError, Conflict, ServiceError, Unavailable
 from tests.contract.redis_process import RedisProcess
@@ -139,6 +142,21 @@ def test_data_of_a_newer_version_is_refused(server: RedisProcess, tmp_path: Path
     server.ask("HSET", META, "format", "99")
     with pytest.raises(ConfigError, match="U-STORE-VERSION"):
         told(server.url, tmp_path, nothing)
+
+
+def test_data_of_an_older_version_is_brought_up_to_date(server: RedisProcess, tmp_path: Path) -> None:
+    """A store from before there were registers opens with its drafts whole, takes an entry, and is of the new form."""
+    draft = told(server.url, tmp_path, hold_one)
+    server.ask("HSET", META, "format", "1")
+
+    async def story(store: Any) -> None:
+        assert await store.read(draft.id) == draft
+        await store.enter("consent", draft.ehr, draft.patient, "entered", "Practitioner/p1", {"decision": "deny"})
+        assert (await store.read(draft.id)).state == "withdrawn"
+        assert list(await store.verify()) == []
+
+    told(server.url, tmp_path, story)
+    assert server.ask("HGET", META, "format") == FORMAT.encode()
 
 
 def test_a_file_that_is_not_for_receipts_is_refused(server: RedisProcess, tmp_path: Path) -> None:
@@ -393,6 +411,27 @@ def test_a_signature_that_a_failover_forgot_is_recorded_again(server: RedisProce
     told(server.url, tmp_path, story)
 
 
+def test_what_else_a_failover_forgot_does_not_keep_a_signature_from_being_recorded_again(
+    server: RedisProcess, tmp_path: Path
+) -> None:
+    """An acknowledged signature comes back beside an order whose confirmation was forgotten with it."""
+
+    async def story(store: RedisStore) -> None:
+        await sign_one(store, await hold_one(store))
+        entry = await store.claim(60)
+        assert isinstance(entry, OutboxEntry)
+        later = await hold_one(store, "facts-2")
+        before = _copy(server)
+        await store.finish(entry, "confirmed", {})
+        signature = await sign_one(store, later)
+        _fail_over(server, before)
+        await store.expire()
+        assert await store.signature(later.id) == signature
+        assert await store.verify() == ()
+
+    told(server.url, tmp_path, story)
+
+
 @pytest.mark.parametrize("meanwhile", ["rejected", "never held"])
 def test_a_signature_that_cannot_be_recorded_again_is_named(
     server: RedisProcess, tmp_path: Path, meanwhile: str
@@ -432,3 +471,67 @@ def test_receipts_are_held_against_the_store_at_start(server: RedisProcess, tmp_
     told(server.url, tmp_path, first)
     _fail_over(server, kept[0])
     told(server.url, tmp_path, second)
+
+
+def test_what_nobody_was_told_of_is_not_recorded_again(
+    server: RedisProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A receipt whose commit got no answer, and that a failover forgot, is neither signed again nor called lost."""
+
+    async def story(store: RedisStore) -> None:
+        draft = await hold_one(store)
+        before = _copy(server)
+        with monkeypatch.context() as broken:
+            broken.setattr(Receipts, "tell_now", _gone)
+            with pytest.raises(Unavailable):
+                await sign_one(store, draft)
+        _fail_over(server, before)
+        await store.expire()
+        assert (await store.read(draft.id)).state == "held"
+        assert await store.verify() == ()
+
+    told(server.url, tmp_path, story)
+
+
+def _gone(_receipts: Receipts, _identity: str) -> bool:
+    raise Unavailable("U-STORE-UNKNOWN", "nobody is told")
+
+
+def test_receipts_of_the_former_version_are_kept(server: RedisProcess, tmp_path: Path) -> None:
+    """A file of receipts from before they were marked counts all of them as told: written only after the commit."""
+    kept: list[Any] = []
+
+    async def first(store: RedisStore) -> None:
+        draft = await hold_one(store)
+        kept.append(_copy(server))
+        kept.append(await sign_one(store, draft))
+
+    async def second(store: RedisStore) -> None:
+        assert await store.signature(kept[1].draft) == kept[1]
+        assert await store.verify() == ()
+
+    told(server.url, tmp_path, first)
+    connection = sqlite3.connect(tmp_path / "receipts.db", isolation_level=None)
+    connection.execute("CREATE TABLE receipt (draft TEXT PRIMARY KEY, signed TEXT NOT NULL, body BLOB NOT NULL)")
+    connection.execute("INSERT INTO receipt SELECT draft, signed, body FROM attempt")
+    connection.execute("DROP TABLE attempt")
+    connection.close()
+    _fail_over(server, kept[0])
+    told(server.url, tmp_path, second)
+
+
+def test_a_receipt_that_another_worker_keeps_from_being_marked_is_marked_in_time(
+    server: RedisProcess, tmp_path: Path
+) -> None:
+    """Where the file is locked just then the signer waits for the mark, and the receipt counts as told."""
+
+    async def story(store: RedisStore) -> None:
+        draft = await hold_one(store)
+        other = sqlite3.connect(tmp_path / "receipts.db", isolation_level=None, check_same_thread=False)
+        other.execute("BEGIN IMMEDIATE")
+        asyncio.get_running_loop().call_later(0.2, other.execute, "COMMIT")
+        await sign_one(store, draft)
+        other.close()
+        assert [one.signature.draft for one in store._receipts.all()] == [draft.id]
+
+    told(server.url, tmp_path, story)

@@ -11,7 +11,7 @@ import redis
 
 from service.drafts import signing
 from service.drafts.canonical_json import dumps, load_object
-from service.drafts.redis_store import RedisStore
+from service.drafts.redis.store import RedisStore
 from service.drafts.store import Shown, Store
 from tests.contract.redis_process import RedisProcess
 from tests.contract.samples import START, Clock, hold_one, prepared_bytes, signature_of
@@ -40,6 +40,11 @@ async def live(store: Store, clock: Clock, signer: Any) -> None:
     await store.raise_flag("north", "Patient/b", "facts", b'{"reasons":[]}', Shown("card-2", "Practitioner/p1", {}))
     await store.attest(WORD, {"assertion": {"method": "smart-session"}})
     await store.attest(replace(WORD, patient="Patient/b", display=None), {})
+    for state in ("off", "on"):
+        await store.enter("switch", "", "model", "entered", "Practitioner/p1", {"state": state})
+    await store.enter(
+        "consent", "north", "Patient/b", "entered", "Practitioner/p1", {"decision": "permit", "said": "in person"}
+    )
     await store.seen("issuer", "jti", START)
 
 
@@ -173,7 +178,8 @@ def changes(client: Any, key: str) -> Iterator[tuple[str, Tamper]]:
 def test_the_untouched_store_is_whole_and_has_everything(rich: Rich) -> None:
     """Nothing is found where nothing was changed, and no kind of key is missing from this test."""
     assert rich.faults() == []
-    wanted = "d v a p g o t f b l w c k in of open facts patient ehrs deadline due orders words ends outbox done meta"
+    wanted = "d v a p g o t f b l w r e c k"
+    wanted += " in of open facts patient ehrs deadline due orders words named ends outbox done meta"
     assert {kind(key) for key in rich.keys} == set(wanted.split())
 
 

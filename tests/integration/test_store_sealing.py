@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import os
+import sqlite3
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ import pytest
 import redis
 
 from service.drafts import signing, vault
-from service.drafts.redis_store import RedisStore
-from service.drafts.sqlite import SqliteStore
+from service.drafts.redis.keys import DATA_KEYS
+from service.drafts.redis.store import RedisStore
+from service.drafts.sqlite.store import SqliteStore
 from service.drafts.store import Draft, Store
 from service.drafts.vault import KEYS_VARIABLE, Vault
 from service.errors import ConfigError, ServiceError
@@ -22,7 +24,7 @@ from tests.contract.stores import vault as keys
 from tests.integration.test_store_redis_tampering import live
 
 Make = Callable[[Vault | None], SqliteStore | RedisStore]
-# Of the resource, the context, an ingredient, an order, a comment, a reference, and who attested.
+# Of the resource, the context, an ingredient, an order, a comment, references, an alarm, and what a patient said.
 VALUES = (
     b"sertraline",
     b'"acknowledge":',
@@ -32,6 +34,7 @@ VALUES = (
     b"Patient/b",
     b"Patient/example",
     b"reasons",
+    b"in person",
 )
 
 
@@ -138,7 +141,7 @@ def test_keys_are_changed_without_losing_a_record(place: Place) -> None:
         running = place.store(keys("second", "first"))
         await running.open()
         try:
-            assert await store.rekey() == 5  # to find by, and two of each tenant
+            assert await store.rekey() == 7  # to find by, and two of each tenant and of the whole service
             held = await hold_one(store, patient="Patient/b")
             assert await running.read(held.id) == held  # a worker that knew nothing of it
             await sign_one(running, held)
@@ -157,6 +160,50 @@ def test_keys_are_changed_without_losing_a_record(place: Place) -> None:
     told(place, after, keys("second"))
     with pytest.raises(ConfigError, match="U-STORE-KEY"):
         told(place, nothing, keys("first"))
+
+
+def test_what_was_sealed_before_is_sealed_anew(place: Place, tmp_path: Path) -> None:
+    """After reseal no record needs a data key from before, all of them say what they said, and none can be changed."""
+    signer = signing.load_or_create(tmp_path / "key.json")
+
+    async def before(store: Any) -> Sequence[Draft]:
+        await live(store, Clock(), signer)
+        assert await store.reseal() == 0
+        return await store.find()
+
+    async def change(store: Any) -> None:
+        await store.rekey()
+        assert await store.reseal() > 10
+        assert await store.reseal() == 0
+        assert await store.verify(signer.public_jwks()) == ()
+
+    async def after(store: Any) -> None:
+        assert await store.find() == drafts
+        assert [fault for fault in await store.verify(signer.public_jwks()) if "U-RECEIPT" not in fault] == []
+
+    drafts = told(place, before, keys())
+    told(place, change, keys())
+    assert _forget_old_keys(place) == 3  # of two tenants and of the whole service
+    told(place, after, keys())
+    if place.server is None:
+        connection = sqlite3.connect(place._folder / "store.db", isolation_level=None)
+        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+            connection.execute("UPDATE revision SET resource = x'00'")
+        connection.close()
+
+
+def _forget_old_keys(place: Place) -> int:
+    """Take away every data key that was replaced, and the receipts, which stay under theirs; return how many keys."""
+    if place.server is not None:
+        for file in place._folder.glob("receipts.db*"):
+            file.unlink()
+        with redis.Redis(port=place.server.port) as client:
+            old = [field for field in client.hkeys(DATA_KEYS) if field.endswith(b":1") and field != b"*:1"]  # type: ignore[union-attr]
+            return client.hdel(DATA_KEYS, *old)  # type: ignore[return-value]
+    connection = sqlite3.connect(place._folder / "store.db", isolation_level=None)
+    gone = connection.execute("DELETE FROM data_key WHERE serial = 1 AND tenant <> '*'").rowcount
+    connection.close()
+    return gone
 
 
 def test_a_sealed_value_fits_one_place_only(tmp_path: Path) -> None:
@@ -191,8 +238,6 @@ def _move(place: Place, one: str, other: str) -> None:
             value = client.hget(f"undersign:{{s{other[0]}}}:v:{other}", "1")
             client.hset(f"undersign:{{s{one[0]}}}:v:{one}", "1", value)  # type: ignore[arg-type]
         return
-    import sqlite3
-
     connection = sqlite3.connect(place._folder / "store.db", isolation_level=None)
     connection.execute("DROP TRIGGER revision_no_update")
     moved = "UPDATE revision SET resource = (SELECT resource FROM revision WHERE draft = ?) WHERE draft = ?"

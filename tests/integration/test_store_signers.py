@@ -4,14 +4,15 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from service.drafts.redis_store import RedisStore
-from service.drafts.sqlite import SqliteStore
-from service.drafts.store import Draft
+from service.drafts.canonical_json import dumps, load_object
+from service.drafts.redis.store import RedisStore
+from service.drafts.sqlite.store import SqliteStore
+from service.drafts.store import AuditEntry, Draft
 from service.errors import Conflict
 from tests.contract.redis_process import RedisProcess
 from tests.contract.samples import hold_one, prepared_bytes, signature_of
@@ -24,28 +25,41 @@ ROUNDS = int(os.environ.get("UNDERSIGN_SIGNER_ROUNDS", "200"))
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a client, as it saw it: begun, ended, and what it was told."""
+    """What a client did of one draft, as it saw it: begun, ended, what it was told last, the versions that it saw and
+    those that it made."""
 
     signer: int
     begun: float
     ended: float
     result: Draft | str
+    seen: tuple[int, ...]
+    made: tuple[int, ...]
 
 
 async def signing(store: Any, signer: int, draft: Draft) -> Call:
-    """Prepare and sign; a version that another signer's edit has taken is prepared again."""
+    """Prepare and sign, every second signer with an edit of its own; where another's edit came first, read again."""
     await asyncio.sleep(random.uniform(0, 0.002))
-    begun = time.monotonic()
-    try:
-        shown = prepared_bytes(draft, f"Practitioner/p{signer}")
-        await store.prepare(draft.id, draft.version, shown, None)
-        result = await store.sign(signature_of(shown), write_back=True, detail={})
-    except Conflict as error:
-        return Call(signer, begun, time.monotonic(), error.code)
-    return Call(signer, begun, time.monotonic(), result)
+    begun, seen, made = time.monotonic(), list[int](), list[int]()
+    while True:
+        present = await store.read(draft.id)
+        seen.append(present.version)
+        edit = bool(signer % 2) and not made
+        shown = prepared_bytes(present, f"Practitioner/p{signer}", version=present.version + edit)
+        try:
+            await store.prepare(draft.id, present.version, shown, _edited(present, signer) if edit else None)
+            made += [shown.version] * edit
+            result = await store.sign(signature_of(shown), write_back=True, detail={})
+        except Conflict as error:
+            result = error.code
+        if result != "U-DRAFT-VERSION":
+            return Call(signer, begun, time.monotonic(), result, tuple(seen), tuple(made))
 
 
-async def _round(stores: list[Any], number: int) -> None:
+def _edited(draft: Draft, signer: int) -> bytes:
+    return dumps({**load_object(draft.resource), "priority": f"p{signer}"})
+
+
+async def _round(stores: list[Any], number: int) -> int:
     draft = await hold_one(stores[0], patient=f"Patient/{number}")
     calls = await asyncio.gather(*(signing(store, n, draft) for n, store in enumerate(stores)))
     won = [call for call in calls if isinstance(call.result, Draft)]
@@ -61,6 +75,20 @@ async def _round(stores: list[Any], number: int) -> None:
     assert [entry.event for entry in history].count("signed") == 1
     assert [entry.seq for entry in history] == list(range(1, len(history) + 1))
     assert [entry.at for entry in history] == sorted(entry.at for entry in history)
+    await _check_versions(stores[-1], calls, history, found.version)
+    return sum(len(call.made) for call in calls)
+
+
+async def _check_versions(store: Any, calls: list[Call], history: Sequence[AuditEntry], signed: int) -> None:
+    """Every acknowledged edit is a version of its own, none goes back, and the last is what was signed."""
+    versions = [1, *(entry.detail["version"] for entry in history if entry.event == "modified")]
+    assert versions == list(range(1, signed + 1))
+    assert sorted(version for call in calls for version in call.made) == versions[1:]
+    revisions = await store.revisions(history[0].draft)
+    assert sorted(revisions) == versions
+    for call in calls:
+        assert list(call.seen) == sorted(call.seen)
+        assert all(load_object(revisions[version])["priority"] == f"p{call.signer}" for version in call.made)
 
 
 async def _all(make: Callable[[int], Any]) -> None:
@@ -68,8 +96,8 @@ async def _all(make: Callable[[int], Any]) -> None:
     for store in stores:
         await store.open()
     try:
-        for number in range(ROUNDS):
-            await _round(stores, number)
+        edits = [await _round(stores, number) for number in range(ROUNDS)]
+        assert sum(edits)
         assert list(await stores[0].verify()) == []
         written = 0
         while await stores[written % SIGNERS].claim(600) is not None:

@@ -14,11 +14,16 @@ from typing import Any
 
 import pytest
 
-from service.drafts import signing, sqlite_schema, sqlite_writer
+from service.drafts import claims, signing
+from service.drafts.audit import seal
 from service.drafts.canonical_json import dumps, load_object
 from service.drafts.flags import NewAttestation
-from service.drafts.sqlite import SqliteStore
-from service.drafts.sqlite_writer import Writer
+from service.drafts.sqlite import rows as sqlite_rows
+from service.drafts.sqlite import schema as sqlite_schema
+from service.drafts.sqlite import sealing as sqlite_sealing
+from service.drafts.sqlite import writer as sqlite_writer
+from service.drafts.sqlite.store import SqliteStore
+from service.drafts.sqlite.writer import Writer
 from service.drafts.states import STATES
 from service.drafts.store import Draft, Shown
 from service.errors import ConfigError, Conflict, ServiceError, Unavailable
@@ -26,6 +31,7 @@ from tests.contract.samples import (
     HOUR,
     START,
     Clock,
+    held_draft,
     hold_one,
     new_draft,
     prepared_bytes,
@@ -366,22 +372,40 @@ def test_the_log_is_copied_back_when_nobody_waits(tmp_path: Path, monkeypatch: p
     with_store(path, story)
 
 
-def test_a_file_of_the_first_version_is_brought_up_to_date(tmp_path: Path):
-    """A store made before there were flags opens with its drafts whole, and takes an attestation."""
+@pytest.mark.parametrize("version", range(1, len(sqlite_schema.MIGRATIONS)))
+def test_a_file_of_an_older_version_is_brought_up_to_date(tmp_path: Path, version: int):
+    """A store of any version before opens with its drafts whole, and takes what came later."""
     path = tmp_path / "store.db"
     connection = sqlite3.connect(path, isolation_level=None)
-    for statement in sqlite_schema.MIGRATIONS[0]:
-        connection.execute(statement)
-    connection.execute("PRAGMA user_version=1")
+    for migration in sqlite_schema.MIGRATIONS[:version]:
+        for statement in migration:
+            connection.execute(statement)
+    connection.execute(f"PRAGMA user_version={version}")
     connection.execute(f"PRAGMA application_id={sqlite_schema.APPLICATION_ID}")
+    draft = _as_the_first_version_wrote(connection)
     connection.close()
 
     async def story(store: SqliteStore, clock: Clock) -> None:
-        await hold_one(store)
+        assert list(await store.verify()) == []
+        assert (await store.read(draft.id)) == draft
         await store.attest(WORD, {})
+        await store.enter("consent", "north", draft.patient, "entered", "Practitioner/p1", {"decision": "deny"})
+        assert (await store.read(draft.id)).state == "withdrawn"
         assert list(await store.verify()) == []
 
     with_store(path, story)
+
+
+def _as_the_first_version_wrote(connection: sqlite3.Connection) -> Draft:
+    """Write a held draft in the tables that every version has; return it."""
+    sqlite_sealing.register(connection, None)
+    draft = replace(held_draft(), state="held")
+    sqlite_rows.insert(connection, draft)
+    said = {**claims.of_draft(draft), **claims.of_revision(1, draft.resource), "state": "held"}
+    entry = seal(None, draft.id, START, "held", "Device/undersign", said)
+    connection.execute("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?)", sqlite_rows.entry_values(entry))
+    connection.execute("UPDATE draft SET seq = 1, head = ?", (entry.hash,))
+    return draft
 
 
 # --- tampering
@@ -413,6 +437,9 @@ def rich(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]
         await store.raise_flag("north", "Patient/b", "facts", b'{"reasons":[]}', Shown("card-2", "Practitioner/p1", {}))
         await store.attest(WORD, {"assertion": {"method": "smart-session"}})
         await store.attest(replace(WORD, patient="Patient/b", display=None), {})
+        for state in ("off", "on"):
+            await store.enter("switch", "", "model", "entered", "Practitioner/p1", {"state": state})
+        await store.enter("consent", "north", "Patient/b", "entered", "Practitioner/p1", {"decision": "permit"})
 
     with_store(folder / "store.db", story)
     return folder / "store.db", signer.public_jwks()
@@ -429,7 +456,7 @@ def faults(path: Path, jwks: dict[str, Any]) -> list[str]:
 
 AUDITED = (
     *("draft", "revision", "prepared", "signature", "outbox", "audit", "comment", "card"),
-    *("flag", "flag_audit", "alarm", "attestation"),
+    *("flag", "flag_audit", "alarm", "attestation", "register", "register_audit"),
 )
 
 
@@ -460,7 +487,8 @@ def test_a_change_to_any_column_is_found(rich: tuple[Path, dict[str, Any]], tmp_
     text = f"CASE WHEN substr({column}, 1, 1) = '1' THEN '2' ELSE '1' END || substr({column}, 2)"
     blob = f"CAST('1' || substr(CAST({column} AS TEXT), 2) AS BLOB)"
     changed += f" WHEN 'text' THEN {text} ELSE {blob} END"
-    key = {"audit": "seq", "flag_audit": "seq", "outbox": "draft", "prepared": "draft"}.get(table, "rowid")
+    named = {"audit": "seq", "flag_audit": "seq", "register_audit": "seq", "outbox": "draft", "prepared": "draft"}
+    key = named.get(table, "rowid")
     first = f"(SELECT min({key}) FROM {table})"
     touched = connection.execute(f"UPDATE {table} SET {column} = {changed} WHERE {key} = {first}").rowcount
     connection.close()

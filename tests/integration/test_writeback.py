@@ -162,20 +162,22 @@ def test_a_token_that_is_no_longer_taken_is_renewed_once(tmp_path: Path) -> None
         await writeback.once(scene.services)
         assert (await scene.store.read(first.id)).state == "confirmed"
         tokens = scene.ehr.tokens
-        scene.ehr.faults = ["401", "401"]
+        scene.ehr.of("MedicationRequest")[0]["status"] = "completed"
         second = await scene.signed()
+        scene.ehr.faults = ["401", "401"]
         await writeback.once(scene.services)
         return tokens, (await scene.store.read(second.id)).state
 
-    assert play(tmp_path, story) == (2, "parked")
+    # One more than the write-back's own two: signing asks what the EHR has, with a narrower scope.
+    assert play(tmp_path, story) == (3, "parked")
 
 
 def test_a_registration_that_is_put_right_later_loses_no_order(tmp_path: Path) -> None:
     """While the EHR refuses our client the write-back is tried again, not parked."""
 
     async def story(scene: World, clock: Clock) -> None:
-        scene.ehr.refuse_tokens = True
         draft = await scene.signed()
+        scene.ehr.refuse_tokens = True
         await work(scene, clock, 2)
         assert await last(scene, draft) == ("write-failed", {"code": "U-EHR-TOKEN"})
         scene.ehr.refuse_tokens = False
@@ -229,12 +231,12 @@ def test_a_server_that_ignores_the_search_is_looked_through(tmp_path: Path) -> N
     """A search answer with other people's orders neither stops the write-back nor is taken for ours."""
 
     async def story(scene: World, clock: Clock) -> None:
-        scene.ehr.ignore_search = True
         for number in range(3):
             scene.ehr.put({"resourceType": "MedicationRequest", "id": f"other-{number}"})
         scene.ehr.put({"resourceType": "Provenance", "id": "other", "signature": [{"data": "eA=="}]})
         scene.ehr.faults = ["503"]
         draft = await scene.signed()
+        scene.ehr.ignore_search = True
         await work(scene, clock)
         assert (await scene.store.read(draft.id)).state == "confirmed"
         assert len(scene.ehr.of("MedicationRequest")) == 4

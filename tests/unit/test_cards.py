@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from fhir_adapters.problem import consents
+from recommender.assess import STOPPED
 from recommender.assessment import Assessment, Candidate, Escalation, Gate, GateStatus, Prediction, Reason, Switch
 from recommender.catalog.rows import Source
 from service.cds import cards, language, words
 from service.cds.language import ENGLISH, LANGUAGES
 from service.cds.lint import check_card
+from service.drafts import consenting
 from service.drafts.canonical_json import dumps, load_object
 from service.settings import Ehr, Server, Settings
 from tests.contract import samples
@@ -151,7 +153,7 @@ def test_every_reason_of_a_consent_has_words() -> None:
     known = ENGLISH.denials.keys() | ENGLISH.unreadable_consents.keys()
     assert {"status-unknown", "permission-undated", "denies-treatment-use"} <= codes
     assert codes <= known
-    assert all(f'"{code}"' in source for code in known)
+    assert all(f'"{code}"' in source for code in known - {consenting.RECORDED})
     assert all(words.denial(code).endswith(".") and "-" not in words.denial(code) for code in known)
 
 
@@ -283,7 +285,7 @@ def test_a_german_card_reads_german() -> None:
     assert (
         "| Umstellung auf venlafaxine 37,5 mg pro Tag | 3 von 10 (2 bis 4) | 8 von 100 (5 bis 12) |" in card["detail"]
     )
-    assert card["suggestions"][-1]["label"] == "Keine Änderung: Behandlung wie bisher"
+    assert card["suggestions"][-1]["label"] == "Keine Änderung: bisherige Behandlung fortführen"
     assert [link["label"] for link in card["links"]] == ["Optionen vergleichen", "Wie dies zustande kam"]
 
 
@@ -578,3 +580,59 @@ def test_a_drug_that_is_not_drafted_is_named_with_its_refusal() -> None:
     detail = card_of(replace(found, candidates=(*found.candidates, more)))["detail"]
     assert "fluoxetine (The label does not name it)" in detail
     assert "Hazard ratio" not in detail
+
+
+@pytest.mark.parametrize("rule", ["DRAFT-SCHEDULE", "DRAFT-UNVERIFIED", "DRAFT-ORDERABLE", "MODEL-ABSTAINED"])
+def test_what_holds_in_every_chart_is_one_clause_of_an_options_card(rule: str) -> None:
+    """Drugs that this service never drafts are counted together, without their reasons one by one."""
+    reason = Reason(rule, "none", "The dose of it is not verified.", "S-1", verified=True)
+    found = made.assessment()
+    names = ("doxepin", "esketamine", "imipramine", "nortriptyline", "desipramine")
+    more = tuple(Candidate(name, "4", "not-draftable", "none", (reason,)) for name in names)
+    detail = card_of(replace(found, candidates=(*found.candidates, *more)))["detail"]
+    said = "doxepin, esketamine, imipramine and 2 others: controlled, or no verified code, dose, product or trial"
+    assert f"**Not drafted:** {said} at hand." in detail
+
+
+def test_a_stopped_drug_is_told_first_and_in_full() -> None:
+    """What the site has switched off stands before what nobody drafts anyway."""
+    found = made.assessment()
+    stopped = Reason(STOPPED, "none", "Fluoxetine is switched off at this site since 2026-11-20.", "the site", True)
+    other = Reason("DRAFT-SCHEDULE", "none", "Esketamine is a controlled drug (CIII).", "S-1", verified=True)
+    more = (
+        Candidate("esketamine", "5", "not-draftable", "none", (other,)),
+        Candidate("fluoxetine", "4", "not-draftable", "none", (stopped,)),
+    )
+    detail = card_of(replace(found, candidates=(*found.candidates, *more)))["detail"]
+    assert (
+        "**Not drafted:** fluoxetine (Fluoxetine is switched off at this site since 20 Nov 2026); esketamine:" in detail
+    )
+
+
+def test_what_may_lower_a_dose_names_its_source_and_not_its_key() -> None:
+    """A key of a source in a sentence on a dose is the source's name on the card, and its doubt stays."""
+    found = made.assessment()
+    first, *rest = found.candidates
+    assert first.dose
+    text = "EGFR is not on file: below 30 the dose is 50 % of the usual (L-SER+LM-SER, not verified)."
+    waiting = replace(found, candidates=(replace(first, dose=replace(first.dose, pending=(text,))), *rest))
+    sources = {
+        "L-SER": Source("L-SER", "https://example.org/label", "sertraline US label: section 2"),
+        "LM-SER": Source("LM-SER", "https://example.org/more", "another"),
+    }
+    card = cards.card(replace(made.view(waiting), sources=sources))
+    assert card is not None
+    detail = card["detail"]
+    assert "50 % of the usual (sertraline US label and 1 more source, not verified)." in detail
+    assert "L-SER" not in detail
+
+
+@pytest.mark.parametrize("status", ["open", "insufficient-data", "out-of-scope"])
+def test_every_card_on_a_chart_names_what_was_not_seen(status: GateStatus) -> None:
+    """A card without drafts, too, says which list was missing or came only in part."""
+    told = Escalation("psychiatrist", "routine", "Somebody decides.", "GE01")
+    gate = Gate(status, () if status == "open" else ("A reason.",))
+    found = replace(made.assessment(), gate=gate, offered=(), drafts=(), escalations=(told,))
+    card = cards.card(replace(made.view(found), unread=("problems (only in part)",)))
+    assert card is not None
+    assert "Not supplied: problems (only in part)." in card["detail"]

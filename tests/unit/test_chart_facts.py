@@ -74,7 +74,7 @@ def test_only_what_a_known_reason_stands_on_is_cited() -> None:
     reason = Reason("R", "caution", "m", "S", verified=True, facts=("Observation/5",))
     gap = Reason("R", "caution", "m", "S", verified=True, facts=("Observation/6",), unknown=True)
     found = chart_facts.cited(patient(measurements=(weight, unused)), (reason, gap))
-    assert found == {"Observation/5": {"what": "bmi 34 kg/m2", "date": "2026-11-03"}}
+    assert found == {"Observation/5": {"what": "body mass index 34 kg/m2", "date": "2026-11-03"}}
 
 
 def test_every_draft_keeps_what_its_page_draws() -> None:

@@ -16,8 +16,8 @@ from fhir_adapters.reading import reader
 from fhir_adapters.survey import feeds
 from fhir_adapters.survey.coverage import OUTCOMES, Coverage, Outcome
 from fhir_adapters.vector.schema import FEATURES
-from service.coverage_page import print_coverage
-from service.coverage_report import as_object
+from service.coverage.page import print_coverage
+from service.coverage.report import as_object
 from tests.fixtures.fhir import (
     Json,
     allergy,

@@ -305,8 +305,13 @@ def test_a_backend_token_is_asked_for_with_a_signed_assertion_and_kept() -> None
 
     async def act(client: EhrClient) -> list[str | None]:
         kept = [await client.backend_token("system/Provenance.c") for _ in range(2)]
-        client.forget_token("system/Provenance.c")
-        return [*kept, await client.backend_token("system/Provenance.c")]
+
+        async def refused_once(token: str | None) -> str | None:
+            if token == "one":
+                raise EhrRefused("U-EHR-REFUSED", "no longer", http_status=401)
+            return token
+
+        return [*kept, await client.authorised("system/Provenance.c", refused_once)]
 
     assert use(act) == ["one", "one", "two"]
     form = dict(httpx.QueryParams(route.calls[0].request.content.decode()))
@@ -370,7 +375,7 @@ def role(ident: str = "r1", who: str = "Practitioner/p1", **more: Any) -> dict[s
     return known | {"practitioner": {"reference": who}} | more
 
 
-def may_prescribe(practitioner: httpx.Response, *roles: dict[str, Any], **more: Any) -> str:
+def may_prescribe(practitioner: httpx.Response, *roles: dict[str, Any], **more: Any) -> prescriber.Prescriber:
     """Ask whether p1 may prescribe at an EHR with this Practitioner and these roles."""
     respx.get(f"{BASE}/Practitioner/p1").mock(return_value=practitioner)
     respx.get(f"{BASE}/PractitionerRole").mock(return_value=bundle(*roles))
@@ -393,7 +398,7 @@ ACTIVE = httpx.Response(200, json={"resourceType": "Practitioner", "id": "p1", "
 @respx.mock
 def test_an_active_prescriber_may_sign(roles: list[dict[str, Any]], found: str) -> None:
     """An active practitioner with an active prescriber role in period may prescribe in that role."""
-    assert may_prescribe(ACTIVE, *roles) == found
+    assert may_prescribe(ACTIVE, *roles).role == found
 
 
 @pytest.mark.parametrize(
@@ -426,7 +431,7 @@ def test_without_an_active_prescriber_role_nobody_signs(roles: list[dict[str, An
 def test_a_site_may_add_its_own_role_codes() -> None:
     """A role code in ehr.users.prescriber_role_codes counts as a prescriber's."""
     own = role(code=[{"coding": [{"system": "urn:site", "code": "9"}]}])
-    assert may_prescribe(ACTIVE, own, users={"prescriber_role_codes": ["urn:site|9"]}) == "PractitionerRole/r1"
+    assert may_prescribe(ACTIVE, own, users={"prescriber_role_codes": ["urn:site|9"]}).role == "PractitionerRole/r1"
 
 
 def practitioner(**changes: Any) -> httpx.Response:
@@ -473,7 +478,7 @@ def test_a_role_ends_with_the_last_day_of_its_period() -> None:
     """A role is in period on its last day and not on the day after."""
     page = json.dumps({"entry": [{"resource": role(period={"end": "2026-03"})}]}).encode()
     asked = ([page], frozenset({"Practitioner/p1"}), prescriber.shipped_role_codes())
-    assert prescriber.prescribing_role(*asked, date(2026, 3, 31)) == "PractitionerRole/r1"
+    assert prescriber.prescribing_role(*asked, date(2026, 3, 31)).role == "PractitionerRole/r1"
     with pytest.raises(Forbidden):
         prescriber.prescribing_role(*asked, date(2026, 4, 1))
 

@@ -12,7 +12,7 @@ from recommender.catalog.knowledge_counts import counts, table_counts
 from recommender.catalog.knowledge_diff import Tables, changes
 from recommender.dose.dosing import dose
 from recommender.errors import KnowledgeError
-from service.knowledge_genes import in_words
+from service.knowledge_pages.genes import in_words
 from tests import factories as make
 from tests.fixtures.packs import whole
 

@@ -82,10 +82,10 @@ def test_every_language_is_whole(spoken: str) -> None:
         (('now = "ahora"', '# now = "ahora"'), "urgencies.now is missing"),
         (('now = "ahora"', 'now = "ahora"\nsoon = "pronto"'), "urgencies.soon is not known"),
         (('"ene", ', ""), "months has 11 entries"),
-        (('missing = "**Falta.**"', 'missing = ""'), "missing is empty"),
-        (('missing = "**Falta.**"', "missing = 3"), "missing"),
-        (('missing = "**Falta.**"', 'missing = "'), "es"),
-        (('missing = "**Falta.**"', 'missing = "{"'), "es"),
+        (('missing = "**Datos que faltan.**"', 'missing = ""'), "missing is empty"),
+        (('missing = "**Datos que faltan.**"', "missing = 3"), "missing"),
+        (('missing = "**Datos que faltan.**"', 'missing = "'), "es"),
+        (('missing = "**Datos que faltan.**"', 'missing = "{"'), "es"),
     ],
 )
 def test_a_file_that_is_not_whole_is_refused_when_it_is_read(change: tuple[str, str], said: str) -> None:
@@ -177,7 +177,7 @@ def test_what_was_not_supplied_has_words_for_every_prefetch_key() -> None:
     for spoken in LANGUAGES:
         assert {one.holds for one in templates()} == set(language.of(spoken).holds)
     said = not_supplied(["gene results", "consents (only in part)"], language.of("de"))
-    assert said == "Nicht übermittelt: genetische Befunde, Einwilligungserklärungen (nur zum Teil)."
+    assert said == "Nicht übermittelt: genetische Befunde, Einwilligungserklärungen (nur teilweise)."
 
 
 def test_topics_have_words() -> None:

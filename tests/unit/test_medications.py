@@ -84,6 +84,16 @@ def test_what_a_statement_says_of_taking(status: str, taking: str) -> None:
     assert course(statement("m", SERTRALINE, status=status)).taking == taking
 
 
+def test_why_a_drug_was_stopped_is_in_the_charts_words() -> None:
+    """The reason of a drug no longer taken is its text, else a display, else a code; a drug that is taken has none."""
+    said = concept("http://terminology.hl7.org/CodeSystem/medicationrequest-status-reason", "sintol")
+    assert course(request("m", SERTRALINE, status="stopped", statusReason=said)).stopped_because == "sintol"
+    words = {**said, "text": "Suspected intolerance"}
+    assert course(request("m", SERTRALINE, status="stopped", statusReason=words)).stopped_because == words["text"]
+    assert course(request("m", SERTRALINE, status="active", statusReason=words)).stopped_because is None
+    assert course(request("m", SERTRALINE, status="stopped")).stopped_because is None
+
+
 def test_a_drug_not_taken_is_no_course() -> None:
     """A MedicationStatement of not-taken is refused by that name."""
     found = adapted(statement("m", SERTRALINE, status="not-taken")).patient

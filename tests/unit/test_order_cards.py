@@ -156,7 +156,7 @@ def test_what_stands_in_another_finding_is_said_once() -> None:
     ("spoken", "summary"),
     [
         ("en", "Citalopram: 1 finding in this chart, see the detail"),
-        ("de", "Citalopram: 1 Befund in dieser Akte, siehe Text"),
+        ("de", "Citalopram: 1 Auffälligkeit in dieser Akte, siehe Text"),
         ("es", "Citalopram: 1 hallazgo en esta historia, ver el texto"),
     ],
 )
@@ -198,7 +198,7 @@ def test_leaving_the_order_is_a_choice_in_each_language() -> None:
     drafts = made.view(made.assessment()).drafts[:1]
     for spoken, label in (
         ("en", "No change: leave the order as written"),
-        ("de", "Keine Änderung: Verordnung lassen, wie sie ist"),
+        ("de", "Keine Änderung: Verordnung unverändert lassen"),
     ):
         card = order_cards.selected(view(STOP, spoken=spoken), drafts)
         assert card["suggestions"][-1] == {"label": label, "uuid": cards.no_change_id(card["uuid"])}

@@ -340,7 +340,8 @@ def test_the_provenance_says_who_decided_on_which_draft(signer: signing.Signer):
     assert [agent["type"]["coding"][0]["code"] for agent in found["agent"]] == ["author", "assembler"]
     assert found["agent"][0]["who"]["reference"] == "Practitioner/p1"
     assert found["agent"][1]["who"]["display"] == "Undersign"
-    assert found["entity"] == [{"role": "derivation", "what": order["basedOn"][0]}]
+    assert found["entity"][0] == {"role": "derivation", "what": order["basedOn"][0]}
+    assert found["entity"][1]["what"]["identifier"]["value"] == signature.digest
     assert found["reason"][0]["coding"][0]["code"] == "AIAST"
     assert found["signature"][0]["type"][0]["code"] == "1.2.840.10065.1.12.1.1"
     assert base64.b64decode(found["signature"][0]["data"]).decode() == signature.jws

@@ -94,6 +94,8 @@ REFUSED = {
     '[taking.MedicationRequests]\nactive = "taking"': ("U-PROFILE-KEY", "MedicationRequest"),
     "[instruments.answers.phq_gad]\na = 1": ("U-PROFILE-KEY", "phq_gad_frequency"),
     '[tolerance]\nrepairs = ["trimm"]': ("U-PROFILE-VALUE", "nearest is trim"),
+    '[writing]\nrefuses = ["sign-and-right"]': ("U-PROFILE-VALUE", "nearest is sign-and-write"),
+    '[writing]\nrefuses = ["card"]': ("U-PROFILE-VALUE", "card"),
     'fhir_versions = ["STU2"]': ("U-PROFILE-VALUE", "nearest is DSTU2"),
     '[drugs]\nresolvers = ["rxnrom"]': ("U-PROFILE-VALUE", "nearest is rxnorm"),
     '[drugs]\nagreement = "first"': ("U-PROFILE-VALUE", "agreement"),
@@ -192,6 +194,22 @@ def test_every_profile_knows_what_the_base_knows(name: str) -> None:
     assert base.systems.items() <= own.systems.items()
     assert all(base.units[key].items() <= own.units[key].items() for key in base.units)
     assert (own.repairs, own.statuses, own.taking) == (base.repairs, base.statuses, base.taking)
+
+
+def test_who_is_documented_not_to_take_orders() -> None:
+    """Of the shipped profiles one refuses to write orders: a create there records what somebody reports."""
+    refusing = {name: one.refuses for name in SHIPPED if (one := profile.load(name)).refuses}
+    assert refusing == {"oracle-r4": {"unsigned-order", "sign-and-write"}}
+
+
+@pytest.mark.parametrize(
+    ("own", "refused"),
+    [("", {"unsigned-order", "sign-and-write"}), ('[writing]\nrefuses = ["unsigned-order"]', {"unsigned-order"}),
+     ("[writing]\nrefuses = []", set[str]())],
+)  # fmt: skip
+def test_what_a_vendor_does_not_take_a_site_may_lift(tmp_path: Path, own: str, refused: set[str]) -> None:
+    """A site's profile inherits what its base refuses to write, and its own list stands instead of it."""
+    assert _written(tmp_path, f'extends = "oracle-r4"\n{own}').refuses == refused
 
 
 def test_own_entry_wins_over_the_base(tmp_path: Path) -> None:

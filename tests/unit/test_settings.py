@@ -161,11 +161,6 @@ NORTH = "https://ehr.north.example/fhir"
             "loopback only",
         ),
         (GOOD.replace("audiences =", "# audiences ="), "needs audiences"),
-        (
-            GOOD.replace('name = "North', 'write_back = "unsigned-order"\nname = "North'),
-            "not in this version",
-        ),
-        (GOOD.replace('name = "North', 'write_back = "document-only"\nname = "North'), "not in this version"),
         (GOOD.replace("sqlite:///data/undersign.db", "redis://r.example/0"), "use rediss://"),
         (GOOD.replace("sqlite:///data/undersign.db", "rediss://r.example/drafts"), "rediss://HOST:PORT/DB"),
         (GOOD.replace("sqlite:///data/undersign.db", "rediss:///0"), "rediss://HOST:PORT/DB"),
@@ -182,7 +177,7 @@ NORTH = "https://ehr.north.example/fhir"
     ],
 )
 def test_what_cannot_stand_is_refused(tmp_path: Path, text: str, named: str) -> None:
-    """A configuration that is unsafe or not in this version does not start, and says why."""
+    """A configuration that is unsafe does not start, and says why."""
     error = refusal(tmp_path, text)
     assert error.code == "U-CONFIG-VALUE"
     assert named in error.message

@@ -4,6 +4,7 @@ import base64
 import json
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -169,3 +170,21 @@ def test_another_algorithm_is_refused(signer: Signer):
     """The key signs ES384 only."""
     with pytest.raises(ServiceError, match="U-KEY-ALG"):
         signer.sign_jwt({}, alg="RS384")
+
+
+@pytest.mark.parametrize(
+    ("since", "at", "holds"), [(None, None, True), (10, 9, True), (10, 10, False), (10, None, False)]
+)
+def test_a_revoked_key_proves_nothing_from_then_on(
+    signer: Signer, since: int | None, at: int | None, holds: bool
+) -> None:
+    """A signature made when its key was revoked, or at a time that is not known, is refused by name."""
+    (key,) = signer.public_jwks()["keys"]
+    jwks = {"keys": [{**key, "revoked": {"revoked_at": since}} if since is not None else key]}
+    when = None if at is None else datetime.fromtimestamp(at, UTC)
+    if holds:
+        verify_detached(signer.sign_detached(PAYLOAD), PAYLOAD, jwks, when)
+        return
+    with pytest.raises(Unprocessable) as refused:
+        verify_detached(signer.sign_detached(PAYLOAD), PAYLOAD, jwks, when)
+    assert refused.value.code == "U-SIG-REVOKED"

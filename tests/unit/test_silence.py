@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from service.cds.silence import key
+from service.cds.silence import declined_at, key
 from service.drafts.states import SIGNED, UNSIGNED
-from service.drafts.store import Draft, State
+from service.drafts.store import AuditEntry, Draft, State
 from service.settings import Cards
 
 NOW = datetime(2026, 11, 22, 10, 42, tzinfo=UTC)
@@ -56,3 +56,50 @@ def test_the_same_history_gives_the_same_key() -> None:
     """Two workers that open the chart at the same time hold under one key."""
     drafts = [draft("expired", minutes=300), draft("superseded", minutes=200)]
     assert key(FACTS, drafts, NOW, ON) == key(FACTS, list(reversed(drafts)), NOW + timedelta(seconds=1), ON)
+
+
+OPTIONS, SELECT = "psychotropic-options", "psychotropic-order-select"
+
+
+def entry(event: str, **detail: str) -> AuditEntry:
+    """Return an entry of a draft's chain."""
+    return AuditEntry("d", 1, NOW, event, "somebody", {"given": detail, "state": event}, "", "")
+
+
+@pytest.mark.parametrize(
+    ("history", "here"),
+    [
+        ([entry("presented", card="1", service=OPTIONS), entry("overridden", card="1")], True),
+        ([entry("presented", card="1", service=SELECT), entry("overridden", card="1")], False),
+        ([entry("presented", card="1"), entry("overridden", card="1")], True),
+        ([entry("overridden")], True),
+        ([entry("withdrawn", by="an attestation")], True),
+        (
+            [
+                entry("presented", card="1", service=OPTIONS),
+                entry("presented", card="2", service=SELECT),
+                entry("overridden", card="2"),
+            ],
+            False,
+        ),
+        (
+            [
+                entry("presented", card="1", service=OPTIONS),
+                entry("presented", card="2", service=SELECT),
+                entry("overridden", card="2"),
+                entry("overridden", card="1"),
+            ],
+            True,
+        ),
+    ],
+)
+def test_what_is_declined_on_one_services_card_is_declined_there(history: list[AuditEntry], here: bool) -> None:
+    """A card of another service silences nothing here; what was declined on no known card counts everywhere."""
+    assert declined_at(history, OPTIONS) is here
+
+
+def test_what_was_declined_elsewhere_lapses_at_once() -> None:
+    """The next key follows although the decision is fresh, and a decision of one's own keeps the key."""
+    one = draft("overridden", minutes=1)
+    assert key(FACTS, [one], NOW, ON, frozenset({one.id})) != FACTS
+    assert key(FACTS, [one], NOW, ON) == FACTS

@@ -94,8 +94,8 @@ CASES = {
         '"Sodium \\"serum\\"" = "sodium"', "sodium", 139,
     ),
     "a unit that is nearly written so": Case(
-        observation(code=coded(LOINC, "14334-7"), valueQuantity=quantity(0.8, "mval/L")), "units.lithium_level",
-        '"mval/L" = "mmol/L"', "lithium_level", 0.8,
+        observation(code=coded(LOINC, "14334-7"), valueQuantity=quantity(0.8, "mmols/Ltr")), "units.lithium_level",
+        '"mmols/Ltr" = "mmol/L"', "lithium_level", 0.8,
     ),
     "a unit code that is no UCUM": Case(
         observation(valueQuantity=quantity(139, "mmol/L", "mmols/Ltr")), "units.sodium",
@@ -257,6 +257,23 @@ def test_a_unit_unlike_any_other_is_for_a_person_to_decide() -> None:
     (choices,) = tally.undecided()
     assert {one.left for one in choices} == {"XQ"}
     assert {one.right for one in choices} >= {"mg/dL", "mmol/L"}
+
+
+@pytest.mark.parametrize(
+    ("code", "unit"),
+    [
+        ("17861-6", "mval/L"),  # calcium: like mmol/L, and half of it
+        ("14334-7", "mval/L"),  # lithium: mg/L is written as nearly so
+        ("8867-4", "mval/L"),  # a pulse comes in one unit only, and this is not it
+        ("3016-3", "zz"),  # TSH comes in one size only
+    ],
+)
+def test_a_unit_is_never_guessed_from_its_looks_alone(code: str, unit: str) -> None:
+    """A unit that is like two sizes, or like none, has no line, not even where the analyte has one unit only."""
+    tally = Coverage(DAY, "base-r4")
+    tally.add(*read(observation(code=coded(LOINC, code), valueQuantity=quantity(2.4, unit)), BASE))
+    assert tally.lines() == []
+    assert [{one.left for one in choices} for choices in tally.undecided()] == [{unit}]
 
 
 def test_a_code_system_without_a_telling_name_is_for_a_person_to_decide() -> None:

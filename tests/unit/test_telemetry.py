@@ -35,6 +35,14 @@ def test_a_key_outside_the_list_is_dropped_and_counted(monkeypatch: pytest.Monke
     assert not {"patient", "phq9"} & set(found[0])
 
 
+def as_at_start(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Let a logger be as a new process has it: a server that ran in this one may have silenced it."""
+    logger = logging.getLogger(name)
+    for attribute, value in (("level", logging.NOTSET), ("disabled", False), ("propagate", True), ("handlers", [])):
+        monkeypatch.setattr(logger, attribute, value)
+    logger.manager._clear_cache()  # type: ignore[attr-defined]
+
+
 def test_an_exception_is_named_by_type_and_place(monkeypatch: pytest.MonkeyPatch) -> None:
     """The text of an exception, which may quote a chart, is not logged."""
 
@@ -60,6 +68,7 @@ def test_a_librarys_words_are_not_logged(monkeypatch: pytest.MonkeyPatch, name: 
         except KeyError:
             logging.getLogger(name).error("GET /Patient/%s", "Jo Doe", exc_info=True)
 
+    as_at_start(monkeypatch, name)
     found = lines(monkeypatch, say)
     assert found[0]["logger"] == name
     assert "Jo Doe" not in json.dumps(found)
@@ -67,6 +76,7 @@ def test_a_librarys_words_are_not_logged(monkeypatch: pytest.MonkeyPatch, name: 
 
 def test_uvicorns_life_cycle_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
     """The lines that say where the server listens are kept."""
+    as_at_start(monkeypatch, "uvicorn.error")
     found = lines(monkeypatch, lambda: logging.getLogger("uvicorn.error").info("Uvicorn running"))
     assert found[0]["event"] == "Uvicorn running"
 

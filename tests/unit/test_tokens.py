@@ -75,9 +75,9 @@ def unsigned(header: dict[str, Any], claims: dict[str, Any], signature: str = ""
 
 
 def test_a_users_token_is_its_practitioner() -> None:
-    """A token of the tenant's EHR names the practitioner, the tenant, the login time and the method."""
+    """A token of the tenant's EHR names the practitioner, the tenant, and when and how the user logged in."""
     login = int(time.time()) - 100
-    found = who(user_token(auth_time=login, name="Dr Example"))
+    found = who(user_token(auth_time=login, name="Dr Example", acr="urn:two", amr=["pwd", "mfa"]))
     assert found == Practitioner(
         reference="Practitioner/p1",
         display="Dr Example",
@@ -86,7 +86,22 @@ def test_a_users_token_is_its_practitioner() -> None:
         subject="user-1",
         method="smart-bearer",
         authenticated=datetime.fromtimestamp(login, UTC),
+        auth_time=datetime.fromtimestamp(login, UTC),
+        acr="urn:two",
+        amr=("pwd", "mfa"),
     )
+
+
+@pytest.mark.parametrize("login", [None, 0, -5, True, "1700000000", [1], 9_999_999_999])
+def test_a_login_that_the_token_does_not_prove_is_none(login: Any) -> None:
+    """Without a time of login that can be, there is none: when the token was made is no login."""
+    assert who(user_token(auth_time=login)).auth_time is None
+
+
+@pytest.mark.parametrize(("amr", "found"), [("mfa", ()), (["mfa", 5], ("mfa",)), ({"mfa": 1}, ()), (None, ())])
+def test_methods_of_login_are_a_list_of_texts(amr: Any, found: tuple[str, ...]) -> None:
+    """amr counts as a list (RFC 8176); of anything else nothing is taken over."""
+    assert who(user_token(amr=amr)).amr == found
 
 
 @pytest.mark.parametrize("fhir_user", ["Practitioner/p1", f"{BASE}/Practitioner/p1"])
@@ -363,14 +378,15 @@ def test_a_session_changes_only_from_its_own_page(origin: str | None, csrf: str 
 )
 def test_an_id_token_is_for_this_client_and_this_launch(changes: dict[str, Any], nonce: str, code: str | None) -> None:
     """An id_token counts with our client id as audience, the launch's nonce, a Practitioner, in time."""
-    given: dict[str, Any] = {"aud": "undersign", "nonce": "n", **changes}
+    given: dict[str, Any] = {"aud": "undersign", "nonce": "n", "auth_time": NOW - 60, "acr": "urn:two", **changes}
     token = user_token(**given)
 
     async def act(services: Services) -> tokens.Identity:
         return await tokens.check_id_token(services, services.tenant("north"), token, nonce)
 
     if code is None:
-        assert use(act) == tokens.Identity("Practitioner/p1", "user-1", None, None)
+        login = datetime.fromtimestamp(NOW - 60, UTC)
+        assert use(act) == tokens.Identity("Practitioner/p1", "user-1", None, login, "urn:two")
         return
     with pytest.raises(UndersignError) as error:
         use(act)

@@ -11,7 +11,7 @@ from service.drafts.canonical_json import dumps
 from service.drafts.states import SIGNED
 from service.drafts.store import Draft, State
 from service.errors import EhrFailed
-from service.web import chart, rendering, view, words
+from service.web import chart, record, rendering, view, words
 from tests.contract import samples
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -89,15 +89,59 @@ def test_what_is_said_of_all_is_said_once() -> None:
 def test_an_unverified_source_says_so() -> None:
     """A rule whose source nobody has checked is marked where it is shown."""
     option = review(draft(reasons=[reason("warning", "w", verified=False)])).options[0]
-    assert option.points[0].source == "S-1, not verified"
+    assert (option.points[0].source, option.points[0].verified) == ("S-1", False)
 
 
 def test_every_source_on_the_page_is_listed_once() -> None:
-    """The list at the end has each key of a combined source once, in order of appearance."""
+    """The list at the end has what each point stands on once, in order of appearance, and nothing for no source."""
     page = review(
-        draft(reasons=[reason("warning", "a", source="A+B"), reason("caution", "b", source="B", verified=False)])
+        draft(
+            reasons=[
+                reason("warning", "a", source="A+B"),
+                reason("caution", "b", source="B", verified=False),
+                reason("caution", "c", source="A+B"),
+                reason("monitor", "d", source=""),
+            ]
+        )
     )
-    assert view.source_keys(page) == ["A", "B"]
+    assert view.sources(page) == ["A+B", "B"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "source", "verified"),
+    [
+        ("QTc is not on file: above 450 ms the ceiling is 10 mg a day (L-ESC+T-2).",
+         "QTc is not on file: above 450 ms the ceiling is 10 mg a day.", "L-ESC+T-2", True),
+        ("eGFR of 2025-09-23 is too old: the start is 5 mg (T-VEN3, not verified).",
+         "eGFR of 23 Sep 2025 is too old: the start is 5 mg.", "T-VEN3", False),
+        ("Ask the pharmacist.", "Ask the pharmacist.", "", True),
+    ],
+)  # fmt: skip
+def test_what_may_lower_a_dose_has_its_sources_apart(text: str, message: str, source: str, verified: bool) -> None:
+    """The keys that end a sentence on a dose become a source of the page, and no key is left in the words."""
+    (found,) = review(draft(dose={"pending": [text]})).options[0].pending
+    assert (found.message, found.source, found.verified) == (message, source, verified)
+    assert view.sources(review(draft(dose={"pending": [text]}))) == ([source] if source else [])
+
+
+def test_dates_of_rules_are_written_as_people_write_them() -> None:
+    """No ISO date and no key of a row is left in a reason, a gap, a warning, an exclusion or what is to tell."""
+    raw = "sodium is too old (2025-09-23)"
+    page = review(
+        draft(
+            reasons=[reason("warning", "Ibuprofen since 2026-09-23: bleeding (SR123: ask)")],
+            unknowns=[raw],
+            warnings=["Assessed 2026-11-21."],
+            ruled_out=[{"ingredient": "bupropion", "message": "Seizure (since 2019-10-10): do not use bupropion."}],
+            to_tell=[{"to": "psychiatrist", "urgency": "today", "reason": "Seen 2026-11-20."}],
+        )
+    )
+    (point,) = page.options[0].points
+    assert point.message == "Ibuprofen since 23 Sep 2026: bleeding (ask)"
+    assert page.unknowns == ["sodium is too old (23 Sep 2025)"]
+    assert page.warnings == ["Assessed 21 Nov 2026."]
+    assert page.ruled_out[0].why == "Seizure (since 10 Oct 2019)"
+    assert page.to_tell == ["Psychiatrist (today): Seen 20 Nov 2026."]
 
 
 def test_what_is_unknown_and_who_is_to_tell_is_named() -> None:
@@ -134,8 +178,8 @@ def test_the_scores_carry_their_dates() -> None:
 
 def test_a_switch_names_what_it_is_meant_to_replace() -> None:
     """Only a switch replaces; adding or starting replaces nothing."""
-    assert view.replaces({"step": "switch", "present": [CITALOPRAM]}) == "citalopram 20 mg a day"
-    assert view.replaces({"step": "start", "present": [CITALOPRAM]}) == ""
+    assert record.replaces({"step": "switch", "present": [CITALOPRAM]}) == "citalopram 20 mg a day"
+    assert record.replaces({"step": "start", "present": [CITALOPRAM]}) == ""
 
 
 def test_the_age_of_the_chart_is_said() -> None:

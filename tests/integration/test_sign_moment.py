@@ -1,0 +1,219 @@
+"""What happens while a signature is under way: a switch, an acceptance, a Consent, a word of the patient's."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import pytest
+
+from fhir_adapters.dialect import profile
+from fhir_adapters.dialect.profile_file import Search
+from service.drafts import consenting
+from service.drafts.canonical_json import dumps
+from service.drafts.consenting import Word
+from service.drafts.states import AWAITING
+from service.drafts.store import Draft, NewDraft
+from service.switches import records
+from tests.contract import samples
+from tests.contract.samples import Clock
+from tests.integration.fake_ehr import World, world
+
+T = TypeVar("T")
+PATIENT = "Patient/example"
+DENIES: dict[str, Any] = {
+    "resourceType": "Consent",
+    "id": "c",
+    "status": "active",
+    "patient": {"reference": PATIENT},
+    "dateTime": "2026-11-20",
+    "provision": {"type": "deny"},
+}
+
+
+def play(path: Path, story: Callable[[World], Awaitable[T]], clock: Clock | None = None, **tenant: Any) -> T:
+    """Run a story in a fresh world."""
+
+    async def run() -> T:
+        async with world(path, clock, **tenant) as scene:
+            return await story(scene)
+
+    return asyncio.run(run())
+
+
+def answered(answer: httpx.Response) -> tuple[int, str]:
+    """Return status and stable code, empty for a success."""
+    if answer.status_code == 200:
+        return 200, ""
+    return answer.status_code, answer.json()["issue"][0]["details"]["coding"][0]["code"]
+
+
+def while_asked(scene: World, kind: str, act: Callable[[], Awaitable[object]]) -> None:
+    """Let something happen once, while the EHR answers the next search of a type."""
+    real, done = scene.ehr._write_or_read, list[str]()
+
+    async def answer(request: httpx.Request, path: str) -> httpx.Response:
+        if path == kind and not done:
+            done.append(path)
+            await act()
+        return await real(request, path)
+
+    scene.ehr._write_or_read = answer  # type: ignore[method-assign]
+
+
+async def two(scene: World) -> tuple[Draft, Draft]:
+    """Hold two drafts of one assessment."""
+    context = dumps({"acknowledge": [], "dose": samples.DOSE})
+    new = [
+        NewDraft(name, rank, dumps(samples.resource()), context) for rank, name in enumerate(("sertraline", "other"))
+    ]
+    one, other = await scene.store.hold("north", PATIENT, "facts", new, 3600, "Device/undersign")
+    return one, other
+
+
+@pytest.mark.parametrize("subject", ["tenant", "drug:sertraline"])
+def test_a_switch_pulled_while_the_ehr_is_asked_stops_the_signature(tmp_path: Path, subject: str) -> None:
+    """What is switched off after the signature began, and before it is recorded, is not signed."""
+
+    async def story(scene: World) -> None:
+        draft = await scene.hold()
+        parameters = await scene.prepared(draft.id)
+        pull = lambda: records.pull(scene.store, subject, "north", "safety officer", "recall", pulled=True)  # noqa: E731
+        while_asked(scene, "MedicationRequest", pull)
+        assert answered(await scene.post(draft.id, "sign", *parameters)) == (503, "U-SWITCHED-OFF")
+        assert await scene.store.signature(draft.id) is None
+
+    play(tmp_path, story)
+
+
+def test_an_acceptance_while_the_ehr_is_asked_stops_the_signature(tmp_path: Path) -> None:
+    """A sibling that is accepted on its card after the signature began is the only order of the two."""
+
+    async def story(scene: World) -> None:
+        draft, other = await two(scene)
+        parameters = await scene.prepared(draft.id)
+        accept = lambda: scene.store.mark([other.id], AWAITING, "ehr:north", {"card": "c"})  # noqa: E731
+        while_asked(scene, "MedicationRequest", accept)
+        assert answered(await scene.post(draft.id, "sign", *parameters)) == (409, "U-ORDER-PENDING")
+        assert [(await scene.store.read(one.id)).state for one in (draft, other)] == ["held", AWAITING]
+
+    play(tmp_path, story)
+
+
+AI = {"system": "https://undersign.dev/fhir/CodeSystem/consent", "code": "ai-decision-support"}
+PERMITS = {**DENIES, "provision": {"type": "permit", "code": [{"coding": [AI]}]}}
+WITHHELD = (409, "U-CONSENT-WITHHELD")
+
+
+@pytest.mark.parametrize(
+    ("consents", "default", "found"),
+    [
+        ([], "opt-out", (200, "")),
+        ([], "opt-in", WITHHELD),
+        ([PERMITS], "opt-in", (200, "")),
+        ([DENIES], "opt-out", WITHHELD),
+        ([{**DENIES, "status": "inactive"}], "opt-out", (200, "")),
+        ([{**DENIES, "patient": {"reference": "Patient/other"}}], "opt-out", (200, "")),
+        ([DENIES, {**PERMITS, "id": "d", "dateTime": "2026-11-21"}], "opt-out", (200, "")),
+        ([PERMITS, {**DENIES, "id": "d", "dateTime": "2026-11-21"}], "opt-out", WITHHELD),
+    ],
+)
+def test_what_the_ehr_has_of_consent_when_it_is_signed_counts(
+    tmp_path: Path, consents: list[dict[str, Any]], default: str, found: tuple[int, str]
+) -> None:
+    """A draft is signed exactly where the EHR's Consents of that moment let it be drafted; else all are withdrawn."""
+
+    async def story(scene: World) -> None:
+        drafts = await two(scene)
+        parameters = await scene.prepared(drafts[0].id)
+        for consent in consents:
+            scene.ehr.put(consent)
+        assert answered(await scene.post(drafts[0].id, "sign", *parameters)) == found
+        states = [(await scene.store.read(one.id)).state for one in drafts]
+        assert states == (["signed", "superseded"] if found[0] == 200 else ["withdrawn", "withdrawn"])
+        (asked,) = [one for one in scene.ehr.requests if one.url.path.endswith("/Consent")]
+        assert asked.url.params["patient"] == "example"
+
+    play(tmp_path, story, Clock(), consent_default=default)
+
+
+@pytest.mark.parametrize("fault", ["503", "drop", "403", "garbage", "in part", "cut"])
+def test_consents_that_cannot_be_read_keep_a_draft_unsigned(tmp_path: Path, fault: str) -> None:
+    """A search that fails or is not whole is 502, nothing is signed, and the draft stays to be signed later."""
+    bodies: dict[str, Any] = {
+        "garbage": {"resourceType": "Consent"},
+        "in part": {"resourceType": "Bundle", "type": "searchset", "entry": [
+            {"resource": {"resourceType": "OperationOutcome", "issue": [{"severity": "warning", "code": "incomplete"}]}}
+        ]},
+        "cut": {"resourceType": "Bundle", "type": "searchset", "total": 3, "entry": []},
+    }  # fmt: skip
+
+    async def story(scene: World) -> None:
+        draft = await scene.hold()
+        parameters = await scene.prepared(draft.id)
+        real = scene.ehr._write_or_read
+
+        async def answer(request: httpx.Request, path: str) -> httpx.Response:
+            if path != "Consent":
+                return await real(request, path)
+            if fault == "drop":
+                raise httpx.ReadError("dropped")
+            return httpx.Response(200, json=bodies[fault]) if fault in bodies else httpx.Response(int(fault))
+
+        scene.ehr._write_or_read = answer  # type: ignore[method-assign]
+        assert (await scene.post(draft.id, "sign", *parameters)).status_code == 502
+        assert await scene.store.signature(draft.id) is None
+        scene.ehr._write_or_read = real  # type: ignore[method-assign]
+        assert answered(await scene.post(draft.id, "sign", *parameters)) == (200, "")
+        entry = next(one for one in await scene.store.history(draft.id) if one.event == "signed")
+        assert "consent" not in entry.detail["given"]
+
+    play(tmp_path, story)
+
+
+@pytest.mark.parametrize("how", ["profile", "404"])
+def test_where_an_ehr_has_no_consents_the_record_says_so(tmp_path: Path, how: str) -> None:
+    """A tenant without a search of Consents signs, and the signature's entry says that none was read."""
+
+    async def story(scene: World) -> None:
+        draft = await scene.hold()
+        parameters = await scene.prepared(draft.id)
+        real = scene.ehr._write_or_read
+
+        async def answer(request: httpx.Request, path: str) -> httpx.Response:
+            return httpx.Response(404) if path == "Consent" else await real(request, path)
+
+        scene.ehr._write_or_read = answer  # type: ignore[method-assign]
+        if how == "profile":
+            known = profile.load("base-r4")
+            without = replace(known, search={**known.search, "Consent": Search(supported=False)})
+            scene.services.profiles["north"] = without  # type: ignore[index]
+        assert answered(await scene.post(draft.id, "sign", *parameters)) == (200, "")
+        entry = next(one for one in await scene.store.history(draft.id) if one.event == "signed")
+        assert entry.detail["given"]["consent"] == "not-read"
+        assert any(one.url.path.endswith("/Consent") for one in scene.ehr.requests) is (how == "404")
+
+    play(tmp_path, story)
+
+
+def test_a_permission_after_a_later_denial_of_the_ehrs_is_entered(tmp_path: Path) -> None:
+    """Said again on a later day, a permission is a word of that day and ends what the EHR denied in between."""
+    clock = Clock()
+
+    async def story(scene: World) -> None:
+        who = samples.practitioner()
+        permit, deny = Word("permit", "patient"), Word("deny", "patient")
+        await consenting.record(scene.services, PATIENT, who, permit)
+        clock.forward(86_400 * 10)
+        again = await consenting.record(scene.services, PATIENT, who, permit)
+        assert (again.entry.seq, again.entry.at) == (2, clock.at)
+        scene.ehr.put({**DENIES, "dateTime": "2026-11-27"})
+        draft = await scene.hold()
+        answer = await scene.post(draft.id, "sign", *await scene.prepared(draft.id))
+        assert answered(answer) == (200, "")
+        first = await consenting.record(scene.services, PATIENT, who, deny)
+        assert (await consenting.record(scene.services, PATIENT, who, deny)).entry.seq == first.entry.seq == 3
+
+    play(tmp_path, story, clock)
