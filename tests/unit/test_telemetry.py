@@ -37,10 +37,10 @@ def test_a_key_outside_the_list_is_dropped_and_counted(monkeypatch: pytest.Monke
 
 def as_at_start(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Let a logger be as a new process has it: a server that ran in this one may have silenced it."""
-    logger = logging.getLogger(name)
-    for attribute, value in (("level", logging.NOTSET), ("disabled", False), ("propagate", True), ("handlers", [])):
-        monkeypatch.setattr(logger, attribute, value)
-    logger.manager._clear_cache()  # type: ignore[attr-defined]
+    for logger in (logging.getLogger(name), logging.getLogger(name.partition(".")[0])):
+        for attribute, value in (("level", logging.NOTSET), ("disabled", False), ("propagate", True), ("handlers", [])):
+            monkeypatch.setattr(logger, attribute, value)
+    logging.getLogger().manager._clear_cache()  # type: ignore[attr-defined]
 
 
 def test_an_exception_is_named_by_type_and_place(monkeypatch: pytest.MonkeyPatch) -> None:
