@@ -2,8 +2,9 @@
 
 The gate is a file ``gate`` in the working directory: ``before POST /fhir/MedicationRequest`` lets such a request
 wait before the EHR sees it, ``after …`` lets its answer wait once the EHR has done it; without the file nothing
-waits. Beside the people of the EHR there are copies of one of them, ``<id>-1`` and so on, and a login without a
-Practitioner.
+waits. A word behind the path, ``before POST /token Provenance``, means only requests whose body has it (here: the
+token for writing, not the one for reading). Beside the people of the EHR there are copies of one of them,
+``<id>-1`` and so on, and a login without a Practitioner.
 """
 
 import argparse
@@ -37,11 +38,12 @@ class Gated:
             return
 
         async def answer(message: Message) -> None:
-            await _wait("after", scope)
+            await _wait("after", scope, body)
             await send(message)
 
         arrived = await receive() if scope["type"] == "http" else None
-        await _wait("before", scope)
+        body: bytes = (arrived or {}).get("body", b"")
+        await _wait("before", scope, body)
 
         async def again() -> Message:
             # What has arrived is acted on, also when its sender is dead by now.
@@ -52,18 +54,20 @@ class Gated:
         await self._app(scope, again, answer)
 
 
-async def _wait(when: str, scope: Scope) -> None:
-    if scope["type"] == "http" and _shut(when, scope):
+async def _wait(when: str, scope: Scope, body: bytes) -> None:
+    if scope["type"] == "http" and _shut(when, scope, body):
         WAITING.touch()  # noqa: ASYNC240 - an empty local file
-        while _shut(when, scope):  # noqa: ASYNC110 - the gate is a file, which another process removes
+        while _shut(when, scope, body):  # noqa: ASYNC110 - the gate is a file, which another process removes
             await asyncio.sleep(0.01)
 
 
-def _shut(when: str, scope: Scope) -> bool:
+def _shut(when: str, scope: Scope, body: bytes) -> bool:
     try:
-        return GATE.read_text("utf-8") == f"{when} {scope['method']} {scope['path']}"
-    except FileNotFoundError:
-        return False
+        where, method, path, *inside = GATE.read_text("utf-8").split()
+    except (FileNotFoundError, ValueError):
+        return False  # no gate, or one that is being written at this moment
+    wanted = (where, method, path) == (when, scope["method"], scope["path"])
+    return wanted and all(word.encode() in body for word in inside)
 
 
 def add_copies(ehr: ReferenceEhr) -> None:

@@ -68,8 +68,9 @@ def test_what_a_card_showed_is_there_after_a_kill(home: House) -> None:
     written_once(home, ids[1], prepared)
 
 
+BEFORE_ITS_TOKEN = "before POST /token Provenance"  # the one for writing: signing has asked for one that reads
 CRASH_POINTS = [
-    "before POST /token",
+    BEFORE_ITS_TOKEN,
     "before POST /fhir/MedicationRequest",
     "after POST /fhir/MedicationRequest",
     "before POST /fhir/Provenance",
@@ -80,7 +81,7 @@ CRASH_POINTS = [
 @pytest.mark.parametrize("point", CRASH_POINTS)
 def test_a_kill_at_each_step_of_a_write_back_leaves_one_order(home: House, point: str) -> None:
     """Before and after the EHR does each step of it, a kill costs neither the order nor makes it two."""
-    if point == "before POST /token":
+    if point == BEFORE_ITS_TOKEN:
         home.kill_service()  # a token that is at hand is not asked for again
         home.start_service()
     draft, prepared = shown(home)
