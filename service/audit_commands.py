@@ -13,9 +13,9 @@ import typer
 
 from service.drafts import checkpoints, keys, labels, operators, stores
 from service.drafts.canonical_json import dumps, instant
+from service.drafts.records import AuditEntry, Draft
 from service.drafts.registers import Registered
 from service.drafts.signing import Signer
-from service.drafts.store import AuditEntry, Draft
 from service.drafts.stores import AnyStore
 from service.drafts.verification import AuditReport
 from service.errors import NotFound

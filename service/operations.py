@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 
 from service import settings_file as configuration
 from service.drafts import keys, operators, stores
+from service.drafts.records import Draft, State
 from service.drafts.settling import Word
 from service.drafts.signing import Signer
 from service.drafts.sqlite import backup as sqlite_backup
-from service.drafts.store import Draft, State
 from service.drafts.stores import AnyStore
 from service.drafts.verification import AuditReport
 from service.ehr.client import EhrClient

@@ -12,7 +12,8 @@ from recommender.training.site import record
 from service.cds import holding
 from service.drafts import inputs
 from service.drafts.canonical_json import digest, dumps, load_object
-from service.drafts.store import Draft, Store
+from service.drafts.records import Draft
+from service.drafts.store import Store
 from service.errors import Unprocessable
 from service.settings import Settings
 

@@ -12,7 +12,7 @@ from service.cds import changes, focus, heads, options, sections
 from service.cds.language import ENGLISH, Phrases
 from service.cds.view import Card, View, to_draft, to_flag, worked_out
 from service.cds.words import capital, denial, plain, sentence
-from service.drafts.store import Draft
+from service.drafts.records import Draft
 
 OPTIONS = "options"  # the topic of the card that shows drafts
 TOPIC_OF: Mapping[GateStatus, str] = {

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Request, Response
 from service import body, telemetry
 from service.cds import client_auth, discovery
 from service.cds.cards import no_change_id
+from service.drafts.records import State
 from service.drafts.states import AWAITING
-from service.drafts.store import State
 from service.ehr import tenants
 from service.errors import BadRequest, NotFound
 

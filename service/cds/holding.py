@@ -15,8 +15,8 @@ from service.cds.language import ENGLISH
 from service.drafts import attesting, inputs
 from service.drafts.audit import SERVICE_ACTOR
 from service.drafts.inputs import Inputs
+from service.drafts.records import Draft, NewDraft, Shown
 from service.drafts.states import UNSIGNED
-from service.drafts.store import Draft, NewDraft, Shown
 from service.settings import Ehr
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from service.cds.words import number
 from service.drafts import differences, dosages
 from service.drafts.canonical_json import dumps, load_object
 from service.drafts.edits import EDITABLE
-from service.drafts.store import Draft, NewDraft
+from service.drafts.records import Draft, NewDraft
 
 OFFERED = 2  # with "no change" three options, the most that a card shows
 

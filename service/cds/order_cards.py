@@ -13,7 +13,7 @@ from service.cds import cards, heads, sections
 from service.cds.language import Phrases
 from service.cds.view import Card, View, to_draft, worked_out
 from service.cds.words import capital, clause, escape, number, plain, sentence, source_name
-from service.drafts.store import Draft
+from service.drafts.records import Draft
 
 SELECTED, SIGNING = "order-selected", "order-findings"
 _FEW = 5

@@ -17,8 +17,8 @@ from service.cds.envelope import HookCall
 from service.cds.order_cards import OrderView
 from service.cds.stopwatch import Stopwatch
 from service.drafts.facts import facts_digest
+from service.drafts.records import Draft
 from service.drafts.states import UNCONFIRMED
-from service.drafts.store import Draft
 from service.settings import Ehr
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from service.cds.discovery import Service
 from service.cds.envelope import HookCall
 from service.cds.stopwatch import Stopwatch
 from service.drafts.facts import facts_digest
+from service.drafts.records import Draft
 from service.drafts.states import UNCONFIRMED
-from service.drafts.store import Draft
 from service.errors import Unavailable
 from service.settings import Ehr
 from service.smart import app_context

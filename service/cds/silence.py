@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from service.cds.discovery import Service
+from service.drafts.records import AuditEntry, Draft
 from service.drafts.states import SIGNED, UNSIGNED
-from service.drafts.store import AuditEntry, Draft
 from service.settings import Cards
 
 if TYPE_CHECKING:

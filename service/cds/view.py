@@ -10,7 +10,7 @@ from recommender.assessment import Assessment
 from recommender.catalog.rows import Source
 from service.cds import language
 from service.cds.language import Phrases
-from service.drafts.store import Draft
+from service.drafts.records import Draft
 from service.settings import Ehr, Settings
 from service.smart.app_context import AppContext
 

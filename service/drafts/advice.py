@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from service.drafts.store import AuditEntry, State
+from service.drafts.records import AuditEntry, State
 
 _RETRY: Final = "then: undersign drafts release ID --retry"
 _RESOLVED: Final = "then: undersign drafts release ID --resolved"

@@ -16,7 +16,7 @@ from json.encoder import encode_basestring
 from typing import Any, Final
 
 from service.drafts.canonical_json import dumps, instant
-from service.drafts.store import AuditEntry
+from service.drafts.records import AuditEntry
 
 GENESIS: Final = "0" * 64
 # The reference that our own steps (expiry, write-back) are recorded under.

@@ -15,7 +15,7 @@ from recommender.catalog.knowledge import Knowledge
 from recommender.gate.high_risk import high_risk
 from service.drafts import dosages
 from service.drafts.canonical_json import load_object
-from service.drafts.store import Draft
+from service.drafts.records import Draft
 from service.errors import Forbidden
 from service.settings import Sign, Supervision, Users
 from service.smart.practitioner import Practitioner

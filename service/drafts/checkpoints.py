@@ -19,9 +19,10 @@ import msgspec
 from fhir_adapters.errors import UndersignError
 from service.drafts.audit import GENESIS, SERVICE_ACTOR, entry_hash
 from service.drafts.canonical_json import dumps, instant, read_instant
+from service.drafts.records import AuditEntry
 from service.drafts.registers import Kind
 from service.drafts.signing import Signer, verify_detached
-from service.drafts.store import AuditEntry, Store
+from service.drafts.store import Store
 from service.errors import ConfigError, Conflict, NotFound
 
 KIND: Final[Kind] = "checkpoint"

@@ -6,8 +6,8 @@ Every store asks these inside its own atomic step; each refusal is a Conflict th
 from datetime import datetime
 
 from service.drafts.canonical_json import digest
+from service.drafts.records import Draft, Prepared, Signature
 from service.drafts.states import AWAITING, SIGNED, UNSIGNED
-from service.drafts.store import Draft, Prepared, Signature
 from service.errors import Conflict
 
 

@@ -12,8 +12,8 @@ import msgspec
 
 from service.drafts.canonical_json import digest, dumps, instant
 from service.drafts.flags import Attested, Flag
+from service.drafts.records import Draft, Prepared, Signature
 from service.drafts.registers import Register
-from service.drafts.store import Draft, Prepared, Signature
 
 
 def of_draft(draft: Draft) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from recommender.gate import gates
 from service import site_time, telemetry
 from service.drafts import consenting
 from service.drafts.audit import SERVICE_ACTOR
+from service.drafts.records import Draft
 from service.drafts.states import UNSIGNED
-from service.drafts.store import Draft
 from service.ehr.transport import EhrRefused
 from service.errors import Conflict, EhrFailed, Unauthenticated
 

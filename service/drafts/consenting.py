@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final, Literal, get_args
 from fhir_adapters.canonical import Adapted, ConsentDecision, Source
 from fhir_adapters.facts import newest_first
 from service import site_time, telemetry
+from service.drafts.records import AuditEntry
 from service.drafts.registers import Registered
-from service.drafts.store import AuditEntry, Store
+from service.drafts.store import Store
 
 if TYPE_CHECKING:
     from fhir_adapters.dialect.profile import Profile

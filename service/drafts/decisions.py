@@ -25,7 +25,7 @@ from service.drafts import (
 )
 from service.drafts.canonical_json import instant, load_object
 from service.drafts.provenance import Told
-from service.drafts.store import Draft, Prepared, Signature
+from service.drafts.records import Draft, Prepared, Signature
 from service.ehr import modes, ordered_already, writeback
 from service.errors import Conflict, NotFound, Unprocessable
 from service.smart.practitioner import Practitioner

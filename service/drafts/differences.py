@@ -7,7 +7,7 @@ import msgspec
 
 from service.drafts import dosages, supplies
 from service.drafts.canonical_json import dumps, load_object
-from service.drafts.store import Draft
+from service.drafts.records import Draft
 
 Difference = dict[str, str]
 

@@ -19,7 +19,7 @@ from recommender.dose.dose_check import Ordered
 from recommender.drafts import RXNORM
 from service.drafts import differences, dosages, supplies
 from service.drafts.canonical_json import load_object
-from service.drafts.store import Draft
+from service.drafts.records import Draft
 from service.errors import Conflict, Unprocessable
 
 _DOSAGE, _SUPPLY = "dosageInstruction", "dispenseRequest"

@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 
 from service.drafts import dosages, refills
 from service.drafts.canonical_json import dumps, load_object
-from service.drafts.store import Draft
+from service.drafts.records import Draft
 from service.errors import Unprocessable
 
 EDITABLE: Final = ("dosageInstruction", "dispenseRequest", "note")

@@ -10,8 +10,8 @@ from typing import Any
 from service.drafts import claims, steps
 from service.drafts.audit import SERVICE_ACTOR, seal
 from service.drafts.flags import Alarm, Attested, Flag, FlagEvent, NewAttestation
+from service.drafts.records import Draft, Shown
 from service.drafts.states import UNSIGNED
-from service.drafts.store import Draft, Shown
 from service.drafts.transaction import HeldFlag, Transaction
 from service.errors import Conflict
 

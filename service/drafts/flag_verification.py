@@ -7,7 +7,7 @@ from typing import Any
 from service.drafts import claims
 from service.drafts.audit import chain_faults
 from service.drafts.flags import EVENTS, Alarm, Attested, Flag
-from service.drafts.store import AuditEntry
+from service.drafts.records import AuditEntry
 from service.drafts.verification import against
 
 

@@ -7,10 +7,9 @@ for a person to look into, the cards that showed them, and what practitioners at
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, get_args
+from typing import Any, Final, Literal, Protocol, get_args
 
-if TYPE_CHECKING:
-    from service.drafts.store import AuditEntry, Shown
+from service.drafts.records import AuditEntry, Shown
 
 FlagEvent = Literal["raised", "shown", "attested"]
 Result = Literal["may-open", "stays-closed"]

@@ -5,8 +5,9 @@ from typing import Any, Final, Protocol
 
 from service.drafts import advice, outbox_steps
 from service.drafts.canonical_json import instant
+from service.drafts.records import AuditEntry, Draft, OutboxEntry, Signature, State
 from service.drafts.settling import Word
-from service.drafts.store import AuditEntry, Draft, OutboxEntry, Signature, State, Store
+from service.drafts.store import Store
 from service.drafts.verification import AuditReport
 from service.ehr.client import EhrClient
 from service.ehr.delivery import Delivery

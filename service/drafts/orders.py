@@ -13,8 +13,8 @@ from uuid import uuid4
 from service.drafts import edits, order_gate
 from service.drafts.canonical_json import digest, dumps, instant, load_object
 from service.drafts.provenance import Told, provenance, provenance_for
+from service.drafts.records import Draft, Prepared, Signature
 from service.drafts.signing import Signer
-from service.drafts.store import Draft, Prepared, Signature
 from service.errors import ServiceError, Unprocessable
 from service.settings import Ehr
 

@@ -13,9 +13,9 @@ from uuid import uuid4
 
 from service.drafts.audit import SERVICE_ACTOR
 from service.drafts.canonical_json import instant
+from service.drafts.records import AuditEntry, OutboxEntry
 from service.drafts.states import Event
 from service.drafts.steps import record
-from service.drafts.store import AuditEntry, OutboxEntry
 from service.drafts.transaction import Outbox, Transaction
 from service.errors import Conflict, NotFound
 

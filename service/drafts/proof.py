@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 from service.drafts import claims, rejections, states
 from service.drafts.audit import chain_faults
-from service.drafts.store import AuditEntry, Draft, Signature
+from service.drafts.records import AuditEntry, Draft, Signature
 from service.drafts.verification import against, signature_faults
 
 Outcome = Literal["passed", "failed", "unknown"]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from service.drafts import claims, labels
 from service.drafts.audit import SERVICE_ACTOR
 from service.drafts.canonical_json import digest, dumps, load_object
-from service.drafts.store import Prepared
+from service.drafts.records import Prepared
 
 if TYPE_CHECKING:
     from service.smart.practitioner import Practitioner

@@ -12,7 +12,7 @@ from uuid import uuid4
 from service import telemetry
 from service.drafts import checks, decisions, dosages, order_gate, orders
 from service.drafts.canonical_json import digest, dumps, instant, load_object
-from service.drafts.store import Draft
+from service.drafts.records import Draft
 from service.smart.practitioner import Practitioner
 
 if TYPE_CHECKING:

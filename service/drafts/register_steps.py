@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from service.drafts import claims, steps
 from service.drafts.audit import seal
+from service.drafts.records import Draft
 from service.drafts.registers import Kind, Registered
 from service.drafts.states import SIGNED
-from service.drafts.store import Draft
 from service.drafts.transaction import HeldRegister, Transaction
 from service.errors import Conflict
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from service.drafts import claims
 from service.drafts.audit import chain_faults
+from service.drafts.records import AuditEntry
 from service.drafts.registers import KINDS, Register
-from service.drafts.store import AuditEntry
 from service.drafts.verification import against
 
 

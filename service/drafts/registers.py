@@ -6,10 +6,9 @@ says what holds now, the entries before it what held when. A register is made wi
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, get_args
+from typing import Any, Final, Literal, Protocol, get_args
 
-if TYPE_CHECKING:
-    from service.drafts.store import AuditEntry
+from service.drafts.records import AuditEntry
 
 Kind = Literal["switch", "consent", "checkpoint"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from service.drafts import claims
 from service.drafts.canonical_json import digest, dumps, instant, read_instant
+from service.drafts.records import AuditEntry, Draft
 from service.drafts.signing import Signer, verify_detached
-from service.drafts.store import AuditEntry, Draft
 from service.errors import Unprocessable
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from service import telemetry
 from service.drafts import decisions, operators, rejections
-from service.drafts.store import Draft
+from service.drafts.records import Draft
 from service.ehr.delivery import Mismatch
 from service.errors import Conflict
 from service.smart.practitioner import Practitioner

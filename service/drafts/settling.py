@@ -6,9 +6,9 @@ from typing import Any, Final, Literal
 
 from service.drafts.canonical_json import instant
 from service.drafts.outbox_steps import ORDER_STEP
+from service.drafts.records import Draft
 from service.drafts.states import AWAITING, Event
 from service.drafts.steps import record
-from service.drafts.store import Draft
 from service.drafts.transaction import Transaction
 from service.errors import Conflict, NotFound
 

@@ -25,7 +25,7 @@ be.
 from collections.abc import Iterable, Mapping
 from typing import Final, Literal, get_args
 
-from service.drafts.store import State
+from service.drafts.records import State
 
 Event = Literal[
     "held", "shown", "presented", "accepted", "overridden", "withdrawn", "superseded", "expired",

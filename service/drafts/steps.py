@@ -12,8 +12,8 @@ from typing import Any
 from service.drafts import checks, claims, states
 from service.drafts.audit import SERVICE_ACTOR, seal
 from service.drafts.canonical_json import digest, dumps, instant, load_object
+from service.drafts.records import Draft, NewDraft, Prepared, Shown, Signature, State
 from service.drafts.states import AWAITING, MARKS, SIGNED, UNSIGNED, Event
-from service.drafts.store import Draft, NewDraft, Prepared, Shown, Signature, State
 from service.drafts.transaction import Held, Outbox, Transaction
 from service.errors import Conflict
 

@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from service.drafts.flags import Alarm, Attested, Flag
+from service.drafts.records import AuditEntry, Draft, Prepared, Signature
 from service.drafts.registers import Kind, Register
-from service.drafts.store import AuditEntry, Draft, Prepared, Signature
 
 
 @dataclass(frozen=True, slots=True)

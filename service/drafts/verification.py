@@ -11,8 +11,8 @@ from fhir_adapters.errors import UndersignError
 from service.drafts import claims, rejections, states
 from service.drafts.audit import chain_faults
 from service.drafts.canonical_json import digest, instant, load_object
+from service.drafts.records import AuditEntry, Draft, Prepared, Signature
 from service.drafts.signing import verify_detached
-from service.drafts.store import AuditEntry, Draft, Prepared, Signature
 from service.drafts.transaction import Outbox
 
 

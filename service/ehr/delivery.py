@@ -13,7 +13,7 @@ import msgspec
 from service.drafts.canonical_json import dumps, load_object
 from service.drafts.orders import order_identifier, provenance_for
 from service.drafts.outbox_steps import ORDER_STEP, SENT_STEP
-from service.drafts.store import OutboxEntry
+from service.drafts.records import OutboxEntry
 from service.ehr import alike, documents
 from service.ehr.client import EhrClient
 from service.ehr.readback import differences, read_resource

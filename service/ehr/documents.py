@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, cast
 
 from service.drafts.canonical_json import dumps, load_object
-from service.drafts.store import OutboxEntry
+from service.drafts.records import OutboxEntry
 from service.ehr.readback import read_resource, same_reference
 from service.errors import BadRequest
 

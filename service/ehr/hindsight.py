@@ -15,7 +15,8 @@ from fhir_adapters.errors import UndersignError
 from service.drafts import proof
 from service.drafts.outbox_steps import ORDER_STEP
 from service.drafts.proof import Finding, Proof
-from service.drafts.store import AuditEntry, Draft, Signature, Store
+from service.drafts.records import AuditEntry, Draft, Signature
+from service.drafts.store import Store
 from service.ehr import prescriber, readback
 from service.ehr.client import EhrClient
 from service.ehr.delivery import SCOPE

@@ -19,7 +19,7 @@ from fhir_adapters.medication import proposed
 from fhir_adapters.reading import strict_json
 from fhir_adapters.survey import searches
 from fhir_adapters.survey.wanted import Template
-from service.drafts.store import Draft
+from service.drafts.records import Draft
 from service.ehr import follow_up
 from service.ehr.client import EhrClient
 from service.ehr.readback import differs_in, read_resource

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 from service.drafts import checks
+from service.drafts.records import Draft
 from service.drafts.states import UNCONFIRMED
-from service.drafts.store import Draft
 from service.ehr import in_force
 from service.ehr.transport import EhrRefused
 from service.errors import Conflict, EhrFailed

@@ -14,7 +14,8 @@ from fhir_adapters.errors import InputError
 from service import telemetry
 from service.drafts.canonical_json import load_object
 from service.drafts.outbox_steps import signed_for
-from service.drafts.store import OutboxEntry, Store
+from service.drafts.records import OutboxEntry
+from service.drafts.store import Store
 from service.ehr import modes
 from service.ehr.delivery import Delivery, Mismatch
 from service.ehr.transport import RETRY_CAP_S, EhrRefused

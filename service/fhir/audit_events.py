@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, cast
 
 from service.drafts.audit import SERVICE_ACTOR
-from service.drafts.store import AuditEntry
+from service.drafts.records import AuditEntry
 from service.fhir.resources import DEVICE_ID, instant
 
 EVENT_SYSTEM = "https://undersign.dev/fhir/CodeSystem/audit-event"

@@ -15,7 +15,7 @@ import msgspec
 
 from service.drafts import decisions, labels
 from service.drafts.provenance import device
-from service.drafts.store import Draft
+from service.drafts.records import Draft
 from service.errors import NotFound
 from service.fhir.records import Head, Record, Subject
 from service.fhir.resources import draft_status, instant

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from service.drafts import decisions
-from service.drafts.store import Draft
+from service.drafts.records import Draft
 from service.errors import NotFound
 from service.fhir import records
 from service.fhir.records import Record

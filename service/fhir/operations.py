@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from service.drafts import decisions, keys, referring, revoking
-from service.drafts.store import Draft, Prepared
+from service.drafts.records import Draft, Prepared
 from service.ehr import hindsight
 from service.errors import NotFound
 from service.fhir import parameters, proofs, reach, records

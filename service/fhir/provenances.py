@@ -11,7 +11,7 @@ import msgspec
 
 from service.drafts import decisions, labels, provenance
 from service.drafts.provenance import ai_agent, ai_asserted, concept, entity, milliseconds, named_by
-from service.drafts.store import AuditEntry, Draft, Signature
+from service.drafts.records import AuditEntry, Draft, Signature
 from service.errors import NotFound
 from service.fhir import records
 from service.fhir.records import Head, Record, Subject

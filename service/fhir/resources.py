@@ -10,8 +10,8 @@ from typing import Any, cast
 
 import msgspec
 
+from service.drafts.records import Draft, State
 from service.drafts.states import ENDED, SIGNED, UNSIGNED
-from service.drafts.store import Draft, State
 
 DEVICE_ID = "undersign"
 CARD_ID = "model-card"

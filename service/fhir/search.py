@@ -12,8 +12,8 @@ from urllib.parse import urlencode
 
 from fastapi import Request
 
+from service.drafts.records import Draft, State
 from service.drafts.states import SIGNED, STATES, UNSIGNED
-from service.drafts.store import Draft, State
 from service.errors import BadRequest, NotFound
 from service.fhir import attestations, records, trails
 from service.fhir import consents as recorded_consents

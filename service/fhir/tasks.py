@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from service.drafts import decisions, labels
 from service.drafts.audit import SERVICE_ACTOR
 from service.drafts.provenance import device
+from service.drafts.records import AuditEntry, Draft, State
 from service.drafts.states import SIGNED, STATES, UNSIGNED
-from service.drafts.store import AuditEntry, Draft, State
 from service.fhir.records import Head, Record, Subject
 from service.fhir.resources import STATE_SYSTEM, instant
 

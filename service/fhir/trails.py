@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from service.drafts import decisions, labels
+from service.drafts.records import AuditEntry, Draft
 from service.drafts.registers import Registered
-from service.drafts.store import AuditEntry, Draft
 from service.errors import NotFound
 from service.fhir.audit_events import About, audit_event
 from service.fhir.records import Head, Record, Subject

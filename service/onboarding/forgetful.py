@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from service.drafts.flags import Attested, Flag
+from service.drafts.records import Draft, NewDraft, Shown
 from service.drafts.registers import Registered
-from service.drafts.store import Draft, NewDraft, Shown
 from service.switches.shadow import made_up
 
 

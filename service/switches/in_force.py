@@ -9,8 +9,8 @@ from service.errors import Unavailable
 
 if TYPE_CHECKING:
     from service.bootstrap import Services
+    from service.drafts.records import Draft
     from service.drafts.registers import Registered, RegisterStore
-    from service.drafts.store import Draft
 
 EVERYWHERE = ""  # the tenant of a switch that holds for the whole service
 TENANT, MODEL, DRUG, SHADOW = "tenant", "model", "drug:", "shadow:"

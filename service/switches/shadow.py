@@ -15,8 +15,9 @@ from service.cds.cards import outcome_of
 from service.cds.view import Card
 from service.drafts.audit import SERVICE_ACTOR
 from service.drafts.flags import Attested, Flag
+from service.drafts.records import AuditEntry, Draft, NewDraft, Shown
 from service.drafts.registers import Kind, Registered
-from service.drafts.store import AuditEntry, Draft, NewDraft, Shown, Store
+from service.drafts.store import Store
 from service.switches.in_force import COUNTED
 
 

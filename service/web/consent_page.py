@@ -15,7 +15,7 @@ from fhir_adapters.dialect.profile import Profile
 from service import site_time
 from service.drafts import consenting
 from service.drafts.consenting import Word
-from service.drafts.store import AuditEntry
+from service.drafts.records import AuditEntry
 from service.errors import BadRequest
 from service.smart import sessions
 from service.smart.sessions import Session

@@ -19,7 +19,7 @@ from service.drafts import attesting
 from service.drafts.attesting import REVIEWERS, Limits, Reviewer, Word
 from service.drafts.canonical_json import load_object
 from service.drafts.flags import RESULTS, Alarm, Attested, Flag, Result
-from service.drafts.store import AuditEntry
+from service.drafts.records import AuditEntry
 from service.errors import BadRequest, NotFound
 from service.smart import sessions
 from service.smart.practitioner import Practitioner

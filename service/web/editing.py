@@ -12,7 +12,7 @@ from typing import Any
 
 from service.drafts import dosages
 from service.drafts.canonical_json import dumps, load_object
-from service.drafts.store import Draft
+from service.drafts.records import Draft
 from service.errors import BadRequest
 from service.web import forms
 from service.web.forms import Form

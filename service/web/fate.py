@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from service.drafts.canonical_json import load_object
+from service.drafts.records import Draft, Signature
 from service.drafts.states import UNSIGNED
-from service.drafts.store import Draft, Signature
 from service.web.words import moment
 
 # Said to whoever would otherwise order a second time.

@@ -4,7 +4,7 @@ What is offered is no permission: the right to prescribe is asked of the EHR aga
 """
 
 from service.drafts import authority
-from service.drafts.store import Draft
+from service.drafts.records import Draft
 from service.web.opening import Opened
 
 _IN_EHR = "Orders are signed in this EHR: accept it on the card there."

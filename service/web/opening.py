@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from starlette.requests import Request
 
 from service.drafts import decisions
-from service.drafts.store import Draft
+from service.drafts.records import Draft
 from service.smart import sessions
 from service.smart.sessions import Session
 from service.web import chart, forms

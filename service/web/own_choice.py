@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from recommender.catalog.knowledge import Knowledge
 from service.drafts import authority
 from service.drafts.decisions import Seen
-from service.drafts.store import AuditEntry, Draft
+from service.drafts.records import AuditEntry, Draft
 from service.errors import BadRequest
 from service.web import figures, forms, opening, record, scores, view
 from service.web.opening import Opened, acting

@@ -12,8 +12,9 @@ from starlette.responses import RedirectResponse, Response
 
 from service.cds.cards import OVERRIDE_REASONS
 from service.drafts import authority, checks, decisions, referring, revoking
+from service.drafts.records import Draft, Prepared, Signature
 from service.drafts.states import ENDED, SIGNED
-from service.drafts.store import Draft, Prepared, Signature, Store
+from service.drafts.store import Store
 from service.errors import BadRequest, Conflict
 from service.smart import sessions
 from service.web import (

@@ -8,8 +8,8 @@ from recommender.assessment import Prediction
 from service.cds import language
 from service.cds.words import day
 from service.drafts.canonical_json import load_object
+from service.drafts.records import Draft
 from service.drafts.states import AWAITING, SIGNED
-from service.drafts.store import Draft
 from service.web import outcomes, record, sheet_texts
 from service.web.sheet_texts import Texts
 

@@ -12,8 +12,8 @@ from typing import Any
 from recommender.assessment import SEVERITIES
 from service.cds.words import capital
 from service.drafts import differences
+from service.drafts.records import Draft
 from service.drafts.states import SIGNED, UNSIGNED
-from service.drafts.store import Draft
 from service.web import arguments, fate, figures, outcomes, record, scores
 from service.web import points as rules
 from service.web.arguments import Excluded

@@ -8,7 +8,7 @@ from service.cds.language import ENGLISH
 from service.cds.words import day, plain
 from service.drafts import differences, dosages, supplies
 from service.drafts.canonical_json import load_object
-from service.drafts.store import Draft
+from service.drafts.records import Draft
 
 Line = tuple[str, str]
 _ARTICLES = {"active": "an"}

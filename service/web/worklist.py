@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from service.drafts import authority
+from service.drafts.records import Draft, State
 from service.drafts.states import UNSIGNED
-from service.drafts.store import Draft, State
 from service.errors import Forbidden
 from service.smart import sessions
 from service.smart.sessions import Session

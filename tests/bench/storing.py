@@ -19,12 +19,13 @@ from typing import Any, Final
 from rich.table import Table
 
 from service.drafts.canonical_json import dumps
+from service.drafts.records import Shown, Signature
 from service.drafts.redis.plan import packed
 from service.drafts.redis.rows import of_signature
 from service.drafts.redis.store import RedisStore
 from service.drafts.sqlite import schema as sqlite_schema
 from service.drafts.sqlite.store import SqliteStore
-from service.drafts.store import Shown, Signature, Store
+from service.drafts.store import Store
 from tests.bench.rounds import Times, median
 from tests.contract.redis_process import RedisProcess
 from tests.contract.samples import HOUR, new_draft, prepared_bytes, signature_of

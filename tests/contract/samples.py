@@ -10,8 +10,9 @@ from uuid import uuid4
 
 from service.drafts import claims
 from service.drafts.canonical_json import digest, dumps
+from service.drafts.records import Draft, NewDraft, Prepared, Signature
 from service.drafts.sqlite.store import SqliteStore
-from service.drafts.store import Draft, NewDraft, Prepared, Signature, Store
+from service.drafts.store import Store
 from service.settings import Ehr
 
 if TYPE_CHECKING:

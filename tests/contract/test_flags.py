@@ -9,7 +9,8 @@ import pytest
 
 from service.drafts.canonical_json import dumps
 from service.drafts.flags import NewAttestation
-from service.drafts.store import Shown, Store
+from service.drafts.records import Shown
+from service.drafts.store import Store
 from service.errors import Conflict, NotFound
 from tests.contract.samples import START, Clock, hold_one, new_draft, prepared_bytes, signature_of
 from tests.contract.stores import Opened, Run

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from service.drafts.audit import chain_faults
+from service.drafts.records import Draft, Shown
 from service.drafts.registers import Kind, Registered
 from service.drafts.states import UNSIGNED
-from service.drafts.store import Draft, Shown, Store
+from service.drafts.store import Store
 from service.errors import Conflict, NotFound, ServiceError
 from tests.contract.samples import (
     HOUR,

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from service.drafts.records import Draft, State
 from service.drafts.settling import Read, Word
 from service.drafts.states import AWAITING
-from service.drafts.store import Draft, State, Store
+from service.drafts.store import Store
 from service.errors import Conflict, NotFound, ServiceError
 from tests.contract.samples import HOUR, Clock, hold_one, sign_one
 from tests.contract.stores import Run

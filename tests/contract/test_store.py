@@ -11,8 +11,9 @@ import pytest
 
 from service.drafts import operators
 from service.drafts.canonical_json import dumps, load_object
+from service.drafts.records import Draft, OutboxEntry, Shown, State
 from service.drafts.states import AWAITING, MARKS, SIGNED, STATES, UNSIGNED
-from service.drafts.store import Draft, OutboxEntry, Shown, State, Store
+from service.drafts.store import Store
 from service.errors import Conflict, NotFound, ServiceError, Unavailable
 from tests.contract.samples import (
     HOUR,

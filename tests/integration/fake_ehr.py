@@ -22,9 +22,9 @@ from recommender.catalog import knowledge
 from service.bootstrap import Services
 from service.boundary import HANDLED, Boundary, on_error
 from service.drafts.canonical_json import dumps
+from service.drafts.records import Draft, NewDraft
 from service.drafts.signing import Signer
 from service.drafts.sqlite.store import SqliteStore
-from service.drafts.store import Draft, NewDraft
 from service.drafts.stores import AnyStore
 from service.ehr import modes
 from service.ehr.client import EhrClient

@@ -17,7 +17,7 @@ from conformance.reference_ehr import server
 from conformance.reference_ehr.oauth_facts import Redirect
 from service.app import create_app
 from service.bootstrap import Services
-from service.drafts.store import Draft
+from service.drafts.records import Draft
 from service.settings import CdsClient, Ehr, Server, Settings, Sign, StoreSettings
 
 PUBLIC = "https://undersign.example"

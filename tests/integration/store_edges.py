@@ -17,9 +17,9 @@ from typing import Any, Final
 from uuid import uuid4
 
 from service.drafts.canonical_json import digest, dumps, load_object
+from service.drafts.records import Draft, Prepared, Signature
 from service.drafts.redis.store import RedisStore
 from service.drafts.sqlite.store import SqliteStore
-from service.drafts.store import Draft, Prepared, Signature
 from service.ehr import writeback
 from service.ehr.capabilities import Capabilities
 from service.ehr.transport import Answer

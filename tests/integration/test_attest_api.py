@@ -235,7 +235,7 @@ def test_another_tenants_attestations_do_not_exist(tmp_path: Path) -> None:
 
 def test_the_trail_holds_no_value_of_a_patient(tmp_path: Path) -> None:
     """Entries of a flag hold digests, codes and references; what was answered stays in the alarm beside them."""
-    from service.drafts.store import Shown
+    from service.drafts.records import Shown
 
     async def story(scene: World) -> None:
         context = dumps({"reasons": ["PHQ-9 item 9 answered 2"]})

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import pytest
 import structlog
 
+from service.drafts.records import Draft
 from service.drafts.states import AWAITING
-from service.drafts.store import Draft
 from service.ehr import awaiting, in_force, writeback
 from tests.contract.samples import Clock, dosage, resource
 from tests.integration.fake_ehr import World, world

@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from service.cds.cards import no_change_id
 from service.cds.lint import check_card
 from service.drafts.canonical_json import digest
-from service.drafts.store import Prepared, Signature
+from service.drafts.records import Prepared, Signature
 from service.settings import Cards, CdsClient, Ehr, Limits, Model
 from tests.fixtures import prefetch
 from tests.integration.running import BASE, ORIGIN, PATH, held, running, settings

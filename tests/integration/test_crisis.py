@@ -247,7 +247,7 @@ def test_a_launch_from_the_chart_leads_to_the_flag(scene: World) -> None:
 
 def test_another_tenants_flag_is_not_there(scene: World) -> None:
     """A flag of another tenant is 404 like one that never was."""
-    from service.drafts.store import Shown
+    from service.drafts.records import Shown
 
     shown = Shown("card-1", "Practitioner/x", {})
     raised = scene.services.store.raise_flag

@@ -16,9 +16,9 @@ from fhir.resources.R4B.task import Task
 from service.drafts import rejections
 from service.drafts.canonical_json import dumps
 from service.drafts.edits import EDITABLE
+from service.drafts.records import Draft, NewDraft
 from service.drafts.signing import verify_detached
 from service.drafts.states import ENDED, SIGNED, STATES, UNSIGNED
-from service.drafts.store import Draft, NewDraft
 from service.ehr import writeback
 from service.fhir import tasks
 from service.fhir.audit_events import PROFILES

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import pytest
 
 from service.drafts.canonical_json import load_object
-from service.drafts.store import Draft
+from service.drafts.records import Draft
 from service.ehr import documents, modes, writeback
 from service.settings import Ehr
 from tests.contract.samples import Clock

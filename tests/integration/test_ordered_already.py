@@ -12,7 +12,7 @@ import pytest
 from fhir_adapters.dialect.profile import Search
 from service.drafts import orders
 from service.drafts.canonical_json import dumps
-from service.drafts.store import Draft, NewDraft
+from service.drafts.records import Draft, NewDraft
 from service.ehr import awaiting, writeback
 from tests.contract import samples
 from tests.contract.samples import Clock

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from service.drafts.store import AuditEntry
+from service.drafts.records import AuditEntry
 from tests.integration.page_world import AMARA, JONAS, NURSE, PSYCHIATRIST, World, world
 
 

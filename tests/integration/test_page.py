@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from service.drafts.canonical_json import dumps
-from service.drafts.store import Draft, NewDraft
+from service.drafts.records import Draft, NewDraft
 from tests.integration.page_world import AMARA, JONAS, NURSE, World, world
 
 ACKNOWLEDGED = "Replaces citalopram: taper plan needed, do not combine."

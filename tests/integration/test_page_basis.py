@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from service.drafts.store import Draft, State
+from service.drafts.records import Draft, State
 from tests.integration.page_world import AMARA, JONAS, World, world
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from fhir.resources.R4B.servicerequest import ServiceRequest
 
-from service.drafts.store import Draft
+from service.drafts.records import Draft
 from service.errors import EhrFailed
 from service.settings import Supervision
 from tests.integration.page_world import AMARA, JONAS, World, world

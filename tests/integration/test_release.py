@@ -12,10 +12,10 @@ import pytest
 
 from service.cli import main
 from service.drafts import advice, operators
+from service.drafts.records import Draft
 from service.drafts.signing import Signer
 from service.drafts.sqlite.store import SqliteStore
 from service.drafts.states import STATES
-from service.drafts.store import Draft
 from service.ehr import modes, writeback
 from service.ehr.delivery import Mismatch
 from service.errors import BadRequest, Conflict, EhrFailed, NotFound, ServiceError

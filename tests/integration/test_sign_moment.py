@@ -14,8 +14,8 @@ from fhir_adapters.dialect.profile_file import Search
 from service.drafts import consenting
 from service.drafts.canonical_json import dumps
 from service.drafts.consenting import Word
+from service.drafts.records import Draft, NewDraft
 from service.drafts.states import AWAITING
-from service.drafts.store import Draft, NewDraft
 from service.switches import records
 from tests.contract import samples
 from tests.contract.samples import Clock

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from service.cli import main
+from service.drafts.records import Signature
 from service.drafts.signing import Signer
 from service.drafts.sqlite.store import SqliteStore
-from service.drafts.store import Signature
 from tests.contract.samples import hold_one, prepared_bytes, signature_of
 
 CONFIG = """

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
+from service.drafts.records import State
 from service.drafts.redis import reads as redis_reads
 from service.drafts.redis import rows as redis_rows
 from service.drafts.redis.store import RedisStore
 from service.drafts.sqlite.store import SqliteStore
 from service.drafts.states import SIGNED, STATES
-from service.drafts.store import State
 from tests.contract.redis_process import RedisProcess
 from tests.contract.stores import redis_process
 from tests.integration.store_victim import POINTS, store_at

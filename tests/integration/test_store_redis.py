@@ -14,6 +14,7 @@ from redis.exceptions import ConnectionError as NotReached
 from redis.exceptions import ResponseError
 
 from service.drafts.audit import seal
+from service.drafts.records import OutboxEntry
 from service.drafts.redis import server as redis_server
 from service.drafts.redis.errors import store_error
 from service.drafts.redis.keys import META, shard_of_id
@@ -22,7 +23,6 @@ from service.drafts.redis.server import FORMAT
 from service.drafts.redis.steps import Scope
 from service.drafts.redis.store import RedisStore
 from service.drafts.redis.transaction import RedisTransaction
-from service.drafts.store import OutboxEntry
 from service.errors import ConfigError, Conflict, ServiceError, Unavailable
 from tests.contract.redis_process import RedisProcess
 from tests.contract.samples import hold_one, prepared_bytes, sign_one, signature_of

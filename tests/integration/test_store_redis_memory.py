@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from service.drafts.records import Signature
 from service.drafts.redis.steps import REMEMBERED, Steps
 from service.drafts.redis.store import RedisStore
-from service.drafts.store import Signature
 from service.errors import Conflict
 from tests.contract.redis_process import RedisProcess
 from tests.contract.samples import HOUR, START, Clock, hold_one, new_draft, prepared_bytes, sign_one, signature_of

@@ -11,8 +11,9 @@ import redis
 
 from service.drafts import signing
 from service.drafts.canonical_json import dumps, load_object
+from service.drafts.records import Shown
 from service.drafts.redis.store import RedisStore
-from service.drafts.store import Shown, Store
+from service.drafts.store import Store
 from tests.contract.redis_process import RedisProcess
 from tests.contract.samples import START, Clock, hold_one, prepared_bytes, signature_of
 from tests.contract.test_flags import WORD

@@ -12,10 +12,11 @@ import pytest
 import redis
 
 from service.drafts import signing, vault
+from service.drafts.records import Draft
 from service.drafts.redis.keys import DATA_KEYS
 from service.drafts.redis.store import RedisStore
 from service.drafts.sqlite.store import SqliteStore
-from service.drafts.store import Draft, Store
+from service.drafts.store import Store
 from service.drafts.vault import KEYS_VARIABLE, Vault
 from service.errors import ConfigError, ServiceError
 from tests.contract.redis_process import RedisProcess

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from service.drafts.canonical_json import dumps, load_object
+from service.drafts.records import AuditEntry, Draft
 from service.drafts.redis.store import RedisStore
 from service.drafts.sqlite.store import SqliteStore
-from service.drafts.store import AuditEntry, Draft
 from service.errors import Conflict
 from tests.contract.redis_process import RedisProcess
 from tests.contract.samples import hold_one, prepared_bytes, signature_of

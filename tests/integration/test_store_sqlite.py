@@ -18,6 +18,7 @@ from service.drafts import claims, signing
 from service.drafts.audit import seal
 from service.drafts.canonical_json import dumps, load_object
 from service.drafts.flags import NewAttestation
+from service.drafts.records import Draft, Shown
 from service.drafts.sqlite import rows as sqlite_rows
 from service.drafts.sqlite import schema as sqlite_schema
 from service.drafts.sqlite import sealing as sqlite_sealing
@@ -25,7 +26,6 @@ from service.drafts.sqlite import writer as sqlite_writer
 from service.drafts.sqlite.store import SqliteStore
 from service.drafts.sqlite.writer import Writer
 from service.drafts.states import STATES
-from service.drafts.store import Draft, Shown
 from service.errors import ConfigError, Conflict, ServiceError, Unavailable
 from tests.contract.samples import (
     HOUR,

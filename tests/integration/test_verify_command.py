@@ -10,9 +10,9 @@ import pytest
 
 from service.cli import main
 from service.drafts import rejections
+from service.drafts.records import Draft
 from service.drafts.signing import Signer
 from service.drafts.sqlite.store import SqliteStore
-from service.drafts.store import Draft
 from tests.contract.samples import START, hold_one, practitioner, prepared_bytes, signature_of
 
 CONFIG = """

@@ -12,7 +12,7 @@ import pytest
 
 from recommender.catalog import knowledge
 from service.drafts.canonical_json import dumps
-from service.drafts.store import Draft, NewDraft
+from service.drafts.records import Draft, NewDraft
 from tests.contract import samples
 from tests.integration.fake_ehr import DOCTOR, FakeEhr, World, user_token, world
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from service.drafts.canonical_json import dumps, load_object
-from service.drafts.store import Draft
+from service.drafts.records import Draft
 from service.ehr import writeback
 from service.ehr.readback import differences
 from tests.contract.samples import Clock, dosage

@@ -11,7 +11,7 @@ from typing import Any
 
 from service.drafts import outbox_steps, register_steps, settling, states, steps
 from service.drafts.canonical_json import read_instant
-from service.drafts.store import NewDraft, Signature
+from service.drafts.records import NewDraft, Signature
 from service.errors import Conflict, NotFound
 from tests.contract import samples
 from tests.property import abstract_writer

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from service.drafts import register_steps, states
 from service.drafts.canonical_json import digest, read_instant
-from service.drafts.store import OutboxEntry, Prepared
+from service.drafts.records import OutboxEntry, Prepared
 from service.drafts.transaction import Outbox
 from tests.contract import samples
 from tests.property import abstract_writer

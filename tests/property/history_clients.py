@@ -18,7 +18,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from service.drafts.canonical_json import dumps, load_object
-from service.drafts.store import AuditEntry, Draft
+from service.drafts.records import AuditEntry, Draft
 from service.errors import Conflict, Unavailable
 from tests.contract.samples import HOUR, new_draft, prepared_bytes, signature_of
 from tests.integration.store_victim import store_at

@@ -9,7 +9,7 @@ import pytest
 
 from service.drafts.audit import GENESIS, chain_faults, entry_hash, seal
 from service.drafts.canonical_json import dumps, instant
-from service.drafts.store import AuditEntry
+from service.drafts.records import AuditEntry
 
 AT = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 

@@ -11,7 +11,7 @@ from recommender.catalog import knowledge
 from service import settings_rules
 from service.drafts import authority
 from service.drafts.canonical_json import dumps
-from service.drafts.store import Draft
+from service.drafts.records import Draft
 from service.errors import ConfigError, Forbidden
 from service.settings import CdsClient, Ehr, Server, Settings, Sign, Supervision, Users
 from service.smart.practitioner import Practitioner

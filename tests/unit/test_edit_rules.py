@@ -20,7 +20,7 @@ from recommender.safety import rules
 from service.drafts import differences, edit_rules, edits
 from service.drafts.canonical_json import dumps, load_object
 from service.drafts.edits import EDITABLE
-from service.drafts.store import Draft
+from service.drafts.records import Draft
 from tests.contract import samples
 from tests.factories import adult, patient
 

@@ -10,8 +10,8 @@ import pytest
 from fhir_adapters.vector.schema import FEATURES
 from service.cds.language import LANGUAGES
 from service.drafts.canonical_json import dumps
+from service.drafts.records import Draft, State
 from service.drafts.states import AWAITING, SIGNED
-from service.drafts.store import Draft, State
 from service.web import patient_sheet, sheet_texts
 from service.web.patient_sheet import Sheet
 from tests.contract import samples

@@ -12,9 +12,9 @@ from joserfc.jwk import ECKey
 from service.drafts import claims, rejections
 from service.drafts.audit import seal
 from service.drafts.canonical_json import digest
+from service.drafts.records import AuditEntry, Draft
 from service.drafts.signing import Signer
 from service.drafts.sqlite.store import SqliteStore
-from service.drafts.store import AuditEntry, Draft
 from tests.contract.samples import START, Clock, held_draft, hold_one, practitioner, with_store
 
 SIGNER = Signer(ECKey.generate_key("P-384"))

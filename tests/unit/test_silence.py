@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from service.cds.silence import declined_at, key
+from service.drafts.records import AuditEntry, Draft, State
 from service.drafts.states import SIGNED, UNSIGNED
-from service.drafts.store import AuditEntry, Draft, State
 from service.settings import Cards
 
 NOW = datetime(2026, 11, 22, 10, 42, tzinfo=UTC)

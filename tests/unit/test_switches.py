@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from service.drafts.records import AuditEntry
 from service.drafts.registers import Kind, Registered
-from service.drafts.store import AuditEntry
 from service.errors import Conflict, Unavailable
 from service.switches import in_force, records
 

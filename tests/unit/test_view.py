@@ -8,8 +8,8 @@ from typing import Any, get_args
 import pytest
 
 from service.drafts.canonical_json import dumps
+from service.drafts.records import Draft, State
 from service.drafts.states import SIGNED
-from service.drafts.store import Draft, State
 from service.errors import EhrFailed
 from service.web import chart, record, rendering, view, words
 from tests.contract import samples

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.drafts.canonical_json import dumps
-from service.drafts.store import Draft
+from service.drafts.records import Draft
 from service.web import worklist
 from service.web.chart import Person
 from tests.contract import samples

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from service.drafts.flags import Alarm, Attested, Flag
+from service.drafts.records import AuditEntry, Draft, Signature, State
 from service.drafts.redis import rows as redis_rows
 from service.drafts.redis.keys import batches, person, shard_of, shard_of_id, shard_of_register
 from service.drafts.redis.scripts import LOOK, RECORD
@@ -11,7 +12,6 @@ from service.drafts.redis.server import Server
 from service.drafts.redis.steps import Scope, Steps
 from service.drafts.registers import Kind, Registered
 from service.drafts.states import STATES
-from service.drafts.store import AuditEntry, Draft, Signature, State
 from service.drafts.transaction import HeldFlag
 from service.errors import NotFound
 

@@ -16,9 +16,9 @@ from typing import Any, Final
 import msgspec
 
 from service.drafts.canonical_json import dumps, instant, loads, read_instant
+from service.drafts.records import Prepared, Signature
 from service.drafts.redis import rows as redis_rows
 from service.drafts.sqlite import schema as sqlite_schema
-from service.drafts.store import Prepared, Signature
 from service.drafts.vault import Vault
 from service.errors import ConfigError
 

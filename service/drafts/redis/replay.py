@@ -10,11 +10,11 @@ from typing import Literal
 
 from service.drafts import outbox_steps, steps
 from service.drafts.claims import of_prepared
+from service.drafts.records import Signature
 from service.drafts.redis.keys import batches, shard_of_id
 from service.drafts.redis.receipts import Receipt
 from service.drafts.redis.steps import Scope, Steps
 from service.drafts.redis.transaction import RedisTransaction
-from service.drafts.store import Signature
 from service.errors import Conflict, NotFound
 
 Outcome = Literal["whole", "recorded", "lost"]

@@ -10,9 +10,9 @@ from service.drafts import claims
 from service.drafts.audit import body, body_hash
 from service.drafts.canonical_json import dumps, instant, load_object, loads, read_instant
 from service.drafts.flags import Alarm, Attested, Flag
+from service.drafts.records import AuditEntry, Draft, Prepared, Signature
 from service.drafts.redis.keys import person
 from service.drafts.registers import Register, Registered
-from service.drafts.store import AuditEntry, Draft, Prepared, Signature
 from service.drafts.transaction import Held, HeldFlag, HeldRegister, Outbox
 
 HASH: Final = 64

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from service.drafts.flags import Alarm, Attested
+from service.drafts.records import Prepared, Signature
 from service.drafts.redis import rows as redis_rows
 from service.drafts.redis.keys import from_microseconds
-from service.drafts.store import Prepared, Signature
 from service.drafts.transaction import Held, HeldFlag, HeldRegister, Outbox
 
 

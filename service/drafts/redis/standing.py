@@ -5,13 +5,13 @@ from typing import Any
 
 from service.drafts import flag_steps, register_steps
 from service.drafts.flags import Alarm, Attested, Flag, NewAttestation
+from service.drafts.records import AuditEntry, Shown, Signature
 from service.drafts.redis import reads as redis_reads
 from service.drafts.redis.keys import person, shard_of, shard_of_register
 from service.drafts.redis.server import Server
 from service.drafts.redis.steps import Scope, Steps
 from service.drafts.redis.transaction import RedisTransaction
 from service.drafts.registers import Kind, Registered
-from service.drafts.store import AuditEntry, Shown, Signature
 
 
 class RedisStanding:

@@ -14,6 +14,7 @@ from uuid import uuid4
 from service import telemetry
 from service.drafts import flag_steps, outbox_steps, register_steps, settling, steps
 from service.drafts.outbox_steps import Finish
+from service.drafts.records import AuditEntry, Draft, NewDraft, OutboxEntry, Prepared, Shown, Signature, State
 from service.drafts.redis import reads as redis_reads
 from service.drafts.redis import replay as redis_replay
 from service.drafts.redis import resealing as redis_resealing
@@ -27,7 +28,6 @@ from service.drafts.redis.standing import RedisStanding
 from service.drafts.redis.steps import Scope, of_draft, of_signing
 from service.drafts.redis.transaction import RedisTransaction
 from service.drafts.settling import Read, Word
-from service.drafts.store import AuditEntry, Draft, NewDraft, OutboxEntry, Prepared, Shown, Signature, State
 from service.drafts.vault import Vault
 from service.drafts.verification import AuditReport
 from service.errors import ConfigError, Conflict, NotFound, ServiceError, Unavailable

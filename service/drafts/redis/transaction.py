@@ -13,13 +13,13 @@ from service.drafts import claims
 from service.drafts.audit import GENESIS
 from service.drafts.canonical_json import read_instant
 from service.drafts.flags import Alarm, Attested, Flag
+from service.drafts.records import AuditEntry, Draft, Prepared, Signature
 from service.drafts.redis import rows as redis_rows
 from service.drafts.redis.keys import microseconds, new_id, new_id_in, shard_of_register
 from service.drafts.redis.plan import Changes, FlagChanges, Plan, RegisterChanges
 from service.drafts.redis.snapshot import Snapshot
 from service.drafts.registers import Kind, Register
 from service.drafts.states import UNCONFIRMED, UNSIGNED
-from service.drafts.store import AuditEntry, Draft, Prepared, Signature
 from service.drafts.transaction import Held, HeldFlag, HeldRegister, Outbox
 from service.errors import NotFound
 

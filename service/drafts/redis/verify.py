@@ -14,6 +14,7 @@ from msgspec import MsgspecError
 
 from fhir_adapters.errors import UndersignError
 from service.drafts.flag_verification import FlagRecord, flag_faults
+from service.drafts.records import AuditEntry, Signature
 from service.drafts.redis import rows as redis_rows
 from service.drafts.redis.keys import DATA_KEYS, META, PREFIX, SHARDS, batches, microseconds, shard_of_id
 from service.drafts.redis.receipts import Receipt
@@ -21,7 +22,6 @@ from service.drafts.redis.scripts import INDEX, RECORD
 from service.drafts.redis.server import Server
 from service.drafts.register_verification import RegisterRecord, register_faults
 from service.drafts.states import SETTLED, UNSIGNED
-from service.drafts.store import AuditEntry, Signature
 from service.drafts.transaction import Held, Outbox
 from service.drafts.verification import AuditReport, Record, record_faults
 

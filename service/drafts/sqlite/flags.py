@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from service.drafts.canonical_json import loads, read_instant
 from service.drafts.flags import Alarm, Attested, Flag
+from service.drafts.records import AuditEntry
 from service.drafts.sqlite import rows as sqlite_rows
-from service.drafts.store import AuditEntry
 from service.drafts.transaction import HeldFlag
 from service.errors import NotFound
 

@@ -8,8 +8,8 @@ from typing import Any, Final
 import msgspec
 
 from service.drafts import claims
+from service.drafts.records import AuditEntry
 from service.drafts.sqlite import rows as sqlite_rows
-from service.drafts.store import AuditEntry
 from service.drafts.verification import Record
 
 Row = Sequence[Any]

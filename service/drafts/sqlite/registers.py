@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from service.drafts.audit import GENESIS, link
 from service.drafts.canonical_json import dumps, instant, loads, read_instant
+from service.drafts.records import AuditEntry
 from service.drafts.registers import Kind, Register, Registered
-from service.drafts.store import AuditEntry
 from service.drafts.transaction import HeldRegister
 from service.errors import Conflict, NotFound
 

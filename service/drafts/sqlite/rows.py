@@ -9,7 +9,7 @@ import msgspec
 from service.drafts import claims
 from service.drafts.audit import GENESIS, link
 from service.drafts.canonical_json import dumps, instant, loads, read_instant
-from service.drafts.store import AuditEntry, Draft, Prepared, Signature
+from service.drafts.records import AuditEntry, Draft, Prepared, Signature
 from service.drafts.transaction import Held, Outbox
 from service.errors import NotFound
 

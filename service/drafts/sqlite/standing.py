@@ -13,13 +13,13 @@ from typing import Any, TypeVar
 
 from service.drafts import flag_steps, register_steps
 from service.drafts.flags import Alarm, Attested, Flag, NewAttestation
+from service.drafts.records import AuditEntry, Shown
 from service.drafts.registers import Kind, Registered
 from service.drafts.sqlite import flags as sqlite_flags
 from service.drafts.sqlite import registers as sqlite_registers
 from service.drafts.sqlite import schema as sqlite_schema
 from service.drafts.sqlite.transaction import SqliteTransaction
 from service.drafts.sqlite.writer import Writer
-from service.drafts.store import AuditEntry, Shown
 from service.drafts.vault import Vault
 from service.errors import Unavailable
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeVar
 from service.drafts import flag_steps, outbox_steps, register_steps, settling, steps
 from service.drafts.canonical_json import loads
 from service.drafts.outbox_steps import Finish
+from service.drafts.records import AuditEntry, Draft, NewDraft, OutboxEntry, Prepared, Shown, Signature, State
 from service.drafts.settling import Read, Word
 from service.drafts.sqlite import resealing as sqlite_resealing
 from service.drafts.sqlite import rows as sqlite_rows
@@ -17,7 +18,6 @@ from service.drafts.sqlite import verify as sqlite_verify
 from service.drafts.sqlite.rows import marks
 from service.drafts.sqlite.standing import SqliteStanding
 from service.drafts.sqlite.transaction import SqliteTransaction
-from service.drafts.store import AuditEntry, Draft, NewDraft, OutboxEntry, Prepared, Shown, Signature, State
 from service.drafts.verification import AuditReport
 from service.errors import ConfigError, Unavailable
 
