@@ -57,7 +57,9 @@ def ranked(
 
     The ranking is None where the model is switched off or abstains; each drug then says why.
     """
-    unsupported = ("The learned ranker is switched off.",) if model is None else models.support(model, adapted.features)
+    unsupported = (
+        ("The learned ranker is switched off.",) if model is None else models.support(model.manifest, adapted.features)
+    )
     if model is None or unsupported:
         return tuple(_abstain(c, " ".join(unsupported)) if c.verdict == "eligible" else c for c in judged), None
     found = _ranking(judged, plan, adapted, knowledge, model, weights)

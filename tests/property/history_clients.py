@@ -11,6 +11,7 @@ import random
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -163,30 +164,26 @@ class Client:
 
 def together(stores: Iterable[Callable[[], Any]], most: int, meanwhile: Callable[[Log], None] | None = None) -> Log:
     """Let a client on each store act, each in a thread of its own, and return what they wrote down."""
-    log, failed = Log(), list[BaseException]()
+    log, made = Log(), list(stores)
 
     def act(number: int, make: Callable[[], Any]) -> None:
-        try:
-            asyncio.run(Client(number, make(), log, most).run())
-        except BaseException as error:
-            failed.append(error)
-            log.over.set()
-            raise
+        asyncio.run(Client(number, make(), log, most).run())
 
-    threads = [threading.Thread(target=act, args=one) for one in enumerate(stores)]
-    for thread in threads:
-        thread.start()
-    try:
-        if meanwhile is not None:
-            meanwhile(log)
+    def stop_where_failed(future: Future[None]) -> None:
+        if future.exception() is not None:
             log.over.set()
-    except BaseException:
-        log.over.set()
-        raise
-    finally:
-        for thread in threads:
-            thread.join()
-        assert failed == []
+
+    with ThreadPoolExecutor(len(made)) as pool:
+        acting = [pool.submit(act, *one) for one in enumerate(made)]
+        for future in acting:
+            future.add_done_callback(stop_where_failed)
+        if meanwhile is not None:
+            try:
+                meanwhile(log)
+            finally:
+                log.over.set()
+    for future in acting:
+        future.result()
     return log
 
 

@@ -278,6 +278,6 @@ def test_an_interval_follows_from_the_evidence_rows():
 def test_support_names_what_is_outside(changed, words):
     """Each required feature that is absent, and each out of range, is one reason."""
     values = {name: value for name, value in {**PATIENT, **changed}.items() if value is not None}
-    reasons = models.support(MODEL, _vector(**values))
+    reasons = models.support(MODEL.manifest, _vector(**values))
     assert len(reasons) == len(words)
     assert all(any(word in reason for reason in reasons) for word in words)

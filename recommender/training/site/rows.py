@@ -144,7 +144,7 @@ def row_of(chart: Chart, reader: Reader) -> Row | str:
     planned = focus.focus(then.patient, then.features, reader.knowledge)
     if planned is None or planned.name != focus.DEPRESSION:
         return NO_DEPRESSION
-    if models.support(reader.model, then.features):
+    if models.support(reader.model.manifest, then.features):
         return UNSUPPORTED
     return _row(whole, then, found, reader.model)
 
