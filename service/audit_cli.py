@@ -7,10 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from service.command_options import Config
+
 audit_app = typer.Typer(help="The audit chain.\n\nExample: undersign audit verify", no_args_is_help=True)
-Config = Annotated[
-    Path | None, typer.Option(help="The TOML file; else UNDERSIGN_CONFIG, else undersign.toml here.", metavar="FILE")
-]
 
 
 class Format(StrEnum):

@@ -1,11 +1,11 @@
 """``undersign drafts``: what is held, what has stopped, and the word that lets it go on."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-Config = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="The configuration file.")]
+from service.command_options import Config
+
 AsArray = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DraftId = Annotated[str, typer.Argument(help="The draft's id, whole, as drafts list has it.", metavar="ID")]
 drafts_app = typer.Typer(

@@ -1,19 +1,17 @@
 """``undersign ehr …``: what a hospital types in to connect, and a dry run of what its EHR sent."""
 
-from datetime import date
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from service.command_options import Config, Now
 
 ehr_app = typer.Typer(
     help="Connecting an EHR: what to type in there, and a dry run of its calls.\n\nExample: undersign ehr show north",
     no_args_is_help=True,
 )
 Identity = Annotated[str, typer.Argument(help="The tenant's ehr.id.", metavar="ID")]
-Config = Annotated[
-    Path | None, typer.Option(help="The TOML file; else UNDERSIGN_CONFIG, else undersign.toml here.", metavar="FILE")
-]
 
 
 @ehr_app.command("show")
@@ -37,10 +35,7 @@ def show(
 def try_request(
     identity: Identity,
     request: Annotated[Path, typer.Argument(help="A hook request as JSON; - is standard input.", metavar="REQUEST")],
-    now: Annotated[
-        date | None,
-        typer.Option(help="The day of the capture; today when left out.", parser=date.fromisoformat, metavar="DATE"),
-    ] = None,
+    now: Now = None,
     config: Config = None,
 ) -> None:
     """Run one captured hook request dry: what was read, what was ignored and why, the gate, the card.

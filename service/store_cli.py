@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-Config = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="The configuration file.")]
+from service.command_options import Config
+
 store_app = typer.Typer(
     help="Backup, restore and keys of the store.\n\nExample: undersign store backup monday.db", no_args_is_help=True
 )

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from service.command_options import Config
+
 if TYPE_CHECKING:  # a fifth of a second of cryptography that no other command needs
     from service.drafts.proof import Finding, Proof
-
-Config = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="The configuration file.")]
 
 
 def register(drafts_app: typer.Typer) -> None:

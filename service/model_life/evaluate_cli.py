@@ -1,11 +1,13 @@
 """``undersign evaluate``, ``audit-fairness``, ``monitor``: how good the model is, for whom, and whether it still is."""
 
 from collections.abc import Callable
-from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from service.command_options import Now, today
+from service.model_life.model_cli import PANEL
 
 if TYPE_CHECKING:
     from service.model_life.simulated import FhirWriter
@@ -13,13 +15,6 @@ if TYPE_CHECKING:
 app = typer.Typer()
 Folder = Annotated[Path | None, typer.Option(help="A model's folder; the shipped one when left out.", metavar="FOLDER")]
 AsObject = Annotated[bool, typer.Option("--json", help="One JSON object instead of a page.")]
-
-
-def _date(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise typer.BadParameter("write the day as 2026-11-22") from error
 
 
 def _seeds(text: str) -> list[int]:
@@ -33,13 +28,10 @@ def _seeds(text: str) -> list[int]:
     return found
 
 
-Now = Annotated[
-    date | None, typer.Option(help="The day to date it; today when left out.", parser=_date, metavar="DATE")
-]
 Seeds = Annotated[str, typer.Option(help="One cohort a seed, as 101..105 or 101,103.", metavar="SEEDS")]
 
 
-@app.command("audit-fairness")
+@app.command("audit-fairness", rich_help_panel=PANEL)
 def audit_fairness(
     site: Annotated[
         Path | None,
@@ -67,7 +59,7 @@ def audit_fairness(
     raise typer.Exit(audit_simulated(model, patients, seed, bias, as_json=as_json))
 
 
-@app.command()
+@app.command(rich_help_panel=PANEL)
 def monitor(
     reference: Annotated[Path, typer.Argument(help="The table of a time when all was well.", metavar="REFERENCE")],
     window: Annotated[Path, typer.Argument(help="The table to watch, in the order of time.", metavar="WINDOW")],
@@ -88,7 +80,7 @@ def monitor(
 def register(app: typer.Typer, fhir_writer: Callable[[], "FhirWriter"]) -> None:
     """Add ``evaluate`` to ``app``; ``fhir_writer`` gives what writes one patient in every dialect."""
 
-    @app.command()
+    @app.command(rich_help_panel=PANEL)
     def evaluate(  # pyright: ignore[reportUnusedFunction]
         seeds: Seeds = "101..105",
         patients: Annotated[int, typer.Option(help="Simulated patients a seed, at least 2000.", metavar="N")] = 12_000,
@@ -109,5 +101,5 @@ def register(app: typer.Typer, fhir_writer: Callable[[], "FhirWriter"]) -> None:
         """
         from service.model_life.evaluation_run import run
 
-        day = now or datetime.now().date()
+        day = now or today()
         raise typer.Exit(run(_seeds(seeds), patients, out, model, fhir_writer(), day, card=card, keep=keep))

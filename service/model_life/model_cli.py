@@ -1,29 +1,18 @@
-"""``undersign train``, ``evaluate``, ``audit-fairness``, ``monitor``: the model's life."""
+"""``undersign train``: a model from published trials, or updated on a site's own records."""
 
-from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
+from service.command_options import Now, today
 from service.model_life import site_cli
 
 app = typer.Typer()
+PANEL: Final = "Knowledge and model"
 
 
-def _date(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise typer.BadParameter("write the day as 2026-11-22") from error
-
-
-Now = Annotated[
-    date | None, typer.Option(help="The day to date it; today when left out.", parser=_date, metavar="DATE")
-]
-
-
-@app.command()
+@app.command(rich_help_panel=PANEL)
 def train(
     out: Annotated[
         Path, typer.Option(help="Folder for the model; with --site for all of its versions.", metavar="FOLDER")
@@ -54,7 +43,7 @@ def train(
 
     Example: undersign train --out model, or undersign train --site export/ --site-id north --out north-model
     """
-    day = now or datetime.now().date()
+    day = now or today()
     if rollback and site is not None:
         raise typer.BadParameter("name --site or --rollback, not both")
     if force and (rollback or site is not None):

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from recommender.errors import SimulationError
+from service.command_options import day_of, today
+from service.model_life.model_cli import PANEL
 
 if TYPE_CHECKING:
     from service.model_life.simulated import FhirWriter
@@ -36,10 +38,7 @@ class Truth(StrEnum):
 
 
 def _date(text: str) -> date:
-    try:
-        day = date.fromisoformat(text)
-    except ValueError as error:
-        raise typer.BadParameter("write the day as 2026-11-22") from error
+    day = day_of(text)
     if day.year < _FIRST_YEAR:
         raise typer.BadParameter(f"name a day from {_FIRST_YEAR} on")
     return day
@@ -52,7 +51,7 @@ def _say(line: str) -> None:
 def register(app: typer.Typer, fhir_writer: Callable[[], "FhirWriter"]) -> None:
     """Add the command to ``app``; ``fhir_writer`` gives what writes FHIR, and is called only when asked for FHIR."""
 
-    @app.command()
+    @app.command(rich_help_panel=PANEL)
     def simulate(  # pyright: ignore[reportUnusedFunction]
         patients: Annotated[int, typer.Option(help=f"How many, {LEAST} to {MOST:,}.", metavar="N")],
         out: Annotated[Path, typer.Option(help="A new or empty folder.", metavar="DIR")],
@@ -90,7 +89,7 @@ def register(app: typer.Typer, fhir_writer: Callable[[], "FhirWriter"]) -> None:
         writer = fhir_writer() if fhir else None
         _check(patients, dialect, writer)
         setting = Setting(sites=sites, missing=missing, truth=truth.value)
-        day = now or datetime.now().date()
+        day = now or today()
         run(Wanted(patients, seed, setting, kind.value, dialect, day), out, writer, _progress, _say)
 
 

@@ -5,15 +5,13 @@ from typing import Annotated
 
 import typer
 
+from service.command_options import Config
 from service.switches.in_force import DRUG, EVERY_SERVICE, EVERYWHERE, MODEL, SHADOW, TENANT
 
 switch_app = typer.Typer(
     help="Stop switches and shadow mode, kept in the audit chain.\n\nExample: undersign switch list",
     no_args_is_help=True,
 )
-Config = Annotated[
-    Path | None, typer.Option(help="The TOML file; else UNDERSIGN_CONFIG, else undersign.toml here.", metavar="FILE")
-]
 What = Annotated[str, typer.Argument(help="tenant, model, or drug:NAME by its name in the formulary.", metavar="WHAT")]
 Tenant = Annotated[str, typer.Option("--ehr", help="The tenant's ehr.id, or all for the whole service.", metavar="ID")]
 By = Annotated[str, typer.Option(help="Who decides this; kept in the audit chain.", metavar="NAME")]
