@@ -108,6 +108,8 @@ class MedicationCourse(Fact, frozen=True):
     why). ``classes`` are those known from the code itself. ``dose_mg_per_day`` is None when the dosage
     cannot be read to milligrams a day. ``stop`` is kept for wash-outs, ``stopped_because`` is in the chart's words.
     ``route`` as in terminology/routes.csv. ``duplicates`` are further orders of the same ingredients at the same time.
+    ``taken_for`` says in the chart's words what the drug is taken for, ``reasons`` by keys of
+    terminology/conditions.csv (empty for a reason that no rule reads).
     """
 
     text: str
@@ -124,6 +126,8 @@ class MedicationCourse(Fact, frozen=True):
     as_needed: bool = False
     duplicates: tuple[str, ...] = ()
     stopped_because: str | None = None
+    taken_for: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
 
 
 class Diagnosis(Fact, frozen=True):

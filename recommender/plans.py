@@ -34,7 +34,7 @@ class Plan:
     ``serves`` which further conditions it is labelled for. ``routes`` are the people who decide; ``before`` the rules
     among ``steps_reason`` that say which psychotherapy comes first. ``ranked_by`` says in words what orders the drugs.
     ``step``: start, switch, continue (the present drug is kept), optimise (its dose is raised first), or watch (no
-    drug is proposed).
+    drug is proposed, as while it is said that the present one is not taken).
     """
 
     conditions: tuple[str, ...]

@@ -1,6 +1,6 @@
 """What the same rules say of the drugs that a patient already takes, and of their doses."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from fhir_adapters.canonical import Adapted, MedicationCourse
@@ -24,8 +24,11 @@ def judged(adapted: Adapted, knowledge: Knowledge) -> tuple[CurrentDrug, ...]:
         first = CurrentDrug(ingredient, (), course.start, mg, course.source.reference)
         found.setdefault(ingredient, first)
     findings = rules.evaluate_all(sorted(found), adapted.patient, adapted.features, knowledge, current=True)
+    twice = _ordered_twice(adapted.patient.medications)
     return tuple(
-        replace(found[name], reasons=_said(name, doses[name], findings[name], adapted, knowledge))
+        replace(
+            found[name], reasons=(*twice.get(name, ()), *_said(name, doses[name], findings[name], adapted, knowledge))
+        )
         for name in sorted(found)
     )
 
@@ -34,6 +37,24 @@ def _courses(medications: Sequence[MedicationCourse]) -> Iterator[tuple[str, Med
     for course in medications:
         if course.taking in _TAKEN:
             yield from ((ingredient, course) for ingredient in course.ingredients)
+
+
+def _ordered_twice(medications: Sequence[MedicationCourse]) -> Mapping[str, tuple[Reason, ...]]:
+    """Return by ingredient that a chart holds several orders of it for the same time: which is taken is a question."""
+    orders: dict[str, list[MedicationCourse]] = {}
+    for ingredient, course in _courses(medications):
+        if course.duplicates:
+            orders.setdefault(ingredient, []).append(course)
+    return {name: (_twice(name, courses),) for name, courses in orders.items()}
+
+
+def _twice(name: str, courses: Sequence[MedicationCourse]) -> Reason:
+    references = tuple(sorted({r for one in courses for r in (one.source.reference, *one.duplicates)}))
+    doses = [one.dose_mg_per_day for one in courses]
+    known = [mg for mg in doses if mg is not None] if len(courses) == len(references) else []
+    together = f"; together {sum(known):g} mg a day" if len(known) == len(references) else ""
+    text = f"{name.capitalize()} stands in {len(references)} orders for the same time{together}: ask what is taken."
+    return Reason("ORDERED-TWICE", "warning", text, "POLICY", verified=False, facts=references)
 
 
 def _said(

@@ -80,6 +80,9 @@ TABLE: Table = {
         put_at("dateEnded", "dispenseRequest", "validityPeriod", "end"),
         each("dosageInstruction", *_DOSAGE),
         rename("prescriber", "requester"),
+        # reason[x] is one there: http://hl7.org/fhir/DSTU2/medicationorder-definitions.html#MedicationOrder.reason_x_
+        rename("reasonCodeableConcept", "reasonCode"),
+        wrap_list("reasonCode", "reasonReference"),
         text_to_note("note"),
     ),
     "MedicationStatement": (

@@ -8,6 +8,7 @@ what a wearable tells of a day is read in ``wearables``.
 from collections.abc import Iterable
 from operator import itemgetter
 
+from fhir_adapters import dates
 from fhir_adapters.canonical import Measurement, Original, Refusal, Source
 from fhir_adapters.dialect.profile import plain_text
 from fhir_adapters.facts import Reading, codes, newest_first, source, written
@@ -79,7 +80,7 @@ def _measure(reading: Reading, element: Element) -> Measurement | Refusal | None
     known = element.concept.measured[0]
     analyte = reading.terms.analytes[known.key]
     of = element.of
-    if analyte.kind in ("panel", "date") or analyte.group == "daily":
+    if analyte.kind == "panel" or analyte.group == "daily" or (analyte.kind == "date" and not element.of.valueDateTime):
         return None
     if (of.component or of.hasMember) and _is_heading(element):
         return None
@@ -89,7 +90,19 @@ def _measure(reading: Reading, element: Element) -> Measurement | Refusal | None
         return element.refuse(analyte.key, "dataAbsentReason", absent_reason(element.value.dataAbsentReason) or "")
     if known.refused:
         return element.refuse(analyte.key, "code", known.refused)
+    if analyte.kind == "date":
+        return _date(reading, element, analyte)
     return _coded(reading, element, analyte) if analyte.kind == "coded" else quantity(reading, element, analyte)
+
+
+def _date(reading: Reading, element: Element, analyte: Analyte) -> Measurement | Refusal:
+    """Return the last day that a date of an Observation can mean, as ISO text."""
+    found = dates.parse(element.of.valueDateTime)
+    if found is None:
+        return element.refuse(analyte.key, "valueDateTime", "value-is-no-date")
+    original = Original(element.of.valueDateTime, code=element.concept.told)
+    origin = _source(reading, element, "valueDateTime", original, ())
+    return Measurement(analyte.key, found.last.isoformat(), None, element.effective, origin, moment=element.moment)
 
 
 def _is_heading(element: Element) -> bool:

@@ -83,6 +83,8 @@ def _join(older: MedicationCourse, newer: MedicationCourse) -> MedicationCourse:
         start=older.start,
         stop=None if None in stops else max(stop for stop in stops if stop),
         classes=tuple(sorted({*older.classes, *newer.classes})),
+        taken_for=tuple(dict.fromkeys((*newer.taken_for, *older.taken_for))),
+        reasons=tuple(sorted({*older.reasons, *newer.reasons})),
         duplicates=tuple(sorted({*older.duplicates, *newer.duplicates} - {newer.source.reference})),
         source=origin,
     )

@@ -40,7 +40,10 @@ class _Word(NamedTuple):
 
 
 def ingredients(text: str, vocabulary: Vocabulary) -> tuple[str, ...]:
-    """Return the ingredients that ``text`` names, sorted; empty unless every word of it is understood."""
+    """Return the ingredients that ``text`` names, sorted; empty unless every word of it is understood.
+
+    What stands behind "for" and names no drug tells a purpose, and need not be.
+    """
     if len(text) > _LONGEST:
         return ()
     words = list(_words(text.lower(), vocabulary))
@@ -58,10 +61,18 @@ def ingredients(text: str, vocabulary: Vocabulary) -> tuple[str, ...]:
             length = salt
         elif word in _SEPARATORS or word in vocabulary.others:
             behind_name = behind_name and word not in _SEPARATORS
+        elif outside and _is_purpose(words, place, vocabulary):
+            break
         else:
             return ()
         place += length
     return tuple(sorted(outside | inside)) if not outside or inside <= outside else ()
+
+
+def _is_purpose(words: list[_Word], place: int, vocabulary: Vocabulary) -> bool:
+    """Say whether an unknown word tells what the drug is for: behind "for", and no drug is named after it."""
+    told = any(word.text == "for" for word in words[:place])
+    return told and not any(_name_at(words, at, vocabulary)[1] for at in range(place, len(words)))
 
 
 def key_of(name: str) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ import msgspec
 from fhir_adapters import dates, facts
 from fhir_adapters.canonical import MedicationCourse, Original, Refusal, Taking
 from fhir_adapters.facts import Reading, last_day, source
-from fhir_adapters.medication import courses, dosage
+from fhir_adapters.medication import courses, dosage, reasons
 from fhir_adapters.medication.courses import Entry
 from fhir_adapters.medication.drugs import Drug, resolve
 from fhir_adapters.reading import wire
@@ -25,7 +25,8 @@ _REQUEST_REFUSED = {"draft": "draft-proposal", "cancelled": "cancelled", "entere
 # An order itself; an instance or a filler of it is no second order.
 _ORDERS = frozenset({"order", "original-order"})
 # http://hl7.org/fhir/R4/valueset-medication-statement-status.html
-_STATEMENT_REFUSED = {"not-taken": "not-taken", "entered-in-error": "entered-in-error"}
+_STATEMENT_REFUSED = {"entered-in-error": "entered-in-error"}
+_NOT_TAKEN = "not-taken"
 # http://hl7.org/fhir/R4/valueset-medicationdispense-status.html and -medication-admin-status.html
 _DISPENSE_REFUSED = {"cancelled": "cancelled", "entered-in-error": "entered-in-error", "declined": "declined"}
 _GIVEN_REFUSED = {"not-done": "not-done", "entered-in-error": "entered-in-error"}
@@ -79,8 +80,8 @@ def _requested(reading: Reading, request: wire.MedicationRequest, taking: Taking
     drug = resolve(reading, reference, request.medicationCodeableConcept, request.medicationReference)
     order = request.intent in _ORDERS and taking == "taking"
     ended = [request.statusReason] if request.statusReason else []
-    when = _When(start, ends)
-    return _course(reading, reference, drug, taking, when, request.dosageInstruction, order=order, ended=ended)
+    when, why = _When(start, ends), reasons.of(reading, request.reasonCode, request.reasonReference)
+    return _course(reading, reference, drug, taking, when, request.dosageInstruction, order=order, ended=ended, why=why)
 
 
 def _request_taking(reading: Reading, request: wire.MedicationRequest) -> tuple[Taking | None, str]:
@@ -97,6 +98,8 @@ def _request_taking(reading: Reading, request: wire.MedicationRequest) -> tuple[
 
 def _statement(reading: Reading, statement: wire.MedicationStatement) -> Read:
     reference, status = reference_of(statement), statement.status or ""
+    if status == _NOT_TAKEN:
+        return None, _not_taken(reading, statement)
     if status in _STATEMENT_REFUSED:
         return _refused(reference, "status", _STATEMENT_REFUSED[status])
     period = statement.effectivePeriod or _NO_PERIOD
@@ -105,7 +108,18 @@ def _statement(reading: Reading, statement: wire.MedicationStatement) -> Read:
     taking = reading.profile.taking_of("MedicationStatement", status) or "unknown"
     drug = resolve(reading, reference, statement.medicationCodeableConcept, statement.medicationReference)
     when = _When(start, [last_day(period.end), *bounds.ends])
-    return _course(reading, reference, drug, taking, when, statement.dosage, ended=statement.statusReason)
+    why = reasons.of(reading, statement.reasonCode, statement.reasonReference)
+    return _course(reading, reference, drug, taking, when, statement.dosage, ended=statement.statusReason, why=why)
+
+
+def _not_taken(reading: Reading, statement: wire.MedicationStatement) -> tuple[Refusal, ...]:
+    """Return that a drug is not taken, under ``taken.<ingredient>``, of the last day that the statement knows."""
+    reference, period = reference_of(statement), statement.effectivePeriod or _NO_PERIOD
+    drug = resolve(reading, reference, statement.medicationCodeableConcept, statement.medicationReference)
+    told = (statement.dateAsserted, period.end, statement.effectiveDateTime, period.start)
+    day = next((found for text in told if (found := last_day(text))), None)
+    keys = [f"taken.{name}" for name in drug.ingredients] or [None]
+    return tuple(Refusal(reference, "status", _NOT_TAKEN, key, day) for key in keys)
 
 
 def _dispense(reading: Reading, dispense: wire.MedicationDispense) -> Read:
@@ -203,6 +217,7 @@ def _course(
     *,
     order: bool = False,
     ended: Sequence[wire.CodeableConcept] = (),
+    why: reasons.Reasons = reasons.NONE,
 ) -> Read:
     if drug.none_known is not None:
         return _refused(reference, drug.path, "not-asked") if drug.none_known == "not-asked" else (None, ())
@@ -224,6 +239,8 @@ def _course(
         route=_route(reading, dosages),
         as_needed=dose.as_needed,
         stopped_because=_told(ended) if taking == "stopped" else None,
+        taken_for=why[0],
+        reasons=why[1],
     )
     element = "dosage" if reference.startswith("MedicationStatement") else "dosageInstruction"
     unread = () if dose.why in _UNUSED_DOSE else (Refusal(reference, element, f"dose-{dose.why}"),)

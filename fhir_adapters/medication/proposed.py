@@ -4,7 +4,7 @@ Clients send an object where a list belongs, no Bundle type, no drug until one i
 cannot be read is left out by name. Only the orders' patient is never guessed away: another patient's order raises.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import msgspec
@@ -16,6 +16,7 @@ from fhir_adapters.errors import InputError
 from fhir_adapters.facts import Reading
 from fhir_adapters.medication import medications
 from fhir_adapters.reading import reader, wire
+from fhir_adapters.reading.subjects import patient_id_of
 from fhir_adapters.reading.told import assumed
 
 _ORDERS = frozenset({"MedicationRequest", "MedicationOrder"})
@@ -29,6 +30,7 @@ _READ = (
 # Left out one after the other until the rest can be read.
 _OPTIONAL = ((), ("dispenseRequest",), ("dispenseRequest", "dosageInstruction"))
 _NO_LONGER = frozenset({"cancelled", "stopped", "completed", "entered-in-error", "on-hold"})
+_SUBJECTS = ("subject", "patient", "for")  # in which the orders of all kinds say whose they are
 
 Json = dict[str, Any]
 
@@ -50,12 +52,14 @@ def read(raw: bytes, patient_id: str, profile: Profile) -> tuple[tuple[Proposed,
     """Return the orders of a Bundle (its type is not asked for), and those that could not be read.
 
     ``raw`` has passed strict JSON. Orders without a drug yet, other kinds of orders, and orders that stop a drug are
-    not returned. InputError U-FHIR-TYPE for what is no Bundle, U-PATIENT-MISMATCH for an order of another patient.
+    not returned; what another resource contains (the orders of a RequestGroup) is read as the rest. InputError
+    U-FHIR-TYPE for what is no Bundle, U-PATIENT-MISMATCH for an order of another patient, of whatever kind.
     """
     found: list[Proposed] = []
-    refusals: list[Refusal] = []
-    held = list(_resources(raw))
-    others = [one for one in held if one.get("resourceType") == "Medication"]
+    bundle = _bundle(raw)
+    held, refusals = _resources(bundle)
+    _check_patient(held, patient_id)
+    others = _medications(bundle)
     for number, order in enumerate((one for one in held if _text(one, "resourceType") in _ORDERS), start=1):
         if _text(order, "status") in _NO_LONGER or order.get("doNotPerform") is True:
             continue
@@ -71,18 +75,81 @@ def _text(order: Json, name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _resources(raw: bytes) -> Iterator[Json]:
+def _bundle(raw: bytes) -> Json:
+    refusal = InputError("U-FHIR-TYPE", "context.draftOrders must be a Bundle of the orders being written")
     try:
         bundle = msgspec.json.decode(raw, type=dict[str, Any])
     except msgspec.ValidationError:
-        raise InputError("U-FHIR-TYPE", "context.draftOrders must be a Bundle of the orders being written") from None
+        raise refusal from None
+    if bundle.get("resourceType") != "Bundle" or not isinstance(bundle.get("entry", []), list):
+        raise refusal
+    return bundle
+
+
+def _resources(bundle: Json) -> tuple[list[Json], list[Refusal]]:
+    """Return the resources of a Bundle, those of Bundles in it too, and the entries that hold none."""
+    found: list[Json] = []
+    refusals: list[Refusal] = []
     entries = bundle.get("entry", [])
-    if bundle.get("resourceType") != "Bundle" or not isinstance(entries, list):
-        raise InputError("U-FHIR-TYPE", "context.draftOrders must be a Bundle of the orders being written")
-    for entry in cast("list[Any]", entries):
+    for number, entry in enumerate(cast("list[Any]", entries) if isinstance(entries, list) else []):
         resource = cast("Json", entry).get("resource") if isinstance(entry, dict) else None
-        if isinstance(resource, dict):
-            yield cast("Json", resource)
+        if isinstance(resource, dict) and _text(cast("Json", resource), "resourceType"):
+            held, refused = _opened(cast("Json", resource))
+            found += held
+            refusals += refused
+        elif entry is not None:
+            refusals.append(Refusal("Bundle", f"entry[{number}]", "no-resource"))
+    return found, refusals
+
+
+def _opened(resource: Json) -> tuple[list[Json], list[Refusal]]:
+    return _resources(resource) if resource["resourceType"] == "Bundle" else ([resource, *_contained(resource)], [])
+
+
+def _medications(bundle: Json) -> list[Json]:
+    """Return the entries of Medications, with the addresses by which orders of the Bundle may name them."""
+    entries = [cast("Json", one) for one in cast("list[Any]", bundle.get("entry", [])) if isinstance(one, dict)]
+    held = [one for one in entries if isinstance(one.get("resource"), dict)]
+    names = ("fullUrl", "resource")
+    return [
+        {name: one[name] for name in names if name in one}
+        for one in held
+        if one["resource"].get("resourceType") == "Medication"
+    ]
+
+
+def _contained(resource: Json) -> list[Json]:
+    """Return the orders that a resource contains; an order's own contained resources are read with it."""
+    held = resource.get("contained")
+    if resource["resourceType"] in _ORDERS or not isinstance(held, list):
+        return []
+    inner = [cast("Json", one) for one in cast("list[Any]", held) if isinstance(one, dict)]
+    return [one for one in inner if _text(one, "resourceType") in _ORDERS]
+
+
+def _check_patient(held: list[Json], patient_id: str) -> None:
+    for one in held:
+        for name in _SUBJECTS:
+            whose = one.get(name)
+            reference = _text(cast("Json", whose), "reference") if isinstance(whose, dict) else ""
+            if patient_id_of(reference) not in ("", patient_id):
+                raise InputError(
+                    "U-PATIENT-MISMATCH", "an order in context.draftOrders is another patient's; send one patient's"
+                )
+
+
+def selected(raw: bytes, selections: Sequence[str], found: Sequence[Proposed]) -> frozenset[str]:
+    """Return the references of the orders in ``found`` that ``selections`` mean; ``raw`` as for ``read``.
+
+    Where a selection names nothing in the Bundle, or a resource that contains its orders, all are meant: an order
+    without an id yet, or one that was named in another way, must not be passed over for it.
+    """
+    wanted = {"/".join(one.partition("/_history/")[0].split("/")[-2:]) for one in selections}
+    held, _ = _resources(_bundle(raw))
+    plain = (one for one in held if not _contained(one))
+    if wanted <= {f"{one['resourceType']}/{_text(one, 'id')}" for one in plain}:
+        return frozenset(wanted)
+    return frozenset(one.reference for one in found)
 
 
 def _tidied(order: Json, number: int, patient_id: str) -> Json:
@@ -104,7 +171,7 @@ def _one(
     chart = None
     for left in _OPTIONAL:
         entries = [{"resource": {name: value for name, value in order.items() if name not in left}}]
-        entries += [{"resource": one} for one in others]
+        entries += others
         raw = msgspec.json.encode({"resourceType": "Bundle", "type": "collection", "entry": entries})
         chart = reader.read_prefetch(
             {"patient": person, "medications": raw},

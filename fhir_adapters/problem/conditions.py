@@ -123,7 +123,7 @@ def _over(problem: Problem, *, called_active: bool) -> tuple[str, ...]:
     if problem.sureness == "Z":
         return ("state-after",)
     if problem.past == "history":
-        return ("code-says-history",)
+        return ("text-says-past" if problem.meaning.past else "code-says-history",)
     if problem.past == "remission" and not called_active:
         return ("code-says-remission",)
     return ()

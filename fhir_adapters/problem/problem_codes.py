@@ -8,7 +8,7 @@ from fhir_adapters import facts, remember
 from fhir_adapters.canonical import Original
 from fhir_adapters.dialect.code_systems import ICD10, ICD10GM, SNOMED
 from fhir_adapters.dialect.profile import Profile
-from fhir_adapters.problem import problem_tables
+from fhir_adapters.problem import problem_tables, unread_words
 from fhir_adapters.problem.problem_tables import UNDERSTOOD, Past, ProblemTables
 from fhir_adapters.reading import wire
 from fhir_adapters.terminology import Code
@@ -23,12 +23,16 @@ Sureness = Literal["", "A", "G", "V", "Z"]
 
 
 class Meaning(NamedTuple):
-    """What a problem's codes and words mean: its keys, the codes that tell them, and whether anything is unread."""
+    """What a problem's codes and words mean: its keys, the codes that tell them, and whether anything is unread.
+
+    The keys of an unread one are those of ``unread_words``; ``past`` where its words say that it is over.
+    """
 
     keys: frozenset[str]
     telling: tuple[Code, ...]
     from_text: bool
     unread: bool
+    past: bool = False
 
 
 class Problem(NamedTuple):
@@ -71,7 +75,7 @@ def _problem_of(profile: Profile, concept: wire.CodeableConcept) -> Problem:
         codes=found,
         sureness=sureness,
         meaning=meaning,
-        past=_past(tables, meaning.telling),
+        past="history" if meaning.past else _past(tables, meaning.telling),
         doubts=tuple(_doubts(tables, concept, sureness, meaning)),
         original=Original(text or None, code=facts.written(concept.coding)),
         text=text,
@@ -118,12 +122,15 @@ def meaning_of(tables: ProblemTables, found: Found, concept: wire.CodeableConcep
     telling = tuple(code for code, _ in known)
     keys = frozenset[str]().union(*(each for _, each in known))
     if keys:
-        return Meaning(keys, telling, from_text=False, unread=False)
+        return Meaning(keys | unread_words.beside(tables, keys, concept.text), telling, from_text=False, unread=False)
     words = [text for text in (concept.text, *(one.display for one in concept.coding)) if text]
     keys = tables.keys_of_texts(words)
-    says_absent = any(tables.qualifier(text) in ("family", "absent") for text in words)
-    understood = bool(keys) or says_absent or _is_understood(tables, found, words)
-    return Meaning(keys, (), from_text=bool(keys), unread=not understood)
+    if keys or _is_understood(tables, found, words):
+        return Meaning(keys, (), from_text=bool(keys), unread=False)
+    keys = unread_words.keys(tables, words)
+    if not keys and any(tables.qualifier(text) in ("family", "absent") for text in words):
+        return Meaning(keys, (), from_text=False, unread=False)
+    return Meaning(keys, (), bool(keys), unread=True, past=bool(keys) and unread_words.is_past(tables, words))
 
 
 def _is_understood(tables: ProblemTables, found: Found, words: Sequence[str]) -> bool:

@@ -48,7 +48,8 @@ class ProblemTables:
     ``phrase`` writes it → keys. ``qualifiers``: words that stand before a problem → what they say of it.
     ``first_words`` are theirs. ``conflicts``: pairs of keys that one problem cannot have both. ``family``: code →
     key, None for a family history that names no condition; ``family_codes`` are its codes as they are written, with
-    and without a dot. ``stems`` begin words of problems that rules read; beside certain words they say something else.
+    and without a dot. ``stems`` begin words of problems that rules read; beside certain words they say something else,
+    and some give an unread problem a key of their own (``unread_words``).
     """
 
     codes: Mapping[Code, frozenset[str]]
@@ -62,12 +63,17 @@ class ProblemTables:
     family_codes: frozenset[str]
     relatives: Mapping[Code, Relative]
     relative_words: Mapping[str, Relative]
-    stems: tuple[tuple[str, frozenset[str]], ...]
+    stems: tuple[tuple[str, frozenset[str], str], ...]
 
     @property
     def grouped_keys(self) -> frozenset[str]:
         """The keys that ICD categories give."""
         return frozenset(key for held in self.groups.values() for rows in held.values() for key, _ in rows)
+
+    @property
+    def stem_keys(self) -> frozenset[str]:
+        """The keys that words give which nobody could read."""
+        return frozenset(key for _, _, key in self.stems if key)
 
     def said_of_past(self, code: Code) -> Past | None:
         """Return what a code says of a problem that is no more.
@@ -89,7 +95,7 @@ class ProblemTables:
     def may_tell(self, text: str) -> bool:
         """Return whether a text has the words of a problem that rules read: no table of SNOMED CT codes is whole."""
         words = phrase(text).replace("-", " ").replace("/", " ")
-        return any(f" {stem}" in f" {words}" and out.isdisjoint(words.split()) for stem, out in self.stems)
+        return any(f" {stem}" in f" {words}" and out.isdisjoint(words.split()) for stem, out, _ in self.stems)
 
     def qualifier(self, text: str) -> str | None:
         """Return what the first words of a text say of its problem: unconfirmed, past, family or absent.
@@ -153,7 +159,7 @@ def load() -> ProblemTables:
         family_codes=frozenset(text for row in _coded("family_codes") for text in (row["code"], _code(row)[1])),
         relatives=relatives,
         relative_words={phrase(row["display"]): relatives[_code(row)] for row in _coded("relatives")},
-        stems=tuple((row["stem"], frozenset(row["except"].split(";"))) for row in _rows("condition_stems")),
+        stems=tuple((row["stem"], frozenset(row["except"].split(";")), row["key"]) for row in _rows("condition_stems")),
     )
 
 

@@ -21,7 +21,8 @@ from fhir_adapters.reading.reader import reference_of
 
 # http://hl7.org/fhir/R4/valueset-questionnaire-answers-status.html
 _ANSWERED = frozenset({"completed", "amended"})
-_UNANSWERED = frozenset({"in-progress", "entered-in-error", "stopped"})
+_UNFINISHED = frozenset({"in-progress", "stopped"})  # what they leave out was not answered
+_UNANSWERED = _UNFINISHED | {"entered-in-error"}
 _LOINC_CODE = re.compile(r"\d{1,7}-\d", re.ASCII)
 _LOINC_HOSTS = ("http://loinc.org/", "https://loinc.org/")
 
@@ -57,7 +58,8 @@ def _responded(reading: Reading, response: wire.QuestionnaireResponse) -> Iterat
             if part.part == "panel":
                 continue
             if reason:
-                yield Refusal(reference, "status", reason, part.key, when.day)
+                if item.answer or reason not in _UNFINISHED:
+                    yield Refusal(reference, "status", reason, part.key, when.day)
                 continue
             result = _answered(reading, part, item)
             if isinstance(result, Refusal):

@@ -106,6 +106,12 @@ def load() -> ScaleTables:
     )
 
 
+@cache
+def suicide_answers() -> frozenset[str]:
+    """Return the answers about suicide, as ``<scale>.<part>`` (``terminology/suicide_answers.csv``)."""
+    return frozenset(f"{row['scale']}.{row['part']}" for row in _rows("suicide_answers"))
+
+
 def _rows(table: str) -> Iterator[Row]:
     path = files("fhir_adapters") / "terminology" / f"{table}.csv"
     yield from csv.DictReader(path.read_text(encoding="utf-8").splitlines())

@@ -97,6 +97,7 @@ class Observation(Resource, tag="Observation", frozen=True):
     valueString: str | None = None  # noqa: N815
     valueBoolean: bool | None = None  # noqa: N815
     valueInteger: int | None = None  # noqa: N815
+    valueDateTime: str | None = None  # noqa: N815
     dataAbsentReason: CodeableConcept | None = None  # noqa: N815
     component: tuple[Component, ...] = ()
     hasMember: tuple[Reference, ...] = ()  # noqa: N815

@@ -69,6 +69,8 @@ class MedicationRequest(Resource, tag="MedicationRequest", frozen=True):
     category: tuple[CodeableConcept, ...] = ()
     reportedBoolean: bool | None = None  # noqa: N815
     reportedReference: Reference | None = None  # noqa: N815
+    reasonCode: tuple[CodeableConcept, ...] = ()  # noqa: N815
+    reasonReference: tuple[Reference, ...] = ()  # noqa: N815
     dosageInstruction: tuple[Dosage, ...] = ()  # noqa: N815
     dispenseRequest: DispenseRequest | None = None  # noqa: N815
     contained: tuple[msgspec.Raw, ...] = ()
@@ -85,6 +87,8 @@ class MedicationStatement(Resource, tag="MedicationStatement", frozen=True):
     effectiveDateTime: str | None = None  # noqa: N815
     effectivePeriod: Period | None = None  # noqa: N815
     dateAsserted: str | None = None  # noqa: N815
+    reasonCode: tuple[CodeableConcept, ...] = ()  # noqa: N815
+    reasonReference: tuple[Reference, ...] = ()  # noqa: N815
     dosage: tuple[Dosage, ...] = ()
     contained: tuple[msgspec.Raw, ...] = ()
 

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from fhir_adapters.dialect.profile import Profile
 from fhir_adapters.dialect.profile_file import Search
-from fhir_adapters.survey.wanted import Template
+from fhir_adapters.survey.wanted import Template, templates
 
 _SAFE = ",|:/-._$"  # stand in token searches as they are: http://hl7.org/fhir/R4/search.html#token
 _HAS_MEDICATION = ("MedicationRequest", "MedicationStatement")
@@ -38,6 +38,13 @@ def request(template: Template, patient_id: str, profile: Profile) -> Request | 
     _sorted(spoken, search)
     kept = [f"{name}={value}" for name, value in spoken.items() if name not in search.omit]
     return Request(f"{asked}?{'&'.join(kept)}", search.post)
+
+
+def kinds(profile: Profile) -> tuple[str, ...]:
+    """Return the resource types that an evaluation reads from this EHR, Medications that orders refer to among them."""
+    named = [one.template.partition("?")[0].partition("/")[0] for one in templates()]
+    asked = [profile.searching(kind).type or kind for kind in named if profile.searching(kind).supported]
+    return tuple(dict.fromkeys([*asked, "Medication"]))
 
 
 def _page(spoken: dict[str, str], search: Search) -> None:

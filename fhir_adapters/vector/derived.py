@@ -1,4 +1,4 @@
-"""Features computed from other features: age, body mass index, creatinine clearance, pregnancy, means of days.
+"""Features computed from other features: age, body mass index, creatinine clearance, means of days.
 
 A computed feature names all its inputs in its path, and is missing by the name of the first input that is.
 """
@@ -9,14 +9,12 @@ from datetime import date
 from msgspec.structs import replace
 
 from fhir_adapters import dates
-from fhir_adapters.canonical import CanonicalPatient, DailyValue, Diagnosis, Feature, Source
+from fhir_adapters.canonical import CanonicalPatient, DailyValue, Feature, Source
 from fhir_adapters.vector.indexed import Indexed
 from fhir_adapters.vector.latest import absent, choose, is_reading, latest_measurement, newest, of_score, present
 from fhir_adapters.vector.schema import FeatureSpec
 
 _ADULT = 18
-_PREGNANCY_DAYS = 300  # 42 weeks and a week's grace; policy
-_BREASTFEEDING_DAYS = 365  # how long a Condition may hold; policy
 _WINDOW_DAYS, _LEAST_DAYS = 14, 4  # the schema's own words; the day of assessment is not over and is left out
 _PRESSURES = {"systolic_bp": "diastolic_bp", "diastolic_bp": "systolic_bp"}
 _DAILY = {"steps_per_day": "steps", "sleep_hours": "sleep_duration", "resting_heart_rate": "resting_heart_rate"}
@@ -99,34 +97,6 @@ def crcl(spec: FeatureSpec, facts: Indexed) -> Feature:
     return present(spec, round(clearance, 1), inputs["creatinine"].effective, origin)
 
 
-def pregnancy(spec: FeatureSpec, facts: Indexed) -> Feature:
-    """Return the latest coded status, or pregnant by an active Condition; where they disagree, a conflict."""
-    return _state(spec, facts, "pregnancy", "pregnant", _PREGNANCY_DAYS)
-
-
-def breastfeeding(spec: FeatureSpec, facts: Indexed) -> Feature:
-    """Return the latest coded status, or breastfeeding by an active Condition; where they disagree, a conflict."""
-    return _state(spec, facts, "breastfeeding", "breastfeeding", _BREASTFEEDING_DAYS)
-
-
-def _state(spec: FeatureSpec, facts: Indexed, condition: str, yes: str, days: int) -> Feature:
-    """Return ``yes`` or ``not_<yes>``: what an Observation or an active Condition of at most ``days`` says."""
-    if facts.known["sex"].value == "male":
-        return absent(spec, "missing", "not-applicable")
-    observed = latest_measurement(spec, facts, values=frozenset({yes, f"not_{yes}"}))
-    found = [one for one in facts.patient.diagnoses if condition in one.keys and one.active]
-    recent = [one for one in found if _may_last(one, facts.as_of, days)]
-    certain = next((one for one in recent if one.certain), None)
-    if certain is None:
-        doubted = bool(recent) and observed.status != "present"
-        return absent(spec, "missing", "diagnosis-not-certain", None, recent[0].source) if doubted else observed
-    if observed.value == f"not_{yes}" and observed.source is not None:
-        places = sorted((f"{certain.source.reference} code", f"{observed.source.reference} {observed.source.path}"))
-        origin = Source(observed.source.reference, "; ".join(places), "features.conflict")
-        return absent(spec, "conflicting", "values-disagree", observed.effective, origin)
-    return observed if observed.value == yes else present(spec, yes, certain.onset, certain.source)
-
-
 def daily_mean(spec: FeatureSpec, facts: Indexed) -> Feature:
     """Return the mean of the days with data among the last fourteen before the day of assessment, at least four."""
     key, as_of = _DAILY[spec.name], facts.as_of
@@ -180,10 +150,6 @@ def phq9_change(spec: FeatureSpec, facts: Indexed) -> Feature:
         return absent(spec, "missing", f"{lacking}-{inputs[lacking].status}")
     now, before = (_number(one) or 0.0 for one in inputs.values())
     return present(spec, now - before, inputs["phq9_total"].effective, _from_inputs("features.change", inputs))
-
-
-def _may_last(diagnosis: Diagnosis, as_of: date, days: int) -> bool:
-    return diagnosis.onset is None or 0 <= (as_of - diagnosis.onset).days <= days
 
 
 def _number(feature: Feature) -> float | None:

@@ -10,7 +10,7 @@ from functools import cache
 from fhir_adapters.canonical import CanonicalPatient, Feature, FeatureVector
 from fhir_adapters.gene.genomics import key_of
 from fhir_adapters.problem import family_history
-from fhir_adapters.vector import derived, gene_features, history, scale_features
+from fhir_adapters.vector import derived, gene_features, history, pregnancy, scale_features
 from fhir_adapters.vector.indexed import Indexed, index
 from fhir_adapters.vector.latest import latest_measurement, latest_score, missing
 from fhir_adapters.vector.schema import FEATURES, SCHEMA_VERSION, FeatureSpec
@@ -53,8 +53,8 @@ _READERS: Mapping[str, Reader] = {
     "diastolic_bp": derived.blood_pressure,
     "bmi": derived.bmi,
     "crcl": derived.crcl,
-    "pregnancy_status": derived.pregnancy,
-    "breastfeeding_status": derived.breastfeeding,
+    "pregnancy_status": pregnancy.pregnancy,
+    "breastfeeding_status": pregnancy.breastfeeding,
     "steps_per_day": derived.daily_mean,
     "sleep_hours": derived.daily_mean,
     "resting_heart_rate": derived.daily_mean,

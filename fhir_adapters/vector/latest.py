@@ -2,7 +2,8 @@
 
 The newest reading up to the date of assessment counts, whatever it is: a newer one that cannot be read makes
 the feature absent, because the older one may no longer hold. A resource that says that it is no result
-(cancelled, entered in error, not performed) is no reading, and the older one stands.
+(cancelled, entered in error, not performed) is no reading, and the older one stands. An answer about suicide
+that is not finished is one all the same: nobody may go by the older "no".
 """
 
 import math
@@ -25,17 +26,16 @@ from fhir_adapters.canonical import (
     Source,
 )
 from fhir_adapters.measuring import observation_tables
+from fhir_adapters.rating.scale_tables import suicide_answers
 from fhir_adapters.vector.indexed import Indexed
 from fhir_adapters.vector.schema import FeatureSpec
 
 T = TypeVar("T", Measurement, ScaleScore)
 _SAME_AFTER_CONVERSION = 0.01  # rounding of two units of one value; policy
-_NO_READING = frozenset(
-    {
-        *("registered", "preliminary", "cancelled", "entered-in-error", "unknown", "status-missing"),
-        *("status-unknown", "in-progress", "stopped", "superseded"),
-    }
+_UNFINISHED = frozenset(
+    {"preliminary", "in-progress", "stopped", "registered", "unknown", "status-missing", "status-unknown"}
 )
+_NO_READING = _UNFINISHED | {"cancelled", "entered-in-error", "superseded"}
 
 
 class Candidate(msgspec.Struct, frozen=True, gc=False):
@@ -239,6 +239,8 @@ def _unit(one: Candidate) -> str | None:
 
 def is_reading(refusal: Refusal) -> bool:
     """Return whether a refusal is of a result that could not be read, and not of what says that it is none."""
+    if refusal.reason in _UNFINISHED and refusal.key in suicide_answers():
+        return True
     return refusal.reason not in _NO_READING and not refusal.reason.startswith("data-absent")
 
 

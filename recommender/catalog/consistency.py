@@ -37,7 +37,7 @@ FIELDS = ("{trigger}", "{drug}", "{value}", "{unit}", "{date}")
 GATE_OPERATORS: Mapping[str, frozenset[str]] = {
     "feature": COMPARISONS | {"=", "between", "absent", "unreadable", "conflicting"},
     "scale": frozenset({">=", "=", "between", "unreadable"}),
-    "condition": frozenset({"active", "recent", "ever"}),
+    "condition": frozenset({"active", "recent", "ever", "unlisted"}),
     "list": frozenset({"absent", "partial"}),
     "consent": frozenset({"opt-in"}),
     "deceased": frozenset({"is"}),
@@ -175,8 +175,9 @@ def _check_trigger(row: TriggerRow, known: set[str], terms: Terminology) -> None
 
 
 def _condition_keys(terms: Terminology) -> frozenset[str]:
-    """Return the keys that a problem can have, by its code or by the ICD category above it."""
-    return problem_tables.load().grouped_keys.union(*terms.condition_codes.values())
+    """Return the keys that a problem can have: by its code, the ICD category above it, or words nobody could read."""
+    tables = problem_tables.load()
+    return tables.grouped_keys.union(tables.stem_keys, *terms.condition_codes.values())
 
 
 def _is_code(feature: str) -> bool:
@@ -214,7 +215,7 @@ def _check_gate(gate: GateRow, drugs: set[str], terms: Terminology) -> None:
     allowed = OTHER_GATES.get(gate.effect, GATE_OPERATORS).get(kind, frozenset())
     if gate.operator not in allowed or not _is_read(kind, name, drugs, terms):
         raise KnowledgeError("U-KNOWLEDGE-TRIGGER", f"{gate.id}: {gate.reads} {gate.operator} cannot be read")
-    if gate.taking and gate.taking.removeprefix("-") not in drugs:
+    if gate.taking and not drugs.issuperset(gate.taking.removeprefix("-").split("+")):
         raise KnowledgeError("U-KNOWLEDGE-DRUG", f"{gate.id}: {gate.taking!r} is in no class and no formulary row")
 
 

@@ -18,7 +18,7 @@ Recipient = Literal["crisis-team", "psychiatrist", "pharmacist", "prescriber"]
 Urgency = Literal["now", "today", "routine"]
 StepKind = Literal[
     "related", "initial", "later", "adjunct", "not-initial", "psychotherapy", "note", "decision", "judge", "review",
-    "maintain", "continue", "withhold", "ask", "unknown", "band", "comorbid", "route",
+    "maintain", "continue", "respond", "optimise", "withhold", "ask", "unknown", "band", "comorbid", "route",
 ]  # fmt: skip
 
 
@@ -174,8 +174,8 @@ class GateRow:
     """One gate: ``reads`` is ``feature:…``, ``scale:…/…``, ``condition:…``, ``list:…`` or a named reading.
 
     Of a condition, ``except_codes`` (history codes) do not count; ``only_codes``, where given, alone do. ``taking``
-    is a drug or class that must be taken for the row to hold; ``focus``, where given, are the conditions of which one
-    must be planned for (``none``: no one is). What was found no longer stands once something of
+    is a drug or class that must be taken for the row to hold (``a+b``: both); ``focus``, where given, are the
+    conditions of which one must be planned for (``none``: no one is). What was found no longer stands once something of
     ``superseded_by`` came later (``scale/part``, or the id of a row of effect ``assessment``); it counts as looked
     into once something of ``assessed_by`` (such ids) did, and drafting then opens again where it ``reopens``.
     """

@@ -15,6 +15,7 @@ from fhir_adapters.canonical import (
     Diagnosis,
     Feature,
     FeatureVector,
+    MedicationCourse,
     Refusal,
     ScaleScore,
 )
@@ -100,6 +101,10 @@ def hits(row: GateRow, chart: GateChart) -> tuple[Hit, ...]:
     kind, _, name = row.reads.partition(":")
     if (row.taking and not _takes(row.taking, chart)) or (row.focus and chart.focus not in row.focus):
         return ()
+    if name == "antidepressant_days" and not indications.antidepressants(
+        chart.patient, chart.features, chart.knowledge
+    ):
+        return ()  # what is taken for something else is no treatment to judge
     return _READINGS[kind](row, name, chart)
 
 
@@ -119,14 +124,20 @@ def in_force(consent: ConsentDecision, day: date) -> bool:
 
 
 def _takes(name: str, chart: GateChart) -> bool:
-    """Say whether a drug or a class is taken; ``-name`` asks that it is not."""
+    """Say whether a drug or a class is taken; ``-name`` asks that it is not, ``a+b`` for both."""
     if name.startswith("-"):
         return not _takes(name[1:], chart)
+    return all(bool(_courses(one, chart)) for one in name.split("+"))
+
+
+def _courses(name: str, chart: GateChart) -> list[MedicationCourse]:
+    """Return the courses, taken now, of a drug or a class."""
     members = chart.knowledge.classes.get(name, frozenset({name}))
-    return any(
-        is_active(course, chart.day) and not members.isdisjoint(course.ingredients)
+    return [
+        course
         for course in chart.patient.medications
-    )
+        if is_active(course, chart.day) and not members.isdisjoint(course.ingredients)
+    ]
 
 
 def _feature(row: GateRow, name: str, chart: GateChart) -> tuple[Hit, ...]:
@@ -194,7 +205,16 @@ def _unread(row: GateRow, name: str, chart: GateChart) -> tuple[Hit, ...]:
 
 
 def _condition(row: GateRow, key: str, chart: GateChart) -> tuple[Hit, ...]:
-    """Return the problems that count; of a row that nothing settles, the first is enough."""
+    """Return the problems that count; of a row that nothing settles, the first is enough.
+
+    ``unlisted``: that there is none, now or earlier, and that no order of the drugs gives another reason than the
+    row's value.
+    """
+    if row.operator == "unlisted":
+        listed = any(key in one.keys for one in chart.patient.diagnoses)
+        taken = (one for name in row.taking.split("+") for one in _courses(name, chart))
+        stated = any(one.taken_for and row.value not in one.reasons for one in taken)
+        return () if listed or stated else (_told(row),)
     found = [one for one in chart.patient.diagnoses if key in one.keys and _meant(row, one, chart)]
     told = tuple(_told(row, day=one.onset, certain=one.certain) for one in found)
     return told if row.assessed_by else told[:1]

@@ -46,7 +46,8 @@ def evaluate(
     if dead:
         return Gate("out-of-scope", _messages(dead)), ()
     gate = _gate(hits, chart, jurisdiction)
-    calling = {(hit.row.reads, hit.day) for hit in with_effect(hits, "crisis")}
+    waiting = (*with_effect(hits, "crisis"), *with_effect(hits, "insufficient-data"))
+    calling = {(hit.row.reads, hit.day) for hit in waiting}
     told = (hit for hit in hits if hit.row.effect != "escalate" or (hit.row.reads, hit.day) not in calling)
     return gate, _escalations(hit for hit in told if _is_told(hit, gate))
 

@@ -38,7 +38,8 @@ class Subject(msgspec.Struct, frozen=True, gc=False):
 
     ``taken`` says whether a course, present or past, holds it. A drug never interacts with itself: ``own`` are the
     names and ``own_classes`` the classes of the present courses that hold nothing else, ``stopped`` says whether there
-    are such past ones.
+    are such past ones. Nor does one that is taken already with what its own fixed combination holds: ``product`` is the
+    reference of the one course that it is taken in, empty for a drug that is considered or taken in two.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Subject(msgspec.Struct, frozen=True, gc=False):
     own: frozenset[str] = frozenset()
     own_classes: frozenset[str] = frozenset()
     stopped: bool = False
+    product: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +120,8 @@ def chart(patient: CanonicalPatient, features: FeatureVector, knowledge: Knowled
     )
 
 
-def subject(ingredient: str, chart: Chart) -> Subject:
-    """Return the drug to be judged, by its ingredient or formulary name."""
+def subject(ingredient: str, chart: Chart, *, current: bool = False) -> Subject:
+    """Return the drug to be judged, by its ingredient or formulary name; ``current`` where it is taken already."""
     row = chart.knowledge.drug(ingredient)
     name = ingredient if row is None else row.ingredient
     names = frozenset({ingredient, name}) if row is None else row.substances
@@ -132,7 +134,9 @@ def subject(ingredient: str, chart: Chart) -> Subject:
     held = frozenset(name for one in own for name in one.names)
     classes = frozenset(name for one in own for name in one.course.classes)
     stopped = any(one.names and one.names <= names for one in chart.stopped)
-    return Subject(name, names, spoken, taken=True, own=held, own_classes=classes, stopped=stopped)
+    holding = [one.course.source.reference for one in chart.active if one.names & names]
+    product = holding[0] if current and len(holding) == 1 else ""
+    return Subject(name, names, spoken, taken=True, own=held, own_classes=classes, stopped=stopped, product=product)
 
 
 def is_active(course: MedicationCourse, day: date) -> bool:

@@ -5,6 +5,7 @@ import msgspec
 from recommender.assessment import SEVERITIES, Severity
 from recommender.catalog.rows import Rule
 from recommender.ranker.outcomes import Outcome
+from recommender.safety import other_use
 from recommender.safety.chart import Chart, Subject
 from recommender.safety.triggers import drugs
 
@@ -135,7 +136,7 @@ def _replaced(rule: Rule, chart: Chart, subject: Subject) -> str:
     """Name the present antidepressants that a new one would replace, empty when another drug is meant."""
     members = chart.knowledge.classes["antidepressant"]
     others = drugs.others(rule, chart, subject, chart.active)
-    if any(members.isdisjoint(one.names) for one in others):
+    if any(members.isdisjoint(one.names) or other_use.of(one.course, chart.knowledge) for one in others):
         return ""
     return " and ".join(dict.fromkeys(one.label for one in others))
 

@@ -76,9 +76,9 @@ def _hearing(patient: CanonicalPatient, features: FeatureVector, knowledge: Know
 
 
 def _judge(ingredient: str, hearing: _Hearing) -> tuple[Finding, ...]:
-    drug = subject(ingredient, hearing.chart)
+    drug = subject(ingredient, hearing.chart, current=hearing.current)
     found: list[Said | _Told] = [_of_gene(one) for one in pgx.findings(drug, hearing.genes, hearing.chart)]
-    alone, shared = bool(drug.own) or drug.stopped, hearing.shared
+    alone, shared = bool(drug.own or drug.product) or drug.stopped, hearing.shared
     for rule in hearing.chart.knowledge.rules_of.get(drug.name, ()):
         said: Said | Literal[False] | None = shared.get(rule.id, False)  # False: not asked yet
         if said is False or alone:

@@ -19,6 +19,7 @@ from recommender.step.step_readings import StepChart, holding, unread
 from recommender.step.treatment_history import History, Trial
 
 UNSCHEDULED = "none"
+_INSOMNIA = "insomnia"
 _NAMING = ("initial", "later")
 _TOLD = ("psychotherapy", "withhold", "band", "continue", "note", "adjunct", "not-initial", "judge", "maintain")
 
@@ -36,9 +37,10 @@ def plan(patient: CanonicalPatient, features: FeatureVector, knowledge: Knowledg
     depressed = DEPRESSION in conditions(patient, features, knowledge)[1:]
     considered = _considered(focus, knowledge, depressed=depressed)
     named = _drugs(_rows(focus, knowledge), knowledge)
-    current = _current(named, patient, features, knowledge)
+    treated = _treated(patient, features, knowledge, focus)
+    current = _current(named, treated, features, knowledge)
     history = treatment_history.history(
-        patient,
+        treated,
         features.as_of,
         knowledge,
         drugs=named & knowledge.drugs.keys(),
@@ -56,6 +58,15 @@ def plan(patient: CanonicalPatient, features: FeatureVector, knowledge: Knowledg
         trials=_adequate(history, patient),
     )
     return _assembled(chart, focus, considered, history)
+
+
+def _treated(
+    patient: CanonicalPatient, features: FeatureVector, knowledge: Knowledge, focus: Focus
+) -> CanonicalPatient:
+    """Return the patient without antidepressants for something else; in insomnia a low dose is for this."""
+    if focus.name == _INSOMNIA:
+        return patient
+    return treatment_history.without_elsewhere(patient, features.as_of, knowledge)
 
 
 def _assembled(chart: StepChart, focus: Focus, considered: tuple[str, ...], history: History) -> Plan:
@@ -81,6 +92,7 @@ def _assembled(chart: StepChart, focus: Focus, considered: tuple[str, ...], hist
             *missing,
             *told,
             *comorbidity.noted(chart),
+            *(treatment_history.elsewhere(chart.patient, chart.features, knowledge) if focus.name != _INSOMNIA else ()),
             *(one.reason for one in history.trials if kept is None or one.reason is not kept.reason),
         ),
         considered=considered,
@@ -167,6 +179,8 @@ def _kept(chart: StepChart, history: History) -> _Kept | None:
 
 
 def _step_for(trial: Trial) -> str:
+    if trial.denied:
+        return "watch"
     return "optimise" if trial.adequacy == "inadequate" and trial.low_dose else "continue"
 
 

@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace as changed
 
 from fhir_adapters.canonical import Adapted, FeatureVector, Measurement, Refusal, ScaleScore
+from fhir_adapters.rating.scale_tables import suicide_answers
 from recommender.assess import assess
 from recommender.assessment import Attestation, Escalation, Gate
 from recommender.catalog.rows import GateRow
@@ -301,6 +302,12 @@ def test_an_unreadable_answer_is_asked_for_today(row: GateRow) -> None:
         assert [(one.to, one.urgency) for one in told] == ([("prescriber", "today")] if expected else [])
 
 
+def test_every_answer_that_calls_somebody_counts_while_it_is_unfinished() -> None:
+    """The answers that a newer unfinished one takes the place of are those of these rows, and question 6."""
+    told = {row.reads.removeprefix("scale:").replace("/", ".") for row in K.gates if row.reads.startswith("scale:")}
+    assert told | {"cssrs_screener.q6_behaviour"} == suicide_answers()
+
+
 @pytest.mark.parametrize(
     "row", [row for row in K.gates if row.effect == "insufficient-data" and row.assessed_by], ids=name
 )
@@ -309,7 +316,7 @@ def test_an_assessment_answers_what_could_not_be_read(row: GateRow) -> None:
     kind, _, key = row.reads.partition(":")
     vector = adult(absent(key, "refused", days_ago(5))) if kind == "feature" else adult()
     lost = Refusal("Observation/lost", "value", "value-is-text", key.replace("/", "."), days_ago(5))
-    facts = (positive(row, days_ago(5)),) if row.operator == ">=" else ()
+    facts = (fact(row, 5),) if kind == "condition" or row.operator == ">=" else ()
     assert judged(row, *facts, vector=vector, refusals=(lost,))[0].status == "insufficient-data"
     assert judged(row, *facts, vector=vector, refusals=(lost,), said=(attested(4),))[0].status == "open"
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace as changed
 
 from fhir_adapters.canonical import Adapted, CanonicalPatient, ConsentDecision, FeatureVector
 from recommender.assess import assess
@@ -22,7 +23,8 @@ OF_STATUS = [
     row for row in K.gates if row.operator in ("absent", "unreadable", "conflicting") and "feature:" in row.reads
 ]
 SETTLING = tuple(row for row in K.gates if row.effect in ("assessment", "follow-up"))
-CONDITIONS = [row for row in K.gates if row.reads.startswith("condition:")]
+CONDITIONS = [row for row in K.gates if row.reads.startswith("condition:") and row.operator != "unlisted"]
+UNLISTED = [row for row in K.gates if row.operator == "unlisted"]
 LISTED = [row for row in K.gates if row.reads.startswith("list:")]
 CRISES = [row for row in K.gates if row.effect == "crisis"]
 
@@ -150,6 +152,19 @@ def test_each_gate_on_a_list_holds_for_its_state_only(row: GateRow, state: Any) 
     assert hits(row, chart) is (state == {"absent": "not-supplied", "partial": "partial"}[row.operator])
 
 
+@pytest.mark.parametrize("row", UNLISTED, ids=name)
+def test_drugs_of_bipolar_disorder_without_a_diagnosis_are_asked_about(row: GateRow) -> None:
+    """They close until a diagnosis explains them, or an order says another reason than bipolar disorder."""
+    drugs, key = row.taking.split("+"), row.reads.partition(":")[2]
+    taken = [course(one) for one in drugs]
+    assert hits(row, patient(MDD, *taken))
+    assert not hits(row, patient(MDD, *taken[1:], *([course("sertraline")] if len(taken) == 1 else [])))
+    assert not hits(row, patient(MDD, diagnosis(key, active=False), *taken))
+    for words, keys, expected in ((("Depression",), ("mdd",), False), (("Bipolar",), ("bipolar_disorder",), True)):
+        stated = [changed(one, taken_for=words, reasons=keys) for one in taken]
+        assert hits(row, patient(MDD, *stated)) is expected
+
+
 @pytest.mark.parametrize("row", CONDITIONS, ids=name)
 def test_each_condition_closes_as_its_operator_says(row: GateRow) -> None:
     """A condition counts active, recent or ever, as its row says, and history codes do not where excepted."""
@@ -209,7 +224,7 @@ def test_a_liver_that_fails_is_told_where_the_class_can_be_no_other(
 
 def test_every_gate_row_is_of_a_tested_kind() -> None:
     """No gate row reads something that these tables, and those of the crisis and of routes, leave out."""
-    tested = [*MEASURED, *CODED, *OF_STATUS, *CONDITIONS, *LISTED, *SETTLING]
+    tested = [*MEASURED, *CODED, *OF_STATUS, *CONDITIONS, *UNLISTED, *LISTED, *SETTLING]
     tested += [row for row in K.gates if row.reads.startswith("scale:") or row.effect == "route"]
     rest = {row.reads + " " + row.operator for row in K.gates if row not in tested}
     assert rest == {

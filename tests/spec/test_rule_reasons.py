@@ -27,7 +27,7 @@ def test_a_contraindication_comes_first_and_blocks() -> None:
         True,
         False,
     )
-    assert first.message == f"Seizure disorder (since {days_ago(2000)}): do not use bupropion."
+    assert first.message == f"Seizure disorder (since {days_ago(2000)}), current or past: do not use bupropion."
     assert first.facts == ("Condition/seizure_disorder",)
 
 
@@ -154,9 +154,14 @@ def test_a_planned_stop_still_counts_as_taken() -> None:
 
 
 def test_a_stop_of_today_has_come() -> None:
-    """A drug stopped today is taken no more, whatever wash-out still holds."""
-    today = patient(course("linezolid", taking="stopped", stop=days_ago(0)))
-    assert "SR027" not in {one.reason.rule for one in rules.evaluate("sertraline", today, adult(), K)}
+    """A drug stopped today is taken no more; a wash-out of one day, as after linezolid, still holds tomorrow."""
+
+    def rules_after(drug: str, days: int) -> set[str]:
+        stopped = patient(course(drug, taking="stopped", stop=days_ago(days)))
+        return {one.reason.rule for one in rules.evaluate("sertraline", stopped, adult(), K)}
+
+    assert "SR049" not in rules_after("pimozide", 0)
+    assert ["SR027" in rules_after("linezolid", days) for days in (0, 1, 2)] == [True, True, False]
     assert "SR027" in {reason.rule for reason in judged("sertraline", course("linezolid"))}
 
 

@@ -21,6 +21,8 @@ def shared_as(rule: Rule, chart: Chart, subject: Subject) -> str:
     """
     if rule.kind == "dose" or rule.trigger == "same_ingredient":
         return ""
+    if subject.product and (rule.kind == "drug" or rule.message_replacing):
+        return ""
     by_class = rule.trigger == "same_class"
     if not by_class and not subject.own and not subject.stopped:  # as most are
         return rule.id

@@ -37,7 +37,11 @@ def others(rule: Rule, chart: Chart, subject: Subject, courses: Iterable[Taken])
         found = _of_class(own_classes(trigger, chart, subject), chart, courses)
     else:
         found = [one for one in courses if _meant(trigger, one)]
-    return tuple(one for one in found if not (one.names and one.names <= subject.names)) if found else ()
+    return tuple(one for one in found if not _itself(one, subject))
+
+
+def _itself(one: Taken, subject: Subject) -> bool:
+    return bool(one.names and one.names <= subject.names) or one.course.source.reference == subject.product
 
 
 def _meant(trigger: Trigger, one: Taken) -> bool:

@@ -7,6 +7,7 @@ from fhir_adapters.canonical import Feature
 from recommender.catalog.rows import Rule
 from recommender.ranker.outcomes import FALSE, Outcome
 from recommender.safety.chart import Chart, Subject
+from recommender.safety.triggers import kidney
 
 COMPARE: Mapping[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
@@ -18,7 +19,9 @@ COMPARE: Mapping[str, Callable[[float, float], bool]] = {
 
 def value(rule: Rule, chart: Chart, subject: Subject) -> Outcome:
     """Return whether the feature that the trigger reads lies on the rule's side of its threshold."""
-    return compared(rule, chart, chart.knowledge.triggers[rule.kind, rule.trigger].row.feature)
+    name = chart.knowledge.triggers[rule.kind, rule.trigger].row.feature
+    found = compared(rule, chart, name)
+    return kidney.staged(rule, chart, name, found) if name in kidney.FEATURES else found
 
 
 def compared(rule: Rule, chart: Chart, name: str) -> Outcome:
@@ -26,13 +29,22 @@ def compared(rule: Rule, chart: Chart, name: str) -> Outcome:
     feature = chart.features.features[name]
     number = chart.features.number(name)
     if feature.status != "present" or number is None:
-        return Outcome(None, missing=rule.label, why=gap(feature), facts=reference(feature))
+        return Outcome(None, missing=rule.label, why=_lacking(feature, chart), facts=reference(feature))
     if not COMPARE[rule.operator](number, rule.value or 0):
         return FALSE
     unit = "" if rule.kind in ("age", "scale") else f" {_spoken(rule.unit)}"
     when = f" on {feature.effective}" if feature.effective and rule.kind != "age" else ""
     found = f"{rule.label} {number:g}{unit}{when}"
     return Outcome(True, found, f"{number:g}", feature.effective, facts=reference(feature))
+
+
+def _lacking(feature: Feature, chart: Chart) -> str:
+    """Say why a feature has no value; of one that is worked out, what is wrong with the input that was there."""
+    name, _, _ = (feature.reason or "").rpartition("-")
+    given = chart.features.features.get(name) if feature.status == "missing" else None
+    if given is None or given.status in ("present", "missing"):
+        return gap(feature)
+    return f"was not worked out, {name.replace('_', ' ')} {gap(given)}"
 
 
 def _spoken(unit: str) -> str:
