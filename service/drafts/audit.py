@@ -11,34 +11,47 @@ comment is kept beside the chain, which holds its digest. The caller's own detai
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from json.encoder import encode_basestring
 from typing import Any, Final
+
+import msgspec
 
 from service.drafts.canonical_json import dumps, instant
 from service.drafts.records import AuditEntry
 
 GENESIS: Final = "0" * 64
+# How far time may fall from one entry to the next: clocks are corrected a little every day.
+_CORRECTED: Final = timedelta(seconds=5)
 # The reference that our own steps (expiry, write-back) are recorded under.
 SERVICE_ACTOR: Final = "Device/undersign"
+_STORED: Final = msgspec.json.Decoder(AuditEntry)
 
 
-def link(previous: str, draft: str, seq: int, at: str, event: str, actor: str, detail: str) -> str:
-    """Return an entry's hash; ``at`` is the text of ``instant``, ``detail`` canonical JSON text."""
-    return body_hash(previous, body(previous, draft, seq, at, event, actor, detail))
+def link(previous: str, said: str) -> str:
+    """Return the hash of an entry that says ``said`` after the entry with the hash ``previous``."""
+    return hashlib.sha256((previous + said).encode()).hexdigest()
 
 
-def body(previous: str, draft: str, seq: int, at: str, event: str, actor: str, detail: str) -> bytes:
-    """Return an entry's bytes, canonical JSON without its hash; the arguments are those of ``link``."""
+def body(previous: str, draft: str, seq: int, at: str, event: str, actor: str, detail: str) -> str:
+    """Return what an entry says, canonical JSON without its hash.
+
+    ``at`` is the text of ``instant``, ``detail`` canonical JSON text.
+    """
     return (
         f'{{"actor":{encode_basestring(actor)},"at":"{at}","detail":{detail},"draft":"{draft}",'
         f'"event":{encode_basestring(event)},"previous":"{previous}","seq":{seq}}}'
-    ).encode()
+    )
 
 
-def body_hash(previous: str, raw: bytes) -> str:
-    """Return the hash of an entry's bytes after the entry with the hash ``previous``."""
-    return hashlib.sha256(previous.encode() + raw).hexdigest()
+def stored(head: str, said: str) -> tuple[AuditEntry, str]:
+    """Return the entry that is kept as a hash and what it says, and the hash that this gives; to verify it fast.
+
+    Numbers that are no whole ones are floats in its detail. Raises what reading no entry raises: MsgspecError,
+    ValueError.
+    """
+    entry = _STORED.decode(f'{{"hash":{encode_basestring(head)},{said[1:]}')
+    return entry, link(entry.previous, said)
 
 
 def seal(
@@ -61,15 +74,13 @@ def seal(
 
 def entry_hash(entry: AuditEntry) -> str:
     """Return the hash that the entry's content gives."""
-    return link(
-        entry.previous,
-        entry.draft,
-        entry.seq,
-        instant(entry.at),
-        entry.event,
-        entry.actor,
-        dumps(entry.detail).decode(),
-    )
+    return link(entry.previous, body_of(entry))
+
+
+def body_of(entry: AuditEntry) -> str:
+    """Return what an entry says, as its hash is over it."""
+    detail = dumps(entry.detail).decode()
+    return body(entry.previous, entry.draft, entry.seq, instant(entry.at), entry.event, entry.actor, detail)
 
 
 def chain_faults(entries: Sequence[AuditEntry], hashes: Sequence[str] | None = None) -> list[str]:
@@ -78,7 +89,7 @@ def chain_faults(entries: Sequence[AuditEntry], hashes: Sequence[str] | None = N
     ``hashes`` are those that the stored bytes of each entry give; without them they are worked out from its content.
     """
     faults: list[str] = []
-    previous = GENESIS
+    previous, at = GENESIS, None
     found = [entry_hash(entry) for entry in entries] if hashes is None else hashes
     for expected, (entry, given) in enumerate(zip(entries, found, strict=True), start=1):
         if entry.seq != expected:
@@ -87,5 +98,7 @@ def chain_faults(entries: Sequence[AuditEntry], hashes: Sequence[str] | None = N
             faults.append(f"U-AUDIT-CHAIN: entry {entry.seq} does not follow from the one before")
         if given != entry.hash:
             faults.append(f"U-AUDIT-HASH: entry {entry.seq} is not what was recorded")
-        previous = entry.hash
+        if at is not None and entry.at < at - _CORRECTED:
+            faults.append(f"U-AUDIT-TIME: entry {entry.seq} is dated before the one before it")
+        previous, at = entry.hash, entry.at
     return faults

@@ -17,6 +17,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from fhir_adapters.errors import UndersignError
+from service.drafts import forgetting
 from service.drafts.audit import GENESIS, SERVICE_ACTOR, entry_hash
 from service.drafts.canonical_json import dumps, instant, read_instant
 from service.drafts.records import AuditEntry
@@ -70,7 +71,7 @@ async def make(store: Store, signer: Signer) -> Made:
     known, heads = seen(before), await store.heads()
     news = {ident: (seq, last) for ident, seq, last in heads if last not in known.get(ident, {}).get(seq, ())}
     # A chain that is not what it was is never signed as it is now: the earlier word has to go on speaking against it.
-    gone = known.keys() - {ident for ident, _, _ in heads}
+    gone = known.keys() - {ident for ident, _, _ in heads} - (await forgetting.forgotten(store, None)).keys()
     lost = tuple(
         sorted(gone | {ident for ident in news.keys() & known.keys() if await _wrong(store, ident, known[ident])})
     )
@@ -112,15 +113,17 @@ async def faults(store: Store, jwks: Mapping[str, Any], file: Path | None = None
         if numbers.get(one.seq) != one.hash:
             found.append(f"U-CHECKPOINT-FILE: checkpoint {one.seq} of {instant(one.at)} is not the store's")
     whole = [one for one in (*inside, *outside) if not list(_signature(one, jwks))]
-    found += await _chains(store, seen(whole))
+    found += await _chains(store, seen(whole), await forgetting.forgotten(store, jwks))
     return list(dict.fromkeys(f"checkpoint: {fault}" for fault in found))
 
 
-async def _chains(store: Store, known: Seen) -> list[str]:
+async def _chains(store: Store, known: Seen, forgotten: forgetting.Ends) -> list[str]:
     now = {ident: (seq, last) for ident, seq, last in await store.heads()}
     found: list[str] = []
     for ident, hashes in sorted(known.items()):
         last = max(hashes)
+        if ident not in now and _ended(hashes, *forgotten.get(ident, (0, ""))):
+            continue
         if ident not in now:
             found.append(f"U-CHECKPOINT-GONE: the chain {ident} had {last} entries and is gone")
         elif now[ident][0] < last:
@@ -130,6 +133,11 @@ async def _chains(store: Store, known: Seen) -> list[str]:
         elif wrong := await _wrong(store, ident, hashes):
             found.append(f"U-CHECKPOINT-CHANGED: entry {wrong} of the chain {ident} is another than it was")
     return found
+
+
+def _ended(hashes: Mapping[int, Set[str]], seq: int, last: str) -> bool:
+    """Say whether a chain that went had got as far as it was seen, and was then what it was."""
+    return seq >= max(hashes) and hashes.get(seq, {last}) == {last}
 
 
 async def _wrong(store: Store, ident: str, hashes: Mapping[int, Set[str]]) -> int | None:

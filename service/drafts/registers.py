@@ -1,7 +1,9 @@
 """Registers: what holds of one subject at a tenant beside drafts and flags, each an append-only chain.
 
 What is switched off, what a patient said about AI, and the checkpoints over all chains: the last entry of a register
-says what holds now, the entries before it what held when. A register is made with its first entry.
+says what holds now, the entries before it what held when. A register of ``access`` says who looked at what of a patient
+in one year (``service.drafts.access``), one of ``forgotten`` which of those were removed, one of ``feedback`` what was
+done with a service's cards that showed no draft. A register is made with its first entry.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,8 +12,10 @@ from typing import Any, Final, Literal, Protocol, get_args
 
 from service.drafts.records import AuditEntry
 
-Kind = Literal["switch", "consent", "checkpoint"]
+Kind = Literal["switch", "consent", "checkpoint", "access", "forgotten", "feedback"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+# There may be as many of these as there are patients.
+OF_PATIENTS: Final[frozenset[Kind]] = frozenset({"consent", "access"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,7 @@ class Register:
     """Whose register it is. ``id`` is an opaque UUID; ``ehr`` is a tenant, or empty for the whole service.
 
     ``subject``: of a switch ``tenant``, ``model``, ``drug:…`` or ``shadow:…``; of a consent the patient's reference; of
+    an access that with the year, ``Patient/1/2026``; of what is forgotten ``access``; of feedback the service's id; of
     a checkpoint ``all``.
     """
 
@@ -61,6 +66,13 @@ class RegisterStore(Protocol):
         ``after`` is the number of the last entry that the caller saw (0 for none): Conflict U-REGISTER-MOVED where it
         is another. A consent whose detail has ``"decision": "deny"`` withdraws the patient's unsigned drafts in the
         same commit, and until another decision is entered none is held or signed.
+        """
+        ...
+
+    async def forget(self, chains: Sequence[Registered], ehr: str, actor: str, detail: Mapping[str, Any]) -> Registered:
+        """Remove whole registers of accesses of a tenant, and enter in its register ``forgotten`` what went.
+
+        Conflict U-REGISTER-MOVED where one is not as it was seen.
         """
         ...
 

@@ -5,7 +5,7 @@ entry; it returns only after that commit. Time is the store's own clock. Callers
 in two steps: what must hold is an argument, and a refusal names what was found instead.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
@@ -116,8 +116,11 @@ class Store(FlagStore, RegisterStore, Protocol):
         """End unsigned drafts past their time; returns how many."""
         ...
 
-    async def claim(self, lease_s: int) -> OutboxEntry | None:
-        """Take the next write-back whose time has come, under a new lease; state ``writing``."""
+    async def claim(self, lease_s: int, without: Collection[str] = ()) -> OutboxEntry | None:
+        """Take the next write-back whose time has come, under a new lease; state ``writing``.
+
+        None of the tenants in ``without``: an EHR that holds its own up does not hold up the others'.
+        """
         ...
 
     async def progress(self, entry: OutboxEntry, step: Mapping[str, str]) -> None:
@@ -176,6 +179,10 @@ class Store(FlagStore, RegisterStore, Protocol):
 
     async def card_drafts(self, uuid: str) -> Sequence[str] | None:
         """Return the drafts of a card, None for an unknown card."""
+        ...
+
+    async def card_ehr(self, uuid: str) -> str | None:
+        """Return the tenant whose call a card answered, None for an unknown card."""
         ...
 
     async def keep(self, kind: str, key: str, value: bytes, expires: datetime) -> None:

@@ -4,7 +4,7 @@ The steps (``steps``, ``outbox_steps``, ``flag_steps``, ``register_steps``) deci
 decide on and writes all of what they decided, or nothing of it where anything that was read has changed meanwhile.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -116,8 +116,8 @@ class Transaction(Protocol):
         """Write a draft's one signature."""
         ...
 
-    def next_due(self) -> str | None:
-        """Return the draft whose write-back has been due the longest."""
+    def next_due(self, without: Collection[str] = ()) -> str | None:
+        """Return the draft whose write-back has been due the longest, of the tenants that are not in ``without``."""
         ...
 
     def outbox(self, draft: str) -> Outbox | None:

@@ -3,6 +3,7 @@
 Nothing here asks a store; each gathers a ``Record`` and gets back faults as lines ``U-…: what is wrong``.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -14,6 +15,8 @@ from service.drafts.canonical_json import digest, instant, load_object
 from service.drafts.records import AuditEntry, Draft, Prepared, Signature
 from service.drafts.signing import verify_detached
 from service.drafts.transaction import Outbox
+
+Events = Mapping[str, Sequence[AuditEntry]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +81,13 @@ def record_faults(record: Record, jwks: Mapping[str, Any] | None = None) -> list
     chain claims), -MISSING (a row that the chain claims is gone), -UNCLAIMED (a row that no entry speaks of).
     """
     faults = chain_faults(record.entries, record.hashes)
+    events: defaultdict[str, list[AuditEntry]] = defaultdict(list)
+    for entry in record.entries:
+        events[entry.event].append(entry)
     faults += _head_faults(record)
     faults += _state_faults(record)
     for part in (_draft_rows, _prepared_rows, _signature_row, _outbox_row, _comment_rows, _card_rows):
-        faults += part(record)
+        faults += part(record, events)
     if record.signature is not None:
         faults += signature_faults(record.signature, jwks)
     return [*faults, *rejections.faults(record.draft, record.entries, record.revisions, jwks)]
@@ -128,10 +134,13 @@ def _state_faults(record: Record) -> Iterator[str]:
         yield f"U-AUDIT-STATE: the draft is {record.draft.state}, its chain ends {state}"
 
 
-def _draft_rows(record: Record) -> Iterator[str]:
-    revised = {e.detail.get("version"): e for e in record.entries if e.event in ("held", "edited", "modified")}
-    held = next((entry for entry in record.entries if entry.event == "held"), None)
-    if held is not None:
+# The events that write a version of the draft's resource.
+_REVISES: Final = frozenset({"held", "edited", "modified"})
+
+
+def _draft_rows(record: Record, events: Events) -> Iterator[str]:
+    revised = {e.detail.get("version"): e for e in record.entries if e.event in _REVISES}
+    for held in events.get("held", ())[:1]:
         yield from against("draft", held, claims.of_draft(record.draft))
     for version, resource in record.revisions.items():
         if version in revised:
@@ -144,8 +153,8 @@ def _draft_rows(record: Record) -> Iterator[str]:
         yield "U-AUDIT-RECORD: the draft's version is not the last one recorded"
 
 
-def _prepared_rows(record: Record) -> Iterator[str]:
-    claimed = {(e.detail.get("digest"), e.actor): e for e in record.entries if e.event == "prepared"}
+def _prepared_rows(record: Record, events: Events) -> Iterator[str]:
+    claimed = {(e.detail.get("digest"), e.actor): e for e in events.get("prepared", ())}
     for shown in record.prepared:
         entry = claimed.get((shown.digest, shown.practitioner))
         if entry is None:
@@ -154,8 +163,8 @@ def _prepared_rows(record: Record) -> Iterator[str]:
             yield from against("prepared bytes", entry, claims.of_prepared(shown))
 
 
-def _signature_row(record: Record) -> Iterator[str]:
-    entry = next((entry for entry in record.entries if entry.event == "signed"), None)
+def _signature_row(record: Record, events: Events) -> Iterator[str]:
+    entry = next(iter(events.get("signed", ())), None)
     found = record.signature
     if not states.signature_fits(record.draft.state, signed=found is not None):
         yield f"U-AUDIT-STATE: it is {record.draft.state} and has {'a' if found else 'no'} signature"
@@ -169,8 +178,8 @@ def _signature_row(record: Record) -> Iterator[str]:
             yield "U-AUDIT-RECORD: signature: not by the practitioner who signed"
 
 
-def _outbox_row(record: Record) -> Iterator[str]:
-    expected = _expected_outbox(record.entries)
+def _outbox_row(record: Record, events: Events) -> Iterator[str]:
+    expected = _expected_outbox(record.entries) if "signed" in events else None
     if expected is not None and record.outbox is None:
         yield "U-AUDIT-MISSING: the write-back of a signed draft is gone"
     elif expected is None and record.outbox is not None:
@@ -180,30 +189,33 @@ def _outbox_row(record: Record) -> Iterator[str]:
 
 
 # The events that take the write-back off whoever had it, ended or due again.
-_LEAVES: Final = ("awaited", "confirmed", "write-failed", "parked", "mismatch", "released", "resolved", "revoked")
+_LEAVES: Final = frozenset(
+    {"awaited", "confirmed", "write-failed", "parked", "mismatch", "released", "resolved", "revoked"}
+)
 
 
 def _expected_outbox(entries: Sequence[AuditEntry]) -> Outbox | None:
     """Return the outbox row that the chain leads to; None where no write-back was asked for."""
-    found: Outbox | None = None
+    due, attempts, lease, progress = None, 0, None, dict[str, str]()
+    queued = False
     for entry in entries:
-        said = entry.detail
-        if entry.event == "signed" and said.get("write_back"):
-            found = Outbox(instant(entry.at), 0, None, {})
-        elif found is None:
+        event, said = entry.event, entry.detail
+        if event == "signed" and said.get("write_back"):
+            queued, due, attempts, lease, progress = True, instant(entry.at), 0, None, {}
+        elif not queued:
             continue
-        elif entry.event == "claimed":
-            found = Outbox(said.get("due"), found.attempts + 1, said.get("lease"), found.progress)
-        elif entry.event in ("progressed", "written"):
-            merged = {**found.progress, **said.get("step", {})}
-            found = Outbox(found.due, found.attempts, found.lease, merged)
-        elif entry.event in _LEAVES:
-            found = Outbox(said.get("due"), found.attempts, None, found.progress)
-    return found
+        elif event == "claimed":
+            due, attempts, lease = said.get("due"), attempts + 1, said.get("lease")
+        elif event in ("progressed", "written"):
+            progress = {**progress, **said.get("step", {})}
+        elif event in _LEAVES:
+            due, lease = said.get("due"), None
+    return Outbox(due, attempts, lease, progress) if queued else None
 
 
-def _comment_rows(record: Record) -> Iterator[str]:
-    claimed = {e.seq: e.detail["given"]["comment"] for e in record.entries if "comment" in e.detail.get("given", {})}
+def _comment_rows(record: Record, events: Events) -> Iterator[str]:
+    said = [(entry.seq, entry.detail["given"]) for entry in record.entries if "given" in entry.detail]
+    claimed = {seq: given["comment"] for seq, given in said if "comment" in given}
     for seq in claimed.keys() | record.comments.keys():
         text = record.comments.get(seq)
         if text is None:
@@ -212,10 +224,8 @@ def _comment_rows(record: Record) -> Iterator[str]:
             yield f"U-AUDIT-RECORD: the comment of entry {seq} is not what was recorded"
 
 
-def _card_rows(record: Record) -> Iterator[str]:
-    for entry in record.entries:
-        if entry.event != "shown":
-            continue
+def _card_rows(record: Record, events: Events) -> Iterator[str]:
+    for entry in events.get("shown", ()):
         card = record.cards.get(str(entry.detail.get("card")))
         if not card:
             yield f"U-AUDIT-MISSING: the card of entry {entry.seq} is gone"

@@ -293,6 +293,7 @@ def test_a_card_remembers_its_drafts(run: Run):
         await store.card("card-1", "north", ids, {"topic": "options"})
         assert list(await store.card_drafts("card-1") or ()) == ids
         assert await store.card_drafts("card-2") is None
+        assert [await store.card_ehr(card) for card in ("card-1", "card-2")] == ["north", None]
         assert await events(store, ids[0]) == ["held", "shown"]
         assert await refused(store.card("card-1", "north", ids[:1], {})) == "U-CARD-CHANGED"
         await store.card("card-3", "north", [], {})

@@ -1,16 +1,22 @@
-"""A backup is whole or is not there, and a restored store is the one that was copied."""
+"""A backup is whole or is not there; a restored store is what was copied, and nothing in it goes on by itself."""
 
 import asyncio
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from service.cli import main
-from service.drafts.records import Signature
+from service.drafts import operators, outbox_steps
+from service.drafts.outbox_steps import RESTORED
+from service.drafts.records import AuditEntry, OutboxEntry, Signature
 from service.drafts.signing import Signer
+from service.drafts.sqlite import backup
+from service.drafts.sqlite.restoring import Restored
 from service.drafts.sqlite.store import SqliteStore
 from tests.contract.samples import hold_one, prepared_bytes, signature_of
 
@@ -107,3 +113,78 @@ def test_a_copy_with_a_fault_is_not_left(command: Command, tmp_path: Path, capsy
     assert command("store", "backup", "monday.db") == 2
     assert "U-BACKUP-FAULTS: " in capsys.readouterr().err
     assert list(tmp_path.glob("monday.db*")) == []
+
+
+def test_a_restored_store_signs_and_writes_nothing_by_itself(tmp_path: Path) -> None:
+    """What was unsigned at the backup is withdrawn in the restored store, and what was to be written is parked."""
+    found = asyncio.run(_restored(tmp_path))
+    assert found.states == {"Patient/signed": "parked", "Patient/failed": "parked", "Patient/held": "withdrawn"}
+    assert found.codes == {RESTORED}
+    assert found.claimed is None
+    assert (found.restored.withdrawn, found.restored.parked, found.restored.report.faults) == (1, 2, ())
+    assert found.restored.last is not None
+
+
+def test_an_operator_is_told_what_a_restored_order_needs(tmp_path: Path) -> None:
+    """A parked order of a restored store names what to do, and may have been sent: the EHR is asked before it goes."""
+    found = asyncio.run(_restored(tmp_path))
+    assert any("put back from a backup" in step for step in found.row["to_do"])
+    assert outbox_steps.may_be_sent(found.history)
+    assert found.released.attempts > 1
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a restored store holds of the three drafts that were in its backup."""
+
+    restored: Restored
+    states: Mapping[str, str]
+    codes: set[str]
+    claimed: OutboxEntry | None
+    row: Mapping[str, Any]
+    history: Sequence[AuditEntry]
+    released: OutboxEntry
+
+
+async def _restored(folder: Path) -> Found:
+    signature = await _signed(folder, "Patient/failed")
+    store = SqliteStore(folder / "store.db")
+    await store.open()
+    entry = await store.claim(60)
+    assert entry is not None
+    await store.finish(entry, "write-failed", {"code": "U-EHR-UNREACHABLE"})
+    await hold_one(store, patient="Patient/held")
+    await store.close()
+    await _signed(folder, "Patient/signed")
+    backup.backup(folder / "store.db", folder / "copy.db", None, None)
+    restored = backup.restore(folder / "copy.db", folder / "again.db", None, None)
+    store = SqliteStore(folder / "again.db")
+    await store.open()
+    try:
+        drafts = await store.find()
+        last = [(await store.history(draft.id))[-1] for draft in drafts]
+        claimed, history = await store.claim(60), await store.history(signature.draft)
+        row = await operators.show_draft(store, signature.draft)
+        await store.settle(signature.draft, "released", "operator:tests", {"comment": "it still stands"})
+        released = await store.claim(60)
+        assert released is not None
+        return Found(
+            restored,
+            {draft.patient: draft.state for draft in drafts},
+            {one.detail["given"]["code"] for one in last},
+            *(claimed, row, history, released),
+        )
+    finally:
+        await store.close()
+
+
+def test_the_command_says_what_a_restore_has_lost(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    """The restore prints the time of the last entry and that what was decided since has to be entered again."""
+    command("store", "backup", "monday.db")
+    for file in Path().glob("store.db*"):
+        file.unlink()
+    capsys.readouterr()
+    assert command("store", "restore", "monday.db") == 0
+    told = capsys.readouterr().out
+    assert "0 unsigned drafts withdrawn; 1 open orders parked" in told
+    assert "What was decided since is lost" in told

@@ -29,7 +29,7 @@ _forks.set_forkserver_preload(["tests.integration.store_edges"])
 ON_SQLITE = [*((edge, step) for step in STEPS for edge in OF_SQLITE), *((edge, "") for edge in OF_EHR)]
 ON_REDIS = [
     *((edge, step) for step in STEPS for edge in OF_REDIS),
-    *((edge, "sign") for edge in OF_RECEIPTS),
+    *((edge, step) for step in ("enter", "sign") for edge in OF_RECEIPTS),
     *((edge, "") for edge in OF_EHR),
 ]
 

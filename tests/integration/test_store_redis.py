@@ -6,6 +6,7 @@ import signal
 import sqlite3
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from redis.exceptions import ConnectionError as NotReached
 from redis.exceptions import ResponseError
 
+from service.drafts import operators
 from service.drafts.audit import seal
 from service.drafts.records import OutboxEntry
 from service.drafts.redis import server as redis_server
@@ -23,7 +25,7 @@ from service.drafts.redis.server import FORMAT
 from service.drafts.redis.steps import Scope
 from service.drafts.redis.store import RedisStore
 from service.drafts.redis.transaction import RedisTransaction
-from service.errors import ConfigError, Conflict, ServiceError, Unavailable
+from service.errors import ConfigError, Conflict, NotFound, ServiceError, Unavailable
 from tests.contract.redis_process import RedisProcess
 from tests.contract.samples import hold_one, prepared_bytes, sign_one, signature_of
 
@@ -396,9 +398,6 @@ def test_a_signature_that_a_failover_forgot_is_recorded_again(server: RedisProce
         signature = await sign_one(store, chosen)
         await sign_one(store, other, write_back=False)
         _fail_over(server, before)
-        lost = [fault for fault in await store.verify() if "U-RECEIPT-LOST" in fault]
-        assert len(lost) == 2
-        await store.expire()
         assert await store.signature(chosen.id) == signature
         assert await store.verify() == ()
         entry = await store.claim(60)
@@ -432,6 +431,65 @@ def test_what_else_a_failover_forgot_does_not_keep_a_signature_from_being_record
     told(server.url, tmp_path, story)
 
 
+@pytest.mark.parametrize("copied", ["signed", "held"])
+def test_a_revocation_that_a_failover_forgot_is_recorded_again(
+    server: RedisProcess, tmp_path: Path, copied: str
+) -> None:
+    """An acknowledged revocation comes back, with its signature where both were lost, and nothing is written."""
+
+    async def story(store: RedisStore) -> None:
+        draft = await hold_one(store)
+        before = _copy(server) if copied == "held" else None
+        signature = await sign_one(store, draft)
+        before = before or _copy(server)
+        await store.settle(draft.id, "revoked", "Practitioner/p1", {"attempts": 0, "comment": "not now"})
+        _fail_over(server, before)
+        assert await store.claim(60) is None
+        assert (await store.read(draft.id)).state == "revoked"
+        assert await store.signature(draft.id) == signature
+        last = (await store.history(draft.id))[-1]
+        assert (last.event, last.actor, last.detail["given"]["replayed"]) == ("revoked", "Practitioner/p1", True)
+        assert await store.verify() == ()
+
+    told(server.url, tmp_path, story)
+
+
+def test_what_was_tried_again_after_its_revocation_was_lost_is_parked(server: RedisProcess, tmp_path: Path) -> None:
+    """An order that another host took up meanwhile is not called revoked: a person looks, and verification names it."""
+
+    async def story(store: RedisStore) -> None:
+        signature = await sign_one(store, await hold_one(store))
+        before = _copy(server)
+        await store.settle(signature.draft, "revoked", "Practitioner/p1", {"attempts": 0})
+        _fail_over(server, before)
+        other = RedisStore(server.url, tmp_path / "of-another-host.db")
+        await other.open()
+        entry = await other.claim(60)
+        assert isinstance(entry, OutboxEntry)
+        await other.finish(entry, "write-failed", {"code": "U-EHR-UNREACHABLE"})
+        await other.close()
+        assert await store.claim(60) is None
+        assert (await store.read(signature.draft)).state == "parked"
+        (row,) = await operators.list_drafts(store, states=("parked",))
+        assert "taken back" in row["to_do"][0]
+        assert not any("--retry" in step for step in row["to_do"])
+        assert [fault.split(": ")[1] for fault in await store.verify()] == ["U-RECEIPT-LOST"]
+
+    told(server.url, tmp_path, story)
+
+
+def test_a_refused_revocation_leaves_no_receipt(server: RedisProcess, tmp_path: Path) -> None:
+    """Of a revocation that the store refused nothing is replayed."""
+
+    async def story(store: RedisStore) -> None:
+        draft = await hold_one(store)
+        assert await refused(store.settle(draft.id, "revoked", "Practitioner/p1", {"attempts": 0}), NotFound)
+        assert store._receipts.revoked() == []
+        assert store._receipts.untold_revoked(datetime.max.replace(tzinfo=UTC)) == []
+
+    told(server.url, tmp_path, story)
+
+
 @pytest.mark.parametrize("meanwhile", ["rejected", "never held"])
 def test_a_signature_that_cannot_be_recorded_again_is_named(
     server: RedisProcess, tmp_path: Path, meanwhile: str
@@ -445,8 +503,10 @@ def test_a_signature_that_cannot_be_recorded_again_is_named(
         await sign_one(store, draft)
         _fail_over(server, before)
         if meanwhile == "rejected":
-            await store.reject(draft.id, 1, "Practitioner/p2", {"reason": "preference"})
-        await store.expire()
+            elsewhere = RedisStore(server.url, tmp_path / "elsewhere.db")
+            await elsewhere.open()
+            await elsewhere.reject(draft.id, 1, "Practitioner/p2", {"reason": "preference"})
+            await elsewhere.close()
         assert await store.verify() == (
             f"draft {draft.id}: U-RECEIPT-LOST: its acknowledged signature is not in the store",
         )
@@ -493,7 +553,7 @@ def test_what_nobody_was_told_of_is_not_recorded_again(
     told(server.url, tmp_path, story)
 
 
-def _gone(_receipts: Receipts, _identity: str) -> bool:
+def _gone(_receipts: Receipts, _identity: str, _receipt: object) -> bool:
     raise Unavailable("U-STORE-UNKNOWN", "nobody is told")
 
 

@@ -24,6 +24,7 @@ from service.drafts.sqlite import schema as sqlite_schema
 from service.drafts.sqlite import sealing as sqlite_sealing
 from service.drafts.sqlite import writer as sqlite_writer
 from service.drafts.sqlite.store import SqliteStore
+from service.drafts.sqlite.store_time import StoreTime
 from service.drafts.sqlite.writer import Writer
 from service.drafts.states import STATES
 from service.errors import ConfigError, Conflict, ServiceError, Unavailable
@@ -231,7 +232,7 @@ def in_writer(path: Path, story: Callable[[Writer, sqlite3.Connection], Any]) ->
     async def whole() -> None:
         sqlite_schema.prepare(path)
         connection = sqlite_schema.connect(path)
-        writer = Writer(connection, Clock())
+        writer = Writer(connection, StoreTime(Clock()))
         writer.start()
         try:
             await story(writer, connection)

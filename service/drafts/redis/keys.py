@@ -8,7 +8,8 @@ Of a shard ``undersign:{s7}``: ``d`` draft, ``v`` its versions, ``a`` its audit 
 attestations; ``r`` register, ``e`` its chain; ``c`` card; ``k`` what is kept for a while. Found by: ``in`` (state and
 EHR), ``of`` (patient), ``open`` and ``facts`` (patient at an EHR), ``deadline``, ``due``, ``orders``, ``words``,
 ``named`` (registers of a kind, by whose they are), ``ends``; ``outbox`` is the stream, ``done`` the commits of the last
-two minutes. A consent is in its patient's shard, every other register in the first.
+two minutes. A consent is in its patient's shard, an access in that of its
+subject, every other register in the first.
 """
 
 import hashlib
@@ -19,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from service.drafts.registers import Kind
+from service.drafts.registers import OF_PATIENTS, Kind
 
 SHARDS: Final = 16
 AT_ONCE: Final = 32
@@ -61,8 +62,8 @@ def new_id_in(shard: int) -> str:
 
 
 def shard_of_register(kind: Kind, subject: str) -> int:
-    """Return the shard of a register: a consent is decided on with its patient's drafts."""
-    return shard_of(subject) if kind == "consent" else 0
+    """Return the shard of a register: a consent is decided on with its patient's drafts, accesses are spread too."""
+    return shard_of(subject) if kind in OF_PATIENTS else 0
 
 
 def person(*parts: str) -> str:

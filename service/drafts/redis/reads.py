@@ -1,6 +1,6 @@
 """Questions to the Redis store that change nothing, over all shards where need be."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from service.drafts.flags import Alarm, Attested, Flag
@@ -10,7 +10,7 @@ from service.drafts.redis.keys import batches, person, shard_of, shard_of_id, sh
 from service.drafts.redis.scripts import LOOK, RECORD
 from service.drafts.redis.server import Server
 from service.drafts.redis.steps import Scope, Steps
-from service.drafts.registers import Kind, Registered
+from service.drafts.registers import OF_PATIENTS, Kind, Registered
 from service.drafts.states import STATES
 from service.drafts.transaction import HeldFlag
 from service.errors import NotFound
@@ -37,9 +37,9 @@ async def count(server: Server, states: Sequence[State], ehr: str | None) -> int
     return sum(await server.each(LOOK, "count", " ".join(dict.fromkeys(states)), ehr or ""))
 
 
-async def longest_due(server: Server) -> str | None:
-    """Return the draft whose write-back has been due the longest, of all shards."""
-    found = [item for item in await server.each(LOOK, "due", server.given(), "1") if item]
+async def longest_due(server: Server, without: Collection[str] = ()) -> str | None:
+    """Return the draft whose write-back has been due the longest, of all shards, and of no tenant in ``without``."""
+    found = [item for item in await server.each(LOOK, "due", server.given(), "1", " ".join(without)) if item]
     return min(found, key=lambda item: int(item[1]))[0].decode() if found else None
 
 
@@ -67,6 +67,11 @@ async def card_drafts(server: Server, uuid: str) -> Sequence[str] | None:
         if found is not None:
             return tuple(redis_rows.loads(found))
     return None
+
+
+async def card_ehr(server: Server, uuid: str) -> str | None:
+    """Return the tenant of a card, found as its drafts are."""
+    return next((found.decode() for found in await server.each(LOOK, "card-ehr", uuid) if found is not None), None)
 
 
 async def signature_of_order(server: Server, steps: Steps, order_id: str) -> Signature | None:
@@ -107,7 +112,7 @@ async def registered(server: Server, kind: Kind, ehr: str | None, subject: str |
     """Return the last entry of each register of a kind, by tenant and subject; in one round trip where it can be."""
     name = "" if ehr is None or subject is None else server.sealing.find(person(ehr, subject))
     question = ("registered", kind, name)
-    if kind == "consent" and subject is None:
+    if kind in OF_PATIENTS and subject is None:
         answers = [item for one in await server.each(LOOK, *question) for item in one]
     else:
         answers = await server.run(LOOK, shard_of_register(kind, subject or ""), *question)

@@ -1,9 +1,10 @@
-"""The receipts of signatures that this host acknowledged: a file of its own, against a failover that forgets some.
+"""The receipts of what this host acknowledged: a file of its own, against a failover that forgets some of it.
 
-Redis acknowledges before its replicas have a commit, so the one that takes over may lack the last ones. A receipt is
-on the local disk, flushed, before the practitioner is told: it is written while Redis commits, and marked as told when
-both have. ``redis.replay`` holds those that were told against the store; of the others nobody was told that they are
-signed, so they are never recorded again. The workers of one host share the file.
+Redis acknowledges before its replicas have a commit, so the one that takes over may lack the last ones. The receipt of
+a signature, of its revocation, of a consent or of a switch is on the local disk, flushed, before anybody is told: it is
+written while Redis commits, and marked as told when both have (``redis.acknowledging``). ``redis.replay``,
+``redis.revocation_replay`` and ``redis.register_replay`` hold those that were told against the store; of the others
+nobody was told, so they are never recorded again. The workers of one host share the file.
 """
 
 import sqlite3
@@ -18,6 +19,7 @@ import msgspec
 from service.drafts.canonical_json import dumps, instant, loads, read_instant
 from service.drafts.records import Prepared, Signature
 from service.drafts.redis import rows as redis_rows
+from service.drafts.registers import Kind, Registered
 from service.drafts.sqlite import schema as sqlite_schema
 from service.drafts.vault import Vault
 from service.errors import ConfigError
@@ -27,15 +29,20 @@ APPLICATION_ID: Final = 0x554E4452  # "UNDR": tells our file from any other SQLi
 KEPT: Final = timedelta(days=30)
 # After this nobody waits for the outcome of an attempt any more.
 SETTLED: Final = timedelta(hours=1)
-_TABLE: Final = (
-    "CREATE TABLE IF NOT EXISTS attempt (id TEXT PRIMARY KEY, draft TEXT NOT NULL, signed TEXT NOT NULL,"
+_TABLES: Final = tuple(
+    f"CREATE TABLE IF NOT EXISTS {name} (id TEXT PRIMARY KEY, {owner} TEXT NOT NULL, {at} TEXT NOT NULL,"
     " told INTEGER NOT NULL CHECK (told IN (0, 1)), body BLOB NOT NULL) STRICT, WITHOUT ROWID"
+    for name, owner, at in (("attempt", "draft", "signed"), ("entered", "register", "at"), ("revoked", "draft", "at"))
 )
 # How the first version kept them: written only after the commit, so all of them told.
 _FORMER: Final = (
     "INSERT INTO attempt SELECT draft, draft, signed, 1, body FROM receipt",
     "DROP TABLE receipt",
 )
+_TIMES: Final = {"attempt": "signed", "entered": "at", "revoked": "at"}
+_REVOKED: Final = msgspec.msgpack.Decoder(tuple[str, str, str, bytes])
+_ENTERED: Final = msgspec.msgpack.Decoder(tuple[str, Kind, str, str, bytes])
+_PACKED: Final = msgspec.msgpack.Decoder(tuple[bytes, dict[str, Any], bool, bytes])
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,20 @@ class Receipt:
     signature: Signature
     write_back: bool
     detail: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """A revocation as it was acknowledged: whose draft's, by whom, ``at`` the store's time, and what was given."""
+
+    draft: str
+    actor: str
+    at: datetime
+    detail: dict[str, Any]
+
+
+# The receipt of an entry of a register is that entry.
+AnyReceipt = Receipt | Registered | Revoked
 
 
 class Receipts:
@@ -84,27 +105,29 @@ class Receipts:
                 if connection is not None:
                     connection.close()
 
-    def keep(self, identity: str, ehr: str, receipt: Receipt) -> None:
+    def keep(self, identity: str, ehr: str, receipt: AnyReceipt) -> None:
         """Write the receipt of an attempt; it survives loss of power once this returns. Unavailable U-STORE-*."""
         self._keep(identity, ehr, receipt, told=False)
 
-    def keep_told(self, identity: str, ehr: str, receipt: Receipt) -> None:
+    def keep_told(self, identity: str, ehr: str, receipt: AnyReceipt) -> None:
         """Write a receipt that counts as told, however long that takes. Unavailable U-STORE-*."""
         self._keep(identity, ehr, receipt, told=True)
 
-    def _keep(self, identity: str, ehr: str, receipt: Receipt, *, told: bool) -> None:
-        signature, body = receipt.signature, _packed(receipt)
+    def _keep(self, identity: str, ehr: str, receipt: AnyReceipt, *, told: bool) -> None:
+        table, owner, at = _where(receipt)
+        body = _packed(receipt)
         if self._vault is not None:
-            body = self._vault.seal(ehr, f"{signature.draft}:receipt", body)
-        values = (identity, signature.draft, instant(signature.signed), int(told), body)
-        self._execute("INSERT OR REPLACE INTO attempt VALUES (?, ?, ?, ?, ?)", values)
+            body = self._vault.seal(ehr, f"{owner}:receipt", body)
+        values = (identity, owner, instant(at), int(told), body)
+        self._execute(f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?, ?, ?)", values)  # noqa: S608
 
-    def tell_now(self, identity: str) -> bool:
+    def tell_now(self, identity: str, receipt: AnyReceipt) -> bool:
         """Mark a receipt as told, without waiting; False where nothing was marked: another writes just now."""
         try:
             if self._quick is None:
                 raise sqlite3.ProgrammingError
-            marked = self._quick.execute("UPDATE attempt SET told = 1 WHERE id = ?", (identity,)).rowcount
+            mark = f"UPDATE {_where(receipt)[0]} SET told = 1 WHERE id = ?"  # noqa: S608
+            marked = self._quick.execute(mark, (identity,)).rowcount
         except sqlite3.OperationalError:
             return False
         except sqlite3.Error as error:
@@ -113,26 +136,47 @@ class Receipts:
 
     def drop(self, identity: str) -> None:
         """Remove the receipt of an attempt that the store has refused. Unavailable U-STORE-*."""
-        self._execute("DELETE FROM attempt WHERE id = ?", (identity,))
+        for table in _TIMES:
+            self._execute(f"DELETE FROM {table} WHERE id = ?", (identity,))  # noqa: S608
 
     def forget(self, told: datetime, untold: datetime) -> None:
-        """Remove receipts of signatures before an instant, told and not, and copy the file's log back."""
+        """Remove receipts of before an instant, told and not, and copy the file's log back."""
         for number, before in enumerate((untold, told)):
-            self._execute("DELETE FROM attempt WHERE told = ? AND signed < ?", (number, instant(before)))
+            for table, at in _TIMES.items():
+                self._execute(f"DELETE FROM {table} WHERE told = ? AND {at} < ?", (number, instant(before)))  # noqa: S608
         self._execute("PRAGMA wal_checkpoint(PASSIVE)", ())
 
     def all(self) -> list[Receipt]:
-        """Return the receipts of which the practitioner was told, the oldest signature first."""
-        return self._read("told = 1", ())
+        """Return the signatures of which the practitioner was told, the oldest first."""
+        return [_signed(body) for body in self._read("attempt WHERE told = 1 ORDER BY signed, draft", ())]
 
     def untold(self, before: datetime) -> list[Receipt]:
-        """Return those before an instant of which nobody was told, the oldest signature first."""
-        return self._read("told = 0 AND signed < ?", (instant(before),))
+        """Return the signatures before an instant of which nobody was told, the oldest first."""
+        some = "attempt WHERE told = 0 AND signed < ? ORDER BY signed, draft"
+        return [_signed(body) for body in self._read(some, (instant(before),))]
 
-    def _read(self, which: str, values: tuple[object, ...]) -> list[Receipt]:
-        question = f"SELECT draft, body FROM attempt WHERE {which} ORDER BY signed, draft"  # noqa: S608
-        found, vault = self._execute(question, values), self._vault
-        return [_unpacked(vault.unseal(f"{draft}:receipt", body) if vault else body) for draft, body in found]
+    def entered(self) -> list[Registered]:
+        """Return the entries of registers of which somebody was told, the oldest first."""
+        return [_entered(body) for body in self._read("entered WHERE told = 1 ORDER BY at, register", ())]
+
+    def untold_entries(self, before: datetime) -> list[Registered]:
+        """Return the entries of registers before an instant of which nobody was told, the oldest first."""
+        some = "entered WHERE told = 0 AND at < ? ORDER BY at, register"
+        return [_entered(body) for body in self._read(some, (instant(before),))]
+
+    def revoked(self) -> list[Revoked]:
+        """Return the revocations of which somebody was told, the oldest first."""
+        return [_taken_back(body) for body in self._read("revoked WHERE told = 1 ORDER BY at, draft", ())]
+
+    def untold_revoked(self, before: datetime) -> list[Revoked]:
+        """Return the revocations before an instant of which nobody was told, the oldest first."""
+        some = "revoked WHERE told = 0 AND at < ? ORDER BY at, draft"
+        return [_taken_back(body) for body in self._read(some, (instant(before),))]
+
+    def _read(self, some: str, values: tuple[object, ...]) -> list[bytes]:
+        owner = "register" if some.startswith("entered") else "draft"
+        found, vault = self._execute(f"SELECT {owner}, body FROM {some}", values), self._vault  # noqa: S608
+        return [vault.unseal(f"{whose}:receipt", body) if vault else body for whose, body in found]
 
     def _execute(self, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
         with self._lock:
@@ -146,21 +190,46 @@ class Receipts:
 
 def _migrate(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
-    connection.execute(_TABLE)
+    for table in _TABLES:
+        connection.execute(table)
     if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'receipt'").fetchone():
         for statement in _FORMER:
             connection.execute(statement)
     connection.execute("COMMIT")
 
 
-def _packed(receipt: Receipt) -> bytes:
+def _where(receipt: AnyReceipt) -> tuple[str, str, datetime]:
+    """Return a receipt's table, whose it is, and when."""
+    if isinstance(receipt, Receipt):
+        return "attempt", receipt.signature.draft, receipt.signature.signed
+    if isinstance(receipt, Revoked):
+        return "revoked", receipt.draft, receipt.at
+    return "entered", receipt.id, receipt.entry.at
+
+
+def _packed(receipt: AnyReceipt) -> bytes:
+    if isinstance(receipt, Registered):
+        whose = (receipt.id, receipt.kind, receipt.ehr, receipt.subject)
+        return msgspec.msgpack.encode((*whose, redis_rows.of_entry(receipt.entry)))
+    if isinstance(receipt, Revoked):
+        return msgspec.msgpack.encode((receipt.draft, receipt.actor, instant(receipt.at), dumps(receipt.detail)))
     signature = {name: value for name, value in redis_rows.of_signature(receipt.signature).items() if name != "order"}
     said = (redis_rows.of_prepared(receipt.prepared), signature, receipt.write_back, dumps(receipt.detail))
     return msgspec.msgpack.encode(said)
 
 
-def _unpacked(body: bytes) -> Receipt:
-    shown, row, write_back, detail = msgspec.msgpack.decode(body, type=tuple[bytes, dict[str, Any], bool, bytes])
+def _taken_back(body: bytes) -> Revoked:
+    draft, actor, at, detail = _REVOKED.decode(body)
+    return Revoked(draft, actor, read_instant(at), loads(detail))
+
+
+def _entered(body: bytes) -> Registered:
+    register, kind, ehr, subject, entry = _ENTERED.decode(body)
+    return Registered(register, kind, ehr, subject, redis_rows.entry(entry))
+
+
+def _signed(body: bytes) -> Receipt:
+    shown, row, write_back, detail = _PACKED.decode(body)
     prepared = redis_rows.prepared(shown)
     signature = Signature(
         draft=row["draft"],

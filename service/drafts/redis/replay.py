@@ -5,14 +5,16 @@ Where such a draft can still be signed as it was, it is; the write-back then beg
 already, so that the EHR is asked for the order before anything is written. Anything else a person has to look into.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from service.drafts import outbox_steps, steps
 from service.drafts.claims import of_prepared
 from service.drafts.records import Signature
+from service.drafts.redis import revocation_replay
 from service.drafts.redis.keys import batches, shard_of_id
-from service.drafts.redis.receipts import Receipt
+from service.drafts.redis.receipts import Receipt, Revoked
+from service.drafts.redis.rows import UNREADABLE, unreadable
 from service.drafts.redis.steps import Scope, Steps
 from service.drafts.redis.transaction import RedisTransaction
 from service.errors import Conflict, NotFound
@@ -22,10 +24,14 @@ Outcome = Literal["whole", "recorded", "lost"]
 REPLAYED = "U-STORE-REPLAYED"
 
 
-async def replay(taker: Steps, receipts: Sequence[Receipt]) -> dict[str, Outcome]:
-    """Hold each receipt against the store; returns what became of those that were not whole, by draft."""
-    forgotten = set(await missing(taker, receipts))
-    return {one.signature.draft: await _one(taker, one) for one in receipts if one.signature.draft in forgotten}
+async def replay(taker: Steps, receipts: Sequence[Receipt], revoked: Sequence[Revoked]) -> dict[str, Outcome]:
+    """Hold each receipt against the store; returns what became of those that were not whole, by draft.
+
+    What was signed and then ``revoked`` is so again in one step: in between another host might write it.
+    """
+    forgotten, ended = set(await missing(taker, receipts)), {one.draft: one for one in revoked}
+    lost = [one for one in receipts if one.signature.draft in forgotten]
+    return {one.signature.draft: await _one(taker, one, ended.get(one.signature.draft)) for one in lost}
 
 
 async def missing(taker: Steps, receipts: Sequence[Receipt]) -> list[str]:
@@ -33,20 +39,34 @@ async def missing(taker: Steps, receipts: Sequence[Receipt]) -> list[str]:
     wanted = {one.signature.draft: one.signature for one in receipts}
     found: dict[str, Signature] = {}
     for shard, drafts in batches((shard_of_id(draft), draft) for draft in wanted):
-        found |= (await taker.load(Scope(shard, tuple(drafts)))).signatures
+        found |= await _signatures(taker, shard, drafts)
     return [draft for draft, signature in wanted.items() if found.get(draft) != signature]
 
 
-async def _one(taker: Steps, receipt: Receipt) -> Outcome:
+async def _signatures(taker: Steps, shard: int, drafts: Sequence[str]) -> Mapping[str, Signature]:
+    """Return the signatures of drafts, none of one that cannot be read: verification names it."""
+    try:
+        return (await taker.load(Scope(shard, tuple(drafts)))).signatures
+    except UNREADABLE as error:
+        if not unreadable(error):
+            raise
+    if len(drafts) == 1:
+        return {}
+    return {name: found for one in drafts for name, found in (await _signatures(taker, shard, [one])).items()}
+
+
+async def _one(taker: Steps, receipt: Receipt, revoked: Revoked | None) -> Outcome:
     draft = receipt.signature.draft
     scope = Scope(shard_of_id(draft), (draft,), follow=True, due=draft)
     try:
-        return await taker.take(scope, lambda tx: _again(tx, receipt))
-    except (Conflict, NotFound):
-        return "lost"
+        return await taker.take(scope, lambda tx: _again(tx, receipt, revoked))
+    except UNREADABLE as error:
+        if isinstance(error, Conflict | NotFound) or unreadable(error):
+            return "lost"
+        raise
 
 
-def _again(tx: RedisTransaction, receipt: Receipt) -> Outcome:
+def _again(tx: RedisTransaction, receipt: Receipt, revoked: Revoked | None) -> Outcome:
     signature, shown = receipt.signature, receipt.prepared
     if tx.signature(signature.draft) == signature:
         return "whole"
@@ -54,7 +74,9 @@ def _again(tx: RedisTransaction, receipt: Receipt) -> Outcome:
         tx.add_prepared(shown)
         steps.record(tx, tx.draft(shown.draft), "prepared", shown.practitioner, of_prepared(shown))
     steps.sign(tx, signature, receipt.write_back, {**receipt.detail, "replayed": True})
-    if receipt.write_back:
+    if revoked is not None:
+        revocation_replay.revoke(tx, revoked)
+    elif receipt.write_back:
         entry = outbox_steps.claim(tx, 0)
         if entry is not None:
             outbox_steps.finish(tx, entry, "write-failed", {"code": REPLAYED}, 0)

@@ -2,38 +2,34 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
 
+from fhir_adapters.errors import UndersignError
 from service.drafts import claims
-from service.drafts.audit import body, body_hash
+from service.drafts.audit import body_of, stored
 from service.drafts.canonical_json import dumps, instant, load_object, loads, read_instant
 from service.drafts.flags import Alarm, Attested, Flag
 from service.drafts.records import AuditEntry, Draft, Prepared, Signature
 from service.drafts.redis.keys import person
 from service.drafts.registers import Register, Registered
 from service.drafts.transaction import Held, HeldFlag, HeldRegister, Outbox
+from service.errors import ServiceError
 
 HASH: Final = 64
 CARD: Final = {"ehr", "drafts", "detail"}
+# What reading a record raises when somebody has written nonsense into it; of a ServiceError, ``unreadable`` says it.
+UNREADABLE: Final = (ValueError, TypeError, LookupError, AttributeError, UndersignError, msgspec.MsgspecError)
 Fields = dict[str, Any]
-T = TypeVar("T")
+_PREPARED: Final = msgspec.msgpack.Decoder(tuple[str, int, str, str, bytes, str, list[str], str])
+_ALARM: Final = msgspec.msgpack.Decoder(tuple[str, int, str, bytes, str])
+_ATTESTATION: Final = msgspec.msgpack.Decoder(tuple[str, str, int, str, str | None, str, str, str, str, str, str])
 
 
-class _Said(msgspec.Struct):
-    """What the bytes of an entry say."""
-
-    actor: str
-    at: str
-    detail: dict[str, Any]
-    draft: str
-    event: str
-    previous: str
-    seq: int
-
-
-_SAID: Final = msgspec.json.Decoder(_Said)
+def unreadable(error: Exception) -> bool:
+    """Say whether it was a record that could not be read, and not the server or a step that failed."""
+    return not isinstance(error, ServiceError) or error.code == "U-STORE-SEAL"
 
 
 def fields(flat: Sequence[bytes]) -> dict[str, bytes]:
@@ -97,9 +93,7 @@ def draft(identity: str, row: Mapping[str, bytes], resource: bytes) -> Held:
 
 def of_entry(entry: AuditEntry) -> bytes:
     """Return an audit entry as its list holds it: its hash, 64 digits, and the bytes that it is over."""
-    said = dumps(entry.detail).decode()
-    raw = body(entry.previous, entry.draft, entry.seq, instant(entry.at), entry.event, entry.actor, said)
-    return entry.hash.encode() + raw
+    return (entry.hash + body_of(entry)).encode()
 
 
 def entry(raw: bytes) -> AuditEntry:
@@ -107,17 +101,10 @@ def entry(raw: bytes) -> AuditEntry:
     return _entry(raw, load_object(raw[HASH:]))
 
 
-def chained(items: Sequence[bytes]) -> tuple[list[AuditEntry], list[str]]:
-    """Return the entries of a list, and the hash that the bytes of each give; to verify them fast."""
-    entries: list[AuditEntry] = []
-    hashes: list[str] = []
-    for raw in items:
-        found = raw[HASH:]
-        said, head = _SAID.decode(found), raw[:HASH].decode()
-        at = read_instant(said.at)
-        entries.append(AuditEntry(said.draft, said.seq, at, said.event, said.actor, said.detail, said.previous, head))
-        hashes.append(body_hash(said.previous, found))
-    return entries, hashes
+def chained(items: Sequence[str]) -> tuple[list[AuditEntry], list[str]]:
+    """Return the entries of a list, and the hash that the text of each gives; to verify them fast."""
+    found = [stored(item[:HASH], item[HASH:]) for item in items]
+    return [entry for entry, _ in found], [head for _, head in found]
 
 
 def _entry(raw: bytes, said: Mapping[str, Any]) -> AuditEntry:
@@ -143,7 +130,7 @@ def of_prepared(shown: Prepared) -> bytes:
 
 def prepared(raw: bytes) -> Prepared:
     """Return the prepared bytes of one value."""
-    row = _unpack(raw, tuple[str, int, str, str, bytes, str, list[str], str])
+    row = _PREPARED.decode(raw)
     return Prepared(*row[:6], acknowledgements=tuple(row[6]), prepared=read_instant(row[7]))
 
 
@@ -257,7 +244,7 @@ def of_alarm(alarm: Alarm) -> bytes:
 
 def alarm(raw: bytes) -> Alarm:
     """Return the alarm of one value."""
-    row = _unpack(raw, tuple[str, int, str, bytes, str])
+    row = _ALARM.decode(raw)
     return Alarm(*row[:4], raised=read_instant(row[4]))
 
 
@@ -271,7 +258,7 @@ def of_attestation(made: Attested) -> bytes:
 
 def attestation(raw: bytes) -> Attested:
     """Return the attestation of one value."""
-    row = _unpack(raw, tuple[str, str, int, str, str | None, str, str, str, str, str, str])
+    row = _ATTESTATION.decode(raw)
     return Attested(
         *row[:6],
         assessed=read_instant(row[6]),
@@ -284,7 +271,3 @@ def attestation(raw: bytes) -> Attested:
 
 def _pack(*values: object) -> bytes:
     return msgspec.msgpack.encode(values)
-
-
-def _unpack(raw: bytes, kind: type[T]) -> T:
-    return msgspec.msgpack.decode(raw, type=kind)

@@ -72,6 +72,7 @@ def _tables() -> str:
     return "\n".join([f"local NEXT = '|{''.join(rows)}'", *sets, _LOOKING])
 
 
-LOAD, COMMIT, LOOK, SHORT, RECORD, INDEX, RESEAL = (
-    _script(name) for name in ("load", "commit", "look", "short", "record", "index", "reseal")
+LOAD, COMMIT, LOOK, SHORT, RECORD, AUDIT, INDEX, RESEAL, FORGET, NAMES = (
+    _script(name)
+    for name in ("load", "commit", "look", "short", "record", "audit", "index", "reseal", "forget", "keys")
 )

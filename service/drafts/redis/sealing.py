@@ -30,6 +30,20 @@ class Sealing:
         """Return the name under which the server indexes a patient."""
         return name if self.vault is None else hashlib.sha256(self.vault.fixed(name).encode()).hexdigest()[:32]
 
+    def fixed(self, patient: str) -> str:
+        """Return a patient's reference as the server has it."""
+        return patient if self.vault is None else self.vault.fixed(patient)
+
+    def patient(self, fixed: str) -> str:
+        """Return the patient's reference that the server has."""
+        return fixed if self.vault is None else self.vault.unfixed(fixed)
+
+    def opened(self, identity: str, fields: Sequence[str], values: Sequence[bytes]) -> Sequence[bytes]:
+        """Return values of a record opened, each sealed for its field; ValueError where they are not as many."""
+        pairs = zip(fields, values, strict=True)
+        vault = self.vault
+        return [value if vault is None else vault.unseal(f"{identity}:{field}", value) for field, value in pairs]
+
     def plan(self, plan: Plan) -> Plan:
         """Return a plan sealed; what it says to be unchanged, and its patient, were read sealed already."""
         if self.vault is None:

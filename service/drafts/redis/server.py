@@ -16,9 +16,10 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 
 from service.drafts.redis import checks as redis_checks
+from service.drafts.redis.answering import Answering
 from service.drafts.redis.errors import PASSING, store_error, unanswered
-from service.drafts.redis.keys import DATA_KEYS, META, SHARDS, microseconds, shard_key
-from service.drafts.redis.scripts import COMMIT, Script
+from service.drafts.redis.keys import DATA_KEYS, META, PREFIX, SHARDS, microseconds, shard_key
+from service.drafts.redis.scripts import COMMIT, NAMES, Script
 from service.drafts.redis.sealing import Sealing, data_key, of_data_key
 from service.drafts.vault import DataKey, Vault
 from service.errors import ConfigError, ServiceError, Unavailable
@@ -47,6 +48,7 @@ class Server:
         self._clock = clock
         self._client: Any = None
         self._cluster = False
+        self.answering = Answering()
 
     async def open(self) -> None:
         """Connect, check what the promises rest on, and mark the data as ours; ConfigError or Unavailable U-STORE-*."""
@@ -136,7 +138,8 @@ class Server:
         for node in self._nodes():
             cursor = b"0"
             while True:
-                cursor, names = await self._ask(lambda c=cursor, n=node: _scan(n, c))
+                answer = await self._ask(lambda c=cursor, n=node: _scanned(n, c))
+                cursor, names = msgspec.msgpack.decode(answer)
                 found += [name.decode(errors="replace") for name in names]
                 if int(cursor) == 0:
                     break
@@ -152,6 +155,7 @@ class Server:
             socket_connect_timeout=TIMEOUT_S,
             protocol=2,
             retry=Retry(NoBackoff(), 0),
+            redis_connect_func=self.answering.connected,
         )
 
     async def _connect_cluster(self) -> Any:
@@ -203,6 +207,7 @@ class Server:
         lost: Exception | None = None  # what was asked then may be done, whatever the server says later
         for pause in (*PAUSES_S, None):
             try:
+                await self._settled(lost)
                 return await question()
             except PASSING as error:
                 lost = error if writing and unanswered(error) else lost
@@ -214,8 +219,17 @@ class Server:
                 raise store_error(lost or error, writing=writing) from error
         raise AssertionError
 
+    async def _settled(self, lost: Exception | None) -> None:
+        try:
+            await self.answering.settled()
+        except ServiceError as error:
+            if lost is not None:
+                raise store_error(lost, writing=True) from error
+            raise
+
     async def _reconnect(self) -> None:
         """Let go of idle connections: behind the same name there may be another server by now."""
+        self.answering.doubt()
         if self._client is not None and not self._cluster:
             await self._client.connection_pool.disconnect(inuse_connections=False)
 
@@ -252,5 +266,9 @@ class Server:
         raise AssertionError
 
 
-async def _scan(node: Any, cursor: bytes) -> tuple[bytes, Sequence[bytes]]:
-    return await node.execute_command("SCAN", int(cursor), "MATCH", "undersign:*", "COUNT", 1000)
+async def _scanned(node: Any, cursor: bytes) -> bytes:
+    """Return the next names of a node's keys: as one string, which is read many times faster than as many."""
+    try:
+        return await node.execute_command("EVALSHA", NAMES.sha, 0, cursor, f"{PREFIX}:*")
+    except NoScriptError:
+        return await node.execute_command("EVAL", NAMES.source, 0, cursor, f"{PREFIX}:*")

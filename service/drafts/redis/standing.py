@@ -6,10 +6,14 @@ from typing import Any
 from service.drafts import flag_steps, register_steps
 from service.drafts.flags import Alarm, Attested, Flag, NewAttestation
 from service.drafts.records import AuditEntry, Shown, Signature
+from service.drafts.redis import forgetting as redis_forgetting
 from service.drafts.redis import reads as redis_reads
-from service.drafts.redis.keys import person, shard_of, shard_of_register
+from service.drafts.redis import register_replay
+from service.drafts.redis.acknowledging import Receipted, acknowledged
+from service.drafts.redis.keys import person, shard_of
+from service.drafts.redis.receipts import Receipts
 from service.drafts.redis.server import Server
-from service.drafts.redis.steps import Scope, Steps
+from service.drafts.redis.steps import Scope, Steps, of_register
 from service.drafts.redis.transaction import RedisTransaction
 from service.drafts.registers import Kind, Registered
 
@@ -17,8 +21,9 @@ from service.drafts.registers import Kind, Registered
 class RedisStanding:
     """Flags and registers of a Redis or Redis Cluster, and its orders by their ids."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, receipts: Receipts) -> None:
         self._server = server
+        self._receipts = receipts
         self._steps = Steps(server)
 
     async def signature_of_order(self, order_id: str) -> Signature | None:
@@ -72,10 +77,22 @@ class RedisStanding:
         after: int | None = None,
     ) -> Registered:
         """Append the next entry of a register; see ``RegisterStore.enter``."""
-        new, name = register_steps.Entering(kind, ehr, subject, event, actor, detail, after), person(ehr, subject)
-        patient = name if kind == "consent" else ""
-        scope = Scope(shard_of_register(kind, subject), patient=patient, register=(kind, name))
-        return await self._steps.take(scope, lambda tx: register_steps.enter(tx, new))
+        new = register_steps.Entering(kind, ehr, subject, event, actor, detail, after)
+        scope = of_register(kind, ehr, subject)
+        if not register_replay.decides(kind, detail):
+            return await self._steps.take(scope, lambda tx: register_steps.enter(tx, new))
+
+        def step(tx: RedisTransaction) -> Receipted[Registered]:
+            entered = register_steps.enter(tx, new)
+            return entered, ehr, entered
+
+        return await acknowledged(self._receipts, lambda beside: self._steps.take(scope, step, beside))
+
+    async def forget(self, chains: Sequence[Registered], ehr: str, actor: str, detail: Mapping[str, Any]) -> Registered:
+        """Remove whole registers of accesses; see ``RegisterStore.forget``. What was said comes before it is done."""
+        entered = await self.enter("forgotten", ehr, "access", "forgotten", actor, detail)
+        await redis_forgetting.forget(self._server, chains)
+        return entered
 
     async def registered(
         self, kind: Kind, *, ehr: str | None = None, subject: str | None = None

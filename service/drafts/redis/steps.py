@@ -11,12 +11,13 @@ from functools import partial
 from typing import Final, TypeVar
 from uuid import uuid4
 
-from service.drafts.redis.keys import shard_of_id
+from service.drafts.redis.keys import person, shard_of_id, shard_of_register
 from service.drafts.redis.plan import Plan, packed
 from service.drafts.redis.scripts import LOAD
 from service.drafts.redis.server import Server
 from service.drafts.redis.snapshot import Snapshot, snapshot
 from service.drafts.redis.transaction import RedisTransaction
+from service.drafts.registers import Kind
 from service.errors import Conflict, NotFound, ServiceError, Unavailable
 
 T = TypeVar("T")
@@ -58,6 +59,13 @@ def of_draft(draft: str) -> Scope:
 def of_signing(draft: str) -> Scope:
     """Return all that a signature is decided on; seen while it is prepared, it need not be read again to sign."""
     return Scope(shard_of_id(draft), (draft,), follow=True, remember=True)
+
+
+def of_register(kind: Kind, ehr: str, subject: str) -> Scope:
+    """Return a register, with a consent the patient's open drafts too."""
+    name = person(ehr, subject)
+    patient = name if kind == "consent" else ""
+    return Scope(shard_of_register(kind, subject), patient=patient, register=(kind, name))
 
 
 class Steps:

@@ -5,23 +5,22 @@ and only while what it was decided on still stands.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal
-from uuid import uuid4
 
-from service import telemetry
 from service.drafts import flag_steps, outbox_steps, register_steps, settling, steps
 from service.drafts.outbox_steps import Finish
 from service.drafts.records import AuditEntry, Draft, NewDraft, OutboxEntry, Prepared, Shown, Signature, State
 from service.drafts.redis import reads as redis_reads
-from service.drafts.redis import replay as redis_replay
 from service.drafts.redis import resealing as redis_resealing
 from service.drafts.redis import rows as redis_rows
 from service.drafts.redis import verify as redis_verify
+from service.drafts.redis.acknowledging import Receipted, acknowledged
 from service.drafts.redis.keys import microseconds, person, shard_of, shard_of_id
-from service.drafts.redis.receipts import KEPT, SETTLED, Receipt, Receipts
+from service.drafts.redis.receipts import Receipt, Receipts, Revoked
+from service.drafts.redis.remembering import Remembering
 from service.drafts.redis.scripts import SHORT
 from service.drafts.redis.server import Server
 from service.drafts.redis.standing import RedisStanding
@@ -30,7 +29,7 @@ from service.drafts.redis.transaction import RedisTransaction
 from service.drafts.settling import Read, Word
 from service.drafts.vault import Vault
 from service.drafts.verification import AuditReport
-from service.errors import ConfigError, Conflict, NotFound, ServiceError, Unavailable
+from service.errors import ConfigError, ServiceError, Unavailable
 
 SWEEP: Final = 100
 
@@ -49,9 +48,8 @@ class RedisStore(RedisStanding):
         clock: Callable[[], datetime] | None = None,
         vault: Vault | None = None,
     ) -> None:
-        super().__init__(Server(url, replicas, clock, vault))
-        self._receipts = Receipts(receipts, vault)
-        self._answered_by = ""
+        super().__init__(Server(url, replicas, clock, vault), Receipts(receipts, vault))
+        self._remembering = Remembering(self._server, self._receipts)
 
     async def open(self) -> None:
         """Connect, check that the server keeps its promises, and that it knows what was acknowledged here.
@@ -62,7 +60,8 @@ class RedisStore(RedisStanding):
         try:
             await self._server.open()
             await asyncio.to_thread(self._receipts.open)
-            await self._remember()
+            await self._remembering.check()
+            self._server.answering.check = self._remembering.check
             whole = True
         finally:
             if not whole:
@@ -134,9 +133,7 @@ class RedisStore(RedisStanding):
     async def sign(self, signature: Signature, *, write_back: bool, detail: Mapping[str, Any]) -> Draft:
         """Record the signature and queue the write-back; see ``Store.sign``."""
 
-        attempt = str(uuid4())
-
-        def step(tx: RedisTransaction) -> tuple[Draft, Receipt]:
+        def step(tx: RedisTransaction) -> Receipted[Draft]:
             draft = tx.draft(signature.draft).draft
             register_steps.check_consent(tx, draft)
             flag_steps.check_not_closed(tx, draft)
@@ -144,20 +141,10 @@ class RedisStore(RedisStanding):
             shown = tx.prepared_for(signature.draft, signature.digest, signature.practitioner)
             draft = steps.sign(tx, signature, write_back, detail)
             assert shown is not None  # noqa: S101 - or else the step has refused it
-            return draft, Receipt(shown, signature, write_back, dict(detail))
+            return draft, draft.ehr, Receipt(shown, signature, write_back, dict(detail))
 
-        def keep(found: tuple[Draft, Receipt]) -> Awaitable[None]:
-            draft, receipt = found
-            return asyncio.get_running_loop().run_in_executor(None, self._receipts.keep, attempt, draft.ehr, receipt)
-
-        try:
-            draft, receipt = await self._steps.recall(of_signing(signature.draft), step, keep)
-        except (Conflict, NotFound):
-            await asyncio.to_thread(self._receipts.drop, attempt)
-            raise
-        if not self._receipts.tell_now(attempt):
-            await asyncio.to_thread(self._receipts.keep_told, attempt, draft.ehr, receipt)
-        return draft
+        scope = of_signing(signature.draft)
+        return await acknowledged(self._receipts, lambda beside: self._steps.recall(scope, step, beside))
 
     async def reject(self, draft: str, expected_version: int | None, actor: str, detail: Mapping[str, Any]) -> Draft:
         """End an unsigned draft as ``overridden``; a ``comment`` in ``detail`` is kept beside the chain."""
@@ -185,20 +172,19 @@ class RedisStore(RedisStanding):
 
     async def expire(self) -> int:
         """End unsigned drafts past their time; returns how many. Looks, too, whether another server answers now."""
-        if await self._server.identity() != self._answered_by:
-            await self._remember()
+        await self._remembering.check()
         total = 0
         while found := await redis_reads.overdue(self._server, SWEEP):
             for shard, ids in found:
                 total += await self._steps.take(Scope(shard, tuple(ids)), steps.expire)
-        await self._tidy()
+        await self._remembering.tidy(await self.now())
         return total
 
-    async def claim(self, lease_s: int) -> OutboxEntry | None:
+    async def claim(self, lease_s: int, without: Collection[str] = ()) -> OutboxEntry | None:
         """Take the next write-back whose time has come; see ``Store.claim``."""
-        while draft := await redis_reads.longest_due(self._server):
+        while draft := await redis_reads.longest_due(self._server, without):
             scope = Scope(shard_of_id(draft), (draft,), due=draft)
-            entry = await self._steps.take(scope, lambda tx: outbox_steps.claim(tx, lease_s))
+            entry = await self._steps.take(scope, lambda tx: outbox_steps.claim(tx, lease_s, without))
             if entry is not None:
                 return entry
         return None
@@ -213,7 +199,17 @@ class RedisStore(RedisStanding):
 
     async def settle(self, draft: str, ending: Read | Word, actor: str, detail: Mapping[str, Any]) -> Draft:
         """End a wait or a stuck write-back; see ``Store.settle``."""
-        return await self._steps.take(of_draft(draft), lambda tx: settling.settle(tx, draft, ending, actor, detail))
+
+        def step(tx: RedisTransaction) -> Draft:
+            return settling.settle(tx, draft, ending, actor, detail)
+
+        def revoke(tx: RedisTransaction) -> Receipted[Draft]:
+            ended = step(tx)
+            return ended, ended.ehr, Revoked(draft, actor, tx.now, dict(detail))
+
+        if ending != "revoked":
+            return await self._steps.take(of_draft(draft), step)
+        return await acknowledged(self._receipts, lambda beside: self._steps.take(of_draft(draft), revoke, beside))
 
     async def history(self, draft: str) -> Sequence[AuditEntry]:
         """Return a draft's audit chain, oldest first."""
@@ -225,7 +221,10 @@ class RedisStore(RedisStanding):
 
     async def audit(self, jwks: Mapping[str, Any] | None = None) -> AuditReport:
         """Verify everything, what was acknowledged here too, and say how much that was."""
-        return await redis_verify.verify(self._server, jwks, await asyncio.to_thread(self._receipts.all))
+        told = await asyncio.to_thread(
+            lambda: (self._receipts.all(), self._receipts.entered(), self._receipts.revoked())
+        )
+        return await redis_verify.verify(self._server, jwks, *told)
 
     async def rekey(self) -> int:
         """Wrap every data key anew and give each tenant a new one for what comes; returns how many keys there are."""
@@ -269,24 +268,9 @@ class RedisStore(RedisStanding):
         """Return the drafts of a card, None for an unknown card."""
         return await redis_reads.card_drafts(self._server, uuid)
 
-    async def _remember(self) -> None:
-        """Record again what was acknowledged here and the answering server does not know."""
-        answered_by = await self._server.identity()
-        found = await redis_replay.replay(self._steps, await asyncio.to_thread(self._receipts.all))
-        for draft, outcome in found.items():
-            if outcome == "recorded":
-                telemetry.log().warning("signature recorded again", draft=draft, code=redis_replay.REPLAYED)
-            else:
-                telemetry.log().error("signature lost", draft=draft, code="U-RECEIPT-LOST")
-        self._answered_by = answered_by
-
-    async def _tidy(self) -> None:
-        """Forget old receipts, and name once each signature of unknown outcome that is not in the store."""
-        now = await self.now()
-        untold = await asyncio.to_thread(self._receipts.untold, now - SETTLED)
-        for draft in await redis_replay.missing(self._steps, untold):
-            telemetry.log().warning("signature of unknown outcome is not recorded", draft=draft, code="U-STORE-UNKNOWN")
-        await asyncio.to_thread(self._receipts.forget, now - KEPT, now - SETTLED)
+    async def card_ehr(self, uuid: str) -> str | None:
+        """Return the tenant whose call a card answered, None for an unknown card."""
+        return await redis_reads.card_ehr(self._server, uuid)
 
     async def _short(self, what: str, name: str, value: bytes = b"", ends: datetime | None = None) -> bytes | None:
         end = str(microseconds(ends)) if ends else ""

@@ -4,7 +4,7 @@ The snapshot is read by one script (``lua/load.lua``), the plan is compared with
 another (``lua/commit.lua``). A plan that comes too late is dropped and the step taken again on a new snapshot.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -121,8 +121,11 @@ class RedisTransaction:
         """Write a draft's one signature."""
         self._change(found.draft).signature = found
 
-    def next_due(self) -> str | None:
-        """Return the draft that this transaction was opened for, while its write-back is still due."""
+    def next_due(self, without: Collection[str] = ()) -> str | None:
+        """Return the draft that this transaction was opened for, while its write-back is still due.
+
+        It was chosen among the tenants that are not in ``without``, and a draft's tenant never changes.
+        """
         row = self.outbox(self._due) if self._due else None
         return self._due if row and row.due and read_instant(row.due) <= self.now else None
 
@@ -185,8 +188,11 @@ class RedisTransaction:
 
     def add_register(self, kind: Kind, ehr: str, subject: str) -> HeldRegister:
         """Write a new register, without an entry yet."""
-        identity = new_id_in(shard_of_register(kind, subject))
-        self._register = HeldRegister(Register(identity, kind, ehr, subject), 0, GENESIS, None)
+        return self.restore_register(Register(new_id_in(shard_of_register(kind, subject)), kind, ehr, subject))
+
+    def restore_register(self, register: Register) -> HeldRegister:
+        """Write a register under the id that it had, without an entry yet."""
+        self._register = HeldRegister(register, 0, GENESIS, None)
         return self._register
 
     def advance_register(self, held: HeldRegister, entry: AuditEntry) -> HeldRegister:

@@ -5,57 +5,68 @@ an index that does not lead where its records say, are faults too: here no datab
 """
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict, deque
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final
 
 from msgspec import MsgspecError
 
-from fhir_adapters.errors import UndersignError
 from service.drafts.flag_verification import FlagRecord, flag_faults
-from service.drafts.records import AuditEntry, Signature
+from service.drafts.records import AuditEntry
+from service.drafts.redis import draft_walk, register_replay
 from service.drafts.redis import rows as redis_rows
-from service.drafts.redis.keys import DATA_KEYS, META, PREFIX, SHARDS, batches, microseconds, shard_of_id
-from service.drafts.redis.receipts import Receipt
-from service.drafts.redis.scripts import INDEX, RECORD
+from service.drafts.redis.draft_walk import Walked, written
+from service.drafts.redis.keys import DATA_KEYS, META, PREFIX, SHARDS, batches, shard_of_id
+from service.drafts.redis.receipts import Receipt, Revoked
+from service.drafts.redis.register_replay import DECIDING
+from service.drafts.redis.rows import UNREADABLE
+from service.drafts.redis.scripts import AUDIT, INDEX, RECORD
 from service.drafts.redis.server import Server
 from service.drafts.register_verification import RegisterRecord, register_faults
-from service.drafts.states import SETTLED, UNSIGNED
-from service.drafts.transaction import Held, Outbox
-from service.drafts.verification import AuditReport, Record, record_faults
+from service.drafts.registers import Registered
+from service.drafts.verification import AuditReport
 
-# What reading a record raises when somebody has written nonsense into it.
-_UNREADABLE: Final = (ValueError, TypeError, LookupError, AttributeError, UndersignError, MsgspecError)
 _OF: Final = {"draft": "dvapgot", "flag": "fblw", "register": "re"}
 _KINDS: Final = {letter: kind for kind, letters in _OF.items() for letter in letters}
 _INDEXES: Final = ("in", "of", "open", "facts", "patient", "deadline", "due", "orders", "words", "named", "outbox")
+# How many questions are under way at once: the server is not waited for, nor asked for more than is walked soon.
+AHEAD: Final = 4
+Ask = Callable[[int, Sequence[str]], Coroutine[Any, Any, Sequence[Any]]]
 _INDEXES_AT_ONCE: Final = 256
 _OTHERS: Final = ("ehrs", "ends", "done", "c", "k")
 
 
-@dataclass(frozen=True, slots=True)
-class _Walked:
-    """What was found of one draft, flag or register."""
-
-    faults: Sequence[str]
-    entries: int = 0
-    signature: Signature | None = None
-    attestations: int = 0
-
-
-async def verify(server: Server, jwks: Mapping[str, Any] | None, receipts: Sequence[Receipt]) -> AuditReport:
+async def verify(
+    server: Server,
+    jwks: Mapping[str, Any] | None,
+    receipts: Sequence[Receipt],
+    entered: Sequence[Registered],
+    revoked: Sequence[Revoked],
+) -> AuditReport:
     """Walk all drafts, flags, registers and receipts; Unavailable U-STORE-* when the server cannot be read."""
     await server.load_data_keys()
     faults, ids, indexes = _sorted(await server.keys())
-    drafts = await _records(server, "draft", sorted(ids["draft"]), lambda one, raw: _draft(one, raw, jwks))
-    flags = await _records(server, "flag", sorted(ids["flag"]), _flag)
-    registers = await _records(server, "register", sorted(ids["register"]), _register)
+
+    def walk_draft(identity: str, raw: tuple[Any, Any]) -> Walked:
+        return draft_walk.draft(server.sealing, identity, raw[0], raw[1], jwks)
+
+    drafts = await _records(sorted(ids["draft"]), lambda shard, some: _drafts(server, shard, some), walk_draft)
+    flags, registers = [
+        await _records(
+            sorted(ids[kind]),
+            lambda shard, some, kind=kind: server.run(RECORD, shard, kind, *some),
+            lambda one, raw, kind=kind, walk=walk: walk(one, server.sealing.record(kind, one, raw)),
+        )
+        for kind, walk in (("flag", _flag), ("register", _register))
+    ]
     for kind, found in (("draft", drafts), ("flag", flags), ("register", registers)):
         for identity, one in found.items():
             faults += [f"{kind} {identity}: {fault}" for fault in one.faults]
     faults += await _index_faults(server, indexes)
     faults += _receipt_faults(drafts, receipts)
+    faults += _revoked_faults(drafts, revoked)
+    faults += _entered_faults(registers, entered)
     return AuditReport(
         faults=tuple(faults),
         drafts=len(drafts),
@@ -67,73 +78,47 @@ async def verify(server: Server, jwks: Mapping[str, Any] | None, receipts: Seque
     )
 
 
-async def _records(
-    server: Server, kind: str, ids: Sequence[str], walk: Callable[[str, Sequence[Any]], _Walked]
-) -> dict[str, _Walked]:
-    """Walk the records of a kind: the server looks up the next ones while these are held against their chains."""
+async def _records(ids: Sequence[str], ask: Ask, walk: Callable[[str, Any], Walked]) -> dict[str, Walked]:
+    """Walk the records of a kind: the server looks up the next ones while these are held against their chains.
 
-    def walked(some: Sequence[str], answer: Sequence[Any]) -> dict[str, _Walked]:
-        return {one: _one(server, kind, one, raw, walk) for one, raw in zip(some, answer, strict=True)}
-
-    found: dict[str, _Walked] = {}
-    asked = [(shard, some) for shard, some in batches((shard_of_id(identity), identity) for identity in ids)]
-    coming = _asked(server, kind, asked[0]) if asked else None
-    for place, (_, some) in enumerate(asked):
-        answer = await coming if coming else ()
-        coming = _asked(server, kind, asked[place + 1]) if place + 1 < len(asked) else None
-        found |= await asyncio.to_thread(walked, some, answer)
-    return found
-
-
-def _asked(server: Server, kind: str, batch: tuple[int, list[str]]) -> "asyncio.Task[Any]":
-    return asyncio.ensure_future(server.run(RECORD, batch[0], kind, *batch[1]))
-
-
-def _one(
-    server: Server, kind: str, identity: str, raw: Sequence[Any], walk: Callable[[str, Sequence[Any]], _Walked]
-) -> _Walked:
+    In this thread: a second one would only be waited for, here and at the connection.
+    """
+    found: dict[str, Walked] = {}
+    coming: deque[tuple[Sequence[str], asyncio.Future[Sequence[Any]]]] = deque()
+    asked = batches((shard_of_id(identity), identity) for identity in ids)
     try:
-        return walk(identity, server.sealing.record(kind, identity, raw))
-    except _UNREADABLE:
-        return _Walked(["U-AUDIT-RECORD: its records cannot be read"])
+        while True:
+            for shard, some in islice(asked, AHEAD - len(coming)):
+                coming.append((some, asyncio.ensure_future(ask(shard, some))))
+            if not coming:
+                return found
+            await asyncio.sleep(0)
+            some, answer = coming.popleft()
+            for identity, raw in zip(some, await answer, strict=True):
+                found[identity] = _one(identity, raw, walk)
+    finally:
+        for _, answer in coming:
+            answer.cancel()
 
 
-def _draft(identity: str, raw: Sequence[Any], jwks: Mapping[str, Any] | None) -> _Walked:
-    rows = [redis_rows.fields(raw[place]) for place in (0, 1, 3, 4, 5, 6)]
-    row, revisions, prepared, signed, queued, comments = rows
-    entries, hashes = redis_rows.chained(raw[2])
-    held = redis_rows.draft(identity, row, revisions[redis_rows.text(row, "version")])
-    shown = {name: redis_rows.prepared(one) for name, one in prepared.items()}
-    signature, outbox = redis_rows.signature(signed), redis_rows.outbox(queued)
-    record = Record(
-        draft=held.draft,
-        seq=held.seq,
-        head=held.head,
-        revisions={int(name): one for name, one in revisions.items()},
-        entries=entries,
-        prepared=tuple(shown.values()),
-        signature=signature,
-        outbox=outbox,
-        comments={int(name): one.decode() for name, one in comments.items()},
-        cards=_cards(entries, raw[7]),
-        hashes=hashes,
-    )
-    same = (
-        _same(row, redis_rows.of_draft(held))
-        and all(str(int(name)) == name for name in (*revisions, *comments))
-        and all(redis_rows.of_prepared(one) == prepared[name] and one.digest == name for name, one in shown.items())
-        and (signature is None or _same(signed, redis_rows.of_signature(signature)))
-        and (outbox is None or _same(queued, {**redis_rows.of_outbox(outbox), "entry": queued["entry"]}))
-    )
-    faults = [*_written(identity, entries, same), *record_faults(record, jwks), *_indexed(held, outbox, queued, raw[8])]
-    if signature is not None and raw[8][7] != identity.encode():
-        faults.append("U-AUDIT-RECORD: index: its order is not found by its id")
-    return _Walked(faults, len(entries), signature)
+async def _drafts(server: Server, shard: int, some: Sequence[str]) -> Sequence[Any]:
+    """Return the two parts of each draft in the answer of ``audit.lua``; None for one whose texts are no texts."""
+    try:
+        return list(zip(*await server.run(AUDIT, shard, *some), strict=True))
+    except (ValueError, MsgspecError):
+        return [None] if len(some) == 1 else [one for each in some for one in await _drafts(server, shard, [each])]
 
 
-def _flag(identity: str, raw: Sequence[Any]) -> _Walked:
+def _one(identity: str, raw: Any, walk: Callable[[str, Any], Walked]) -> Walked:
+    try:
+        return walk(identity, raw)
+    except UNREADABLE:
+        return Walked(["U-AUDIT-RECORD: its records cannot be read"])
+
+
+def _flag(identity: str, raw: Sequence[Any]) -> Walked:
     row = redis_rows.fields(raw[0])
-    held, (entries, hashes) = redis_rows.flag(identity, row), redis_rows.chained(raw[1])
+    held, (entries, hashes) = redis_rows.flag(identity, row), redis_rows.chained([one.decode() for one in raw[1]])
     alarms, words = [redis_rows.alarm(one) for one in raw[2]], [redis_rows.attestation(one) for one in raw[3]]
     at = {entry.seq: entry.at for entry in entries}
     same = (
@@ -146,36 +131,30 @@ def _flag(identity: str, raw: Sequence[Any]) -> _Walked:
         and all(one.flag == identity and one.recorded == at.get(one.seq) for one in words)
     )
     record = FlagRecord(held.flag, held.seq, held.head, entries, alarms, words, _cards(entries, raw[4]), hashes)
-    faults = [*_written(identity, entries, same), *flag_faults(record)]
+    faults = [*written(identity, entries, same), *flag_faults(record)]
     if raw[5] != identity.encode():
         faults.append("U-AUDIT-RECORD: index: the flag is not found by its patient")
     if raw[6] != [identity.encode()] * len(words):
         faults.append("U-AUDIT-RECORD: index: an attestation is not found by its id")
-    return _Walked(faults, len(entries), attestations=len(words))
+    return Walked(faults, len(entries), attestations=len(words))
 
 
-def _register(identity: str, raw: Sequence[Any]) -> _Walked:
-    row, (entries, hashes) = redis_rows.fields(raw[0]), redis_rows.chained(raw[1])
+def _register(identity: str, raw: Sequence[Any]) -> Walked:
+    row, (entries, hashes) = redis_rows.fields(raw[0]), redis_rows.chained([one.decode() for one in raw[1]])
     held = redis_rows.register(identity, row, raw[1][-1])
     same = _same(row, redis_rows.of_register(held))
     record = RegisterRecord(held.register, held.seq, held.head, entries, hashes)
-    faults = [*_written(identity, entries, same), *register_faults(record)]
+    faults = [*written(identity, entries, same), *register_faults(record)]
     if raw[2] != identity.encode():
         faults.append("U-AUDIT-RECORD: index: the register is not found by whose it is")
-    return _Walked(faults, len(entries))
+    return Walked(
+        faults, len(entries), said=register_replay.said(entries) if held.register.kind in DECIDING else frozenset()
+    )
 
 
 def _same(row: Mapping[str, bytes], fields: Mapping[str, Any]) -> bool:
     """Say whether a hash is what we would write: nothing more, nothing less, byte for byte."""
     return row == {name: one if isinstance(one, bytes) else one.encode() for name, one in fields.items()}
-
-
-def _written(identity: str, entries: Sequence[AuditEntry], same: bool) -> Iterator[str]:
-    if not same:
-        yield "U-AUDIT-RECORD: its records are not as they are written"
-    for entry in entries:
-        if entry.draft != identity:
-            yield f"U-AUDIT-RECORD: entry {entry.seq} is of another chain"
 
 
 def _cards(entries: Iterable[AuditEntry], raw: Sequence[Any]) -> dict[str, Mapping[str, Any]]:
@@ -187,29 +166,6 @@ def _cards(entries: Iterable[AuditEntry], raw: Sequence[Any]) -> dict[str, Mappi
         if row.keys() == redis_rows.CARD:
             found[uuid] = redis_rows.card(uuid, row) or {}
     return found
-
-
-def _indexed(held: Held, outbox: Outbox | None, queued: Mapping[str, bytes], found: Sequence[Any]) -> Iterator[str]:
-    """Name each index that does not lead to a draft as its record says."""
-    draft, unsigned = held.draft, held.draft.state in UNSIGNED
-    created, expires = str(microseconds(draft.created)).encode(), str(microseconds(draft.expires)).encode()
-    due = outbox.due if outbox else None
-    waits = outbox is not None and draft.state not in SETTLED
-    entry = [[queued["entry"], [b"draft", draft.id.encode()]]] if waits else []
-    wanted = (
-        ("EHRs", 1),
-        ("state", created),
-        ("patient", created),
-        ("facts", 1),
-        ("open", int(unsigned)),
-        ("deadline", expires if unsigned else None),
-        ("due", str(microseconds(redis_rows.read_instant(due))).encode() if due else None),
-    )
-    for (name, value), one in zip(wanted, found, strict=False):
-        if one != value:
-            yield f"U-AUDIT-RECORD: index: {name} is not as the draft says"
-    if found[8] != entry:
-        yield "U-AUDIT-RECORD: the stream does not have its write-back as the draft says"
 
 
 def _sorted(names: Iterable[str]) -> tuple[list[str], Mapping[str, set[str]], list[tuple[int, str]]]:
@@ -239,9 +195,24 @@ async def _index_faults(server: Server, indexes: Sequence[tuple[int, str]]) -> l
     return faults
 
 
-def _receipt_faults(drafts: Mapping[str, _Walked], receipts: Iterable[Receipt]) -> Iterator[str]:
+def _receipt_faults(drafts: Mapping[str, Walked], receipts: Iterable[Receipt]) -> Iterator[str]:
     for receipt in receipts:
         found = drafts.get(receipt.signature.draft)
         if found is None or found.signature != receipt.signature:
             draft = receipt.signature.draft
             yield f"draft {draft}: U-RECEIPT-LOST: its acknowledged signature is not in the store"
+
+
+def _revoked_faults(drafts: Mapping[str, Walked], receipts: Iterable[Revoked]) -> Iterator[str]:
+    for receipt in receipts:
+        found = drafts.get(receipt.draft)
+        if found is None or not found.revoked:
+            yield f"draft {receipt.draft}: U-RECEIPT-LOST: its acknowledged revocation is not in the store"
+
+
+def _entered_faults(registers: Mapping[str, Walked], entered: Sequence[Registered]) -> Iterator[str]:
+    said = {one for walked in registers.values() for one in walked.said}
+    for receipt in entered:
+        if receipt.entry.hash not in said:
+            whose, seq = receipt.id, receipt.entry.seq
+            yield f"register {whose}: U-RECEIPT-LOST: its acknowledged entry {seq} is not in the store"

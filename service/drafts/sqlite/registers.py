@@ -4,10 +4,11 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any, Final
 
-from service.drafts.audit import GENESIS, link
+from service.drafts.audit import GENESIS
 from service.drafts.canonical_json import dumps, instant, loads, read_instant
 from service.drafts.records import AuditEntry
 from service.drafts.registers import Kind, Register, Registered
+from service.drafts.sqlite import rows as sqlite_rows
 from service.drafts.transaction import HeldRegister
 from service.errors import Conflict, NotFound
 
@@ -82,8 +83,7 @@ def load(connection: sqlite3.Connection, register: str) -> tuple[Register, int, 
 
 def chain(connection: sqlite3.Connection, register: str) -> tuple[list[AuditEntry], list[str]]:
     """Return a register's entries, oldest first, and the hashes that their stored texts give."""
-    rows = connection.execute(_CHAIN, (register,)).fetchall()
-    return [_entry(row) for row in rows], [link(row[6], *row[:6]) for row in rows]
+    return sqlite_rows.chained(connection.execute(_CHAIN, (register,)))
 
 
 def heads(connection: sqlite3.Connection) -> list[tuple[str, int, str]]:

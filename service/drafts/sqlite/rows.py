@@ -4,10 +4,8 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Literal
 
-import msgspec
-
 from service.drafts import claims
-from service.drafts.audit import GENESIS, link
+from service.drafts.audit import GENESIS, body, stored
 from service.drafts.canonical_json import dumps, instant, loads, read_instant
 from service.drafts.records import AuditEntry, Draft, Prepared, Signature
 from service.drafts.transaction import Held, Outbox
@@ -34,7 +32,6 @@ REVISION: Final = "SELECT draft, version, unseal(draft || ':resource', resource)
 COMMENT: Final = "SELECT draft, seq, unseal(draft || ':comment', text) FROM comment"
 OUTBOX: Final = "SELECT draft, due, attempts, lease, progress FROM outbox"
 CARD: Final = "SELECT uuid, ehr, drafts, detail FROM card"
-_DETAIL: Final = msgspec.json.Decoder(dict[str, Any])
 
 
 def select(connection: sqlite3.Connection, rest: str, values: Sequence[object] | Mapping[str, object]) -> list[Held]:
@@ -147,13 +144,11 @@ def card(connection: sqlite3.Connection, uuid: str) -> Mapping[str, Any] | None:
 
 def chained(rows: Iterable[Sequence[Any]]) -> tuple[list[AuditEntry], list[str]]:
     """Return the entries of audit rows, and the hash that the stored text of each gives; to verify them fast."""
-    entries: list[AuditEntry] = []
-    hashes: list[str] = []
-    for draft, seq, at, event, actor, detail, previous, head in rows:
-        said = _DETAIL.decode(detail)
-        entries.append(AuditEntry(draft, seq, read_instant(at), event, actor, said, previous, head))
-        hashes.append(link(previous, draft, seq, at, event, actor, detail))
-    return entries, hashes
+    found = [
+        stored(head, body(previous, draft, seq, at, event, actor, detail))
+        for draft, seq, at, event, actor, detail, previous, head in rows
+    ]
+    return [entry for entry, _ in found], [head for _, head in found]
 
 
 def marks(values: Iterable[object]) -> str:

@@ -16,8 +16,10 @@ from service.drafts.flags import Alarm, Attested, Flag, NewAttestation
 from service.drafts.records import AuditEntry, Shown
 from service.drafts.registers import Kind, Registered
 from service.drafts.sqlite import flags as sqlite_flags
+from service.drafts.sqlite import forgetting as sqlite_forgetting
 from service.drafts.sqlite import registers as sqlite_registers
 from service.drafts.sqlite import schema as sqlite_schema
+from service.drafts.sqlite.store_time import StoreTime
 from service.drafts.sqlite.transaction import SqliteTransaction
 from service.drafts.sqlite.writer import Writer
 from service.drafts.vault import Vault
@@ -27,7 +29,7 @@ T = TypeVar("T")
 
 
 def utc_now() -> datetime:
-    """Return the time that every deadline and audit entry of this store is measured by."""
+    """Return the host's time, by which deadlines and entries are measured as long as it does not fall."""
     return datetime.now(UTC)
 
 
@@ -37,7 +39,7 @@ class SqliteStanding:
     def __init__(self, path: Path, clock: Callable[[], datetime] = utc_now, vault: Vault | None = None) -> None:
         self._path = path
         self._vault = vault
-        self._clock = clock
+        self._time = StoreTime(clock)
         self._writer: Writer | None = None
         self._reader: sqlite3.Connection | None = None
 
@@ -45,7 +47,7 @@ class SqliteStanding:
         """Create or migrate the file and start the writer; ConfigError or Unavailable, U-STORE-*."""
         await asyncio.to_thread(sqlite_schema.prepare, self._path, self._vault)
         self._reader = sqlite_schema.connect(self._path, self._vault, read_only=True)
-        self._writer = Writer(sqlite_schema.connect(self._path, self._vault), self._clock)
+        self._writer = Writer(sqlite_schema.connect(self._path, self._vault), self._time)
         self._writer.start()
 
     async def close(self) -> None:
@@ -59,7 +61,8 @@ class SqliteStanding:
 
     async def now(self) -> datetime:
         """Return the store's time (UTC)."""
-        return self._clock()
+        with self._reading() as connection:
+            return self._time.now(connection)
 
     async def raise_flag(self, ehr: str, patient: str, facts: str, context: bytes, shown: Shown) -> Flag:
         """Record the card that shows what a person must look into; see ``FlagStore.raise_flag``."""
@@ -115,6 +118,11 @@ class SqliteStanding:
         """Append the next entry of a register; see ``RegisterStore.enter``."""
         new = register_steps.Entering(kind, ehr, subject, event, actor, detail, after)
         return await self._step(lambda tx: register_steps.enter(tx, new))
+
+    async def forget(self, chains: Sequence[Registered], ehr: str, actor: str, detail: Mapping[str, Any]) -> Registered:
+        """Remove whole registers of accesses; see ``RegisterStore.forget``."""
+        new = register_steps.Entering("forgotten", ehr, "access", "forgotten", actor, detail)
+        return await self._write(lambda connection, now: sqlite_forgetting.forget(connection, now, new, chains))
 
     async def registered(
         self, kind: Kind, *, ehr: str | None = None, subject: str | None = None

@@ -1,7 +1,7 @@
 """The hold on SQLite: one file, one writing thread a process, reads from a connection of their own."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, TypeVar
 
@@ -128,12 +128,12 @@ class SqliteStore(SqliteStanding):
             total += found
         return total
 
-    async def claim(self, lease_s: int) -> OutboxEntry | None:
+    async def claim(self, lease_s: int, without: Collection[str] = ()) -> OutboxEntry | None:
         """Take the next write-back whose time has come; see ``Store.claim``."""
         with self._reading() as connection:
-            if SqliteTransaction(connection, self._clock()).next_due() is None:
+            if SqliteTransaction(connection, self._time.now(connection)).next_due(without) is None:
                 return None
-        return await self._step(lambda tx: outbox_steps.claim(tx, lease_s))
+        return await self._step(lambda tx: outbox_steps.claim(tx, lease_s, without))
 
     async def progress(self, entry: OutboxEntry, step: Mapping[str, str]) -> None:
         """Record a finished step under the lease; the step ``order`` makes the draft ``written``."""
@@ -191,7 +191,7 @@ class SqliteStore(SqliteStanding):
     async def kept(self, kind: str, key: str) -> bytes | None:
         """Return a kept record that has not expired."""
         with self._reading() as connection:
-            return sqlite_short.kept(connection, self._clock(), kind, key)
+            return sqlite_short.kept(connection, self._time.now(connection), kind, key)
 
     async def drop(self, kind: str, key: str) -> bytes | None:
         """Remove a kept record and return it: exactly one of many callers gets it."""
@@ -206,6 +206,12 @@ class SqliteStore(SqliteStanding):
         with self._reading() as connection:
             row = connection.execute("SELECT drafts FROM card WHERE uuid = ?", (uuid,)).fetchone()
         return None if row is None else tuple(loads(row[0].encode()))
+
+    async def card_ehr(self, uuid: str) -> str | None:
+        """Return the tenant whose call a card answered, None for an unknown card."""
+        with self._reading() as connection:
+            row = connection.execute("SELECT ehr FROM card WHERE uuid = ?", (uuid,)).fetchone()
+        return None if row is None else str(row[0])
 
 
 def _where(ehr: str | None, patient: str | None, states: Sequence[State] | None) -> tuple[str, tuple[object, ...]]:

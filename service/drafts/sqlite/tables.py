@@ -228,7 +228,47 @@ _SCHEMA_6: Final = (
     " OR NEW.kind <> OLD.kind OR NEW.ehr <> OLD.ehr OR NEW.subject <> OLD.subject"
     " BEGIN SELECT RAISE(ABORT, 'a register only moves forward'); END",
 )
+# Kinds are rows as states are: a CHECK cannot be changed, so the tables are made anew, the child first to go.
+_SCHEMA_7: Final = (
+    "CREATE TABLE register_kind (name TEXT PRIMARY KEY) STRICT, WITHOUT ROWID",
+    "INSERT INTO register_kind VALUES ('switch'), ('consent'), ('checkpoint'), ('access'), ('forgotten'), ('feedback')",
+    """CREATE TABLE register_now (
+        id TEXT PRIMARY KEY,
+        kind TEXT NOT NULL REFERENCES register_kind (name),
+        ehr TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        seq INTEGER NOT NULL CHECK (seq >= 0),
+        head TEXT NOT NULL,
+        UNIQUE (kind, ehr, subject)
+    ) STRICT""",
+    _SCHEMA_6[1].replace("register_audit", "register_audit_now").replace("register (id)", "register_now (id)"),
+    "INSERT INTO register_now SELECT * FROM register",
+    "INSERT INTO register_audit_now SELECT * FROM register_audit",
+    "DROP TABLE register_audit",
+    "DROP TABLE register",
+    "ALTER TABLE register_now RENAME TO register",
+    "ALTER TABLE register_audit_now RENAME TO register_audit",
+    _SCHEMA_6[2],
+    # Whole years of accesses may go, by a signed word (``service.drafts.forgetting``); nothing else ever does.
+    "CREATE TRIGGER register_audit_no_delete BEFORE DELETE ON register_audit"
+    " WHEN (SELECT kind FROM register WHERE id = OLD.register) IS NOT 'access'"
+    " BEGIN SELECT RAISE(ABORT, 'register_audit is append-only'); END",
+    "CREATE TRIGGER register_no_delete BEFORE DELETE ON register WHEN OLD.kind <> 'access'"
+    " BEGIN SELECT RAISE(ABORT, 'registers are never deleted'); END",
+    _SCHEMA_6[5],
+)
+# The time of the last entry of all, which the store's own never falls behind (``service.drafts.sqlite.store_time``).
+_SCHEMA_8: Final = (
+    "CREATE TABLE latest (one INTEGER PRIMARY KEY CHECK (one = 1), at TEXT NOT NULL) STRICT",
+    "INSERT INTO latest SELECT 1, coalesce(max(at), '') FROM"
+    " (SELECT at FROM audit UNION ALL SELECT at FROM flag_audit UNION ALL SELECT at FROM register_audit)",
+    *(
+        f"CREATE TRIGGER {table}_latest AFTER INSERT ON {table} WHEN NEW.at > (SELECT at FROM latest)"  # noqa: S608
+        " BEGIN UPDATE latest SET at = NEW.at; END"
+        for table in ("audit", "flag_audit", "register_audit")
+    ),
+)
 MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     *(_SCHEMA_1, _SCHEMA_2, _SCHEMA_3),
-    *(_SCHEMA_4, _SCHEMA_5, _SCHEMA_6),
+    *(_SCHEMA_4, _SCHEMA_5, _SCHEMA_6, _SCHEMA_7, _SCHEMA_8),
 )

@@ -1,7 +1,7 @@
 """One transaction of the SQLite store, as the steps ask for it: reads and writes on the writer's connection."""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -23,7 +23,9 @@ from service.errors import Conflict
 SWEEP: Final = 500
 _OPEN: Final = f"d.state IN ({marks(UNSIGNED)})"
 _ITS_SIGNATURE: Final = "SELECT s.draft FROM signature s WHERE s.draft = draft.id"
-_NEXT: Final = "SELECT draft FROM outbox WHERE due <= ? ORDER BY due LIMIT 1"
+_NEXT: Final = "SELECT o.draft FROM outbox o WHERE o.due <= ?"
+_NEXT_OF: Final = "SELECT o.draft FROM outbox o JOIN draft d ON d.id = o.draft WHERE o.due <= ? AND d.ehr NOT IN "
+_FIRST: Final = " ORDER BY o.due LIMIT 1"
 
 
 class SqliteTransaction:
@@ -115,9 +117,10 @@ class SqliteTransaction:
         """Write a draft's one signature."""
         sqlite_rows.insert_signature(self._connection, found)
 
-    def next_due(self) -> str | None:
+    def next_due(self, without: Collection[str] = ()) -> str | None:
         """Return the draft whose write-back has been due the longest."""
-        row = self._connection.execute(_NEXT, (instant(self._now),)).fetchone()
+        asked = f"{_NEXT_OF}({marks(without)}){_FIRST}" if without else f"{_NEXT}{_FIRST}"
+        row = self._connection.execute(asked, (instant(self._now), *without)).fetchone()
         return None if row is None else row[0]
 
     def outbox(self, draft: str) -> Outbox | None:

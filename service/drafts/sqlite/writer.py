@@ -18,6 +18,7 @@ from typing import Any, Final, TypeVar
 
 from service.drafts.sqlite import sealing as sqlite_sealing
 from service.drafts.sqlite.schema import store_error
+from service.drafts.sqlite.store_time import StoreTime
 from service.errors import Unavailable
 
 T = TypeVar("T")
@@ -49,9 +50,9 @@ class _Job:
 class Writer:
     """Owns the writing connection and its thread, from ``start`` to ``stop``."""
 
-    def __init__(self, connection: sqlite3.Connection, clock: Callable[[], datetime]) -> None:
+    def __init__(self, connection: sqlite3.Connection, time: StoreTime) -> None:
         self._connection = connection
-        self._clock = clock
+        self._time = time
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._closed = False
@@ -135,7 +136,7 @@ class Writer:
     def _attempt(self, job: _Job) -> None:
         self._connection.execute("SAVEPOINT job")
         with job:
-            job.result = job.work(self._connection, self._clock())
+            job.result = job.work(self._connection, self._time.now(self._connection))
         if job.error is not None:
             if _of_the_store(job.error):
                 raise job.error

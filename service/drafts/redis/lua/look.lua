@@ -29,6 +29,8 @@ elseif question == 'count' then
   return count
 elseif question == 'card' then
   return redis.call('HGET', P .. 'c:' .. ARGV[2], 'drafts')
+elseif question == 'card-ehr' then
+  return redis.call('HGET', P .. 'c:' .. ARGV[2], 'ehr')
 elseif question == 'order' then
   return redis.call('HGET', P .. 'orders', ARGV[2])
 elseif question == 'heads' then
@@ -46,10 +48,22 @@ elseif question == 'word' then
   return redis.call('HGET', P .. 'words', ARGV[2])
 end
 
--- due and deadline: those whose time has come, the longest ago first.
+-- due and deadline: those whose time has come, the longest ago first; without those of some tenants.
 local time = ARGV[2]
 if time == '' then
   local t = redis.call('TIME')
   time = string.format('%.0f', t[1] * 1000000 + t[2])
 end
-return redis.call('ZRANGEBYSCORE', P .. question, '-inf', time, 'WITHSCORES', 'LIMIT', 0, ARGV[3])
+local skipped = {}
+for name in string.gmatch(ARGV[4] or '', '[^ ]+') do skipped[name] = true end
+if next(skipped) == nil then
+  return redis.call('ZRANGEBYSCORE', P .. question, '-inf', time, 'WITHSCORES', 'LIMIT', 0, ARGV[3])
+end
+local due, found = redis.call('ZRANGEBYSCORE', P .. question, '-inf', time, 'WITHSCORES'), {}
+for i = 1, #due, 2 do
+  if #found >= 2 * tonumber(ARGV[3]) then break end
+  if not skipped[redis.call('HGET', P .. 'd:' .. due[i], 'ehr')] then
+    found[#found + 1], found[#found + 2] = due[i], due[i + 1]
+  end
+end
+return found

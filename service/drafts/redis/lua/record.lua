@@ -1,4 +1,5 @@
--- All that is kept of drafts (ARGV[1] 'draft'), flags ('flag') or registers ('register'), each at one moment.
+-- All that is kept of drafts (ARGV[1] 'draft'), flags ('flag') or registers ('register'), each at one moment; of flags
+-- and registers what leads to them too (of drafts audit.lua has it).
 -- KEYS[1] the shard; then the ids.
 local P, kind = KEYS[1] .. ':', ARGV[1]
 --PACKED--
@@ -29,19 +30,7 @@ local function record(id)
     local cards, words = named(entries)
     return {all('f'), entries, list('l'), list('w'), cards, flagged, words}
   end
-  local entries, entry = list('a'), field('o', 'entry')
-  local indexed = {
-    redis.call('SISMEMBER', P .. 'ehrs', field('d', 'ehr')),
-    redis.call('ZSCORE', P .. 'in:' .. field('d', 'state') .. ':' .. field('d', 'ehr'), id),
-    redis.call('ZSCORE', P .. 'of:' .. field('d', 'person'), id),
-    redis.call('SISMEMBER', P .. 'facts:' .. field('d', 'pid') .. ':' .. field('d', 'facts'), id),
-    redis.call('SISMEMBER', P .. 'open:' .. field('d', 'pid'), id),
-    redis.call('ZSCORE', P .. 'deadline', id),
-    redis.call('ZSCORE', P .. 'due', id),
-    redis.call('HGET', P .. 'orders', field('g', 'order_id')),
-    entry ~= '' and redis.call('XRANGE', P .. 'outbox', entry, entry) or {},
-  }
-  return {all('d'), all('v'), entries, all('p'), all('g'), all('o'), all('t'), (named(entries)), indexed}
+  return {all('d'), all('v'), list('a'), all('p'), all('g'), all('o'), all('t')}
 end
 
 -- A record of the wrong type of key is no record: its error is the answer, and verification names it.
