@@ -84,6 +84,23 @@ def audit_export(
     export(config, Wanted(since, until, ehr, patient), as_fhir=form is Format.fhir, comments=comments)
 
 
+@audit_app.command("forget")
+def audit_forget(
+    by: Annotated[str, typer.Option("--by", metavar="NAME", help="Who decides this; kept in the audit chain.")],
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the audit chain.")],
+    config: Config = None,
+) -> None:
+    """Remove who looked at what of years older than audit.keep_accesses_years; export them first.
+
+    Example: undersign audit forget --by "Privacy officer" --reason "kept for six years"
+    """
+    from service.audit_commands import forget
+
+    if not by.strip() or not reason.strip():
+        raise typer.BadParameter("say who decides this (--by) and why (--reason)")
+    forget(config, by, reason)
+
+
 @audit_app.command("replay")
 def audit_replay(
     draft: Annotated[str, typer.Argument(help="The draft's id, whole, as drafts list has it.", metavar="ID")],

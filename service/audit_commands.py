@@ -1,4 +1,4 @@
-"""What ``undersign audit`` does: verify, checkpoint, export and replay, straight from the store."""
+"""What ``undersign audit`` does: verify, checkpoint, export, forget and replay, straight from the store."""
 
 import asyncio
 import json
@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 
 import typer
 
-from service.drafts import checkpoints, keys, labels, operators, stores
+from service.drafts import access, checkpoints, forgetting, keys, labels, operators, stores
 from service.drafts.canonical_json import dumps, instant
 from service.drafts.records import AuditEntry, Draft
-from service.drafts.registers import Registered
+from service.drafts.registers import KINDS, Registered
 from service.drafts.signing import Signer
 from service.drafts.stores import AnyStore
 from service.drafts.verification import AuditReport
@@ -102,6 +102,15 @@ def checkpoint(config: Path | None) -> int:
     return 1 if made.lost else 0
 
 
+def forget(config: Path | None, by: str, reason: str) -> None:
+    """Remove what is older than it has to be kept of who looked at what, and say how much that was."""
+    settings = settings_of(config)
+    signer, years = Signer.load(settings.sign.key_file), settings.audit.keep_accesses_years
+    word = forgetting.Word(by, reason)
+    gone = _with_store(settings, lambda store: forgetting.forget(store, signer, years, word))
+    typer.echo(f"{gone} chain(s) of accesses removed" if gone else f"nothing is older than {years} years")
+
+
 def export(config: Path | None, wanted: Wanted, *, as_fhir: bool, comments: bool) -> None:
     """Write the entries that are asked for to standard output, one JSON object a line, chain by chain."""
     settings = settings_of(config)
@@ -124,7 +133,7 @@ def export(config: Path | None, wanted: Wanted, *, as_fhir: bool, comments: bool
 
 async def _chains(store: AnyStore, wanted: Wanted) -> AsyncIterator[_Chain]:
     """Yield the chains that are asked for, by id; long work says how far it is on standard error."""
-    registers = {one.id: one for kind in ("consent", "switch", "checkpoint") for one in await store.registered(kind)}
+    registers = {one.id: one for kind in KINDS for one in await store.registered(kind)}
     ids = sorted({ident for ident, _, _ in await store.heads()} | registers.keys())
     for place, ident in enumerate(ids):
         if place and place % _EVERY == 0:
@@ -136,6 +145,9 @@ async def _chains(store: AnyStore, wanted: Wanted) -> AsyncIterator[_Chain]:
 
 async def _chain(store: AnyStore, ident: str, registers: Mapping[str, Registered]) -> _Chain:
     if (register := registers.get(ident)) is not None:
+        if register.kind == access.KIND:
+            patient = access.patient_of(register)
+            return _Chain(ident, register.ehr, patient, patient)
         patient = register.subject if register.kind == "consent" else None
         return _Chain(ident, register.ehr, patient, f"Consent/{ident}" if patient else f"Basic/{ident}")
     try:

@@ -25,6 +25,7 @@ from service.fhir import (
     reach,
     records,
     search,
+    searched,
     tasks,
     trails,
 )
@@ -68,8 +69,10 @@ async def search_type(kind: str, request: Request) -> Response:
         found = [one for one in _open(services, kind) if search.matches(one.head, query.values)]
         return answer(_page(query, found, found, public_url))
     who = await tokens.user(request, services)
-    found = await reach.among(services, who, await _SEARCHES[kind](services, who.practitioner, query))
-    shown = found[query.offset : query.offset + query.count]
+    asked_for = await _SEARCHES[kind](services, who.practitioner, query)
+    found = await reach.among(services, who, asked_for)
+    shown = [] if query.summary else found[query.offset : query.offset + query.count]
+    await searched.record(services, who, query, searched.Searched(asked_for, found, shown))
     if kind == "Task":
         shown = [await tasks.finished(services, one) for one in shown]
     return answer(_page(query, found, shown, public_url))
@@ -81,7 +84,7 @@ async def history_of(ident: str, request: Request) -> Response:
     services: Services = request.app.state.services
     who = await tokens.user(request, services)
     found = await history.of(services, who.practitioner.ehr, ident)
-    await reach.record(services, who, found[0])
+    await reach.record(services, who, found[0], "history-instance")
     public_url = services.settings.server.public_url
     return answer(history.bundle(found, public_url, f"{public_url}/fhir/MedicationRequest/{ident}/_history"))
 
@@ -92,7 +95,7 @@ async def vread(ident: str, number: str, request: Request) -> Response:
     services: Services = request.app.state.services
     who = await tokens.user(request, services)
     found = await history.version(services, who.practitioner.ehr, ident, number)
-    return _one(await reach.record(services, who, found))
+    return _one(await reach.record(services, who, found, "vread"))
 
 
 @router.get("/fhir/{kind}/{ident}")

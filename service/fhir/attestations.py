@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from service.drafts import attesting
+from service.drafts.access import Asked
 from service.drafts.attesting import REVIEWERS, Reviewer, Word
 from service.drafts.flags import RESULTS, Attested, Flag
 from service.errors import NotFound
@@ -47,7 +48,7 @@ async def attest(ident: str, request: Request) -> Response:
     user = await tokens.user(request, services)
     word = _word(await parameters.read(request, services, _TAKES))
     patient = services.clients[user.practitioner.ehr].relative(f"Patient/{ident}")
-    await chart.person(services, user, patient)
+    await chart.person(services, user, patient, Asked(patient, "operation", name="$attest"))
     found = await attesting.attest(services, patient, user.practitioner, user.token, word)
     flag = await services.store.flag(found.flag)
     headers = {"ETag": 'W/"1"', "Location": f"{services.settings.server.public_url}/fhir/Procedure/{found.id}"}

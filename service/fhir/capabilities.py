@@ -18,7 +18,7 @@ SEARCHES: dict[str, dict[str, str]] = {
     "Provenance": {"_id": "token", "entity": "reference", "target": "reference"},
     "Procedure": {"_id": "token", "patient": "reference"},
     "Consent": {"_id": "token", "patient": "reference"},
-    "AuditEvent": {"_id": "token", "entity": "reference"},
+    "AuditEvent": {"_id": "token", "entity": "reference", "patient": "reference"},
     "Device": {"_id": "token", "identifier": "token"},
     "DocumentReference": {"_id": "token", "identifier": "token"},
 }

@@ -10,6 +10,7 @@ from fastapi.responses import Response
 
 from fhir_adapters.problem.consents import AI_DECISION_SUPPORT
 from service.drafts import consenting
+from service.drafts.access import Asked
 from service.drafts.consenting import DECISIONS, TOLD_BY, Word
 from service.drafts.registers import Registered
 from service.errors import NotFound
@@ -38,7 +39,7 @@ async def record(ident: str, request: Request) -> Response:
     user = await tokens.user(request, services)
     word = _word(await parameters.read(request, services, _TAKES))
     patient = services.clients[user.practitioner.ehr].relative(f"Patient/{ident}")
-    await chart.person(services, user, patient)
+    await chart.person(services, user, patient, Asked(patient, "operation", name="$consent"))
     found = of_register(services, await consenting.record(services, patient, user.practitioner, word))
     location = f"{services.settings.server.public_url}/fhir/Consent/{found.head.id}"
     headers = {"ETag": f'W/"{found.version}"', "Location": location}

@@ -10,7 +10,8 @@ import msgspec
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from service.drafts import decisions, keys, referring, revoking
+from service.drafts import access, decisions, keys, referring, revoking
+from service.drafts.access import Asked
 from service.drafts.records import Draft, Prepared
 from service.ehr import hindsight
 from service.errors import NotFound
@@ -68,7 +69,8 @@ async def verify(ident: str, request: Request) -> Response:
     """Answer what can be proved of a draft's signature or rejection (by the id of draft or order), check by check."""
     services: Services = request.app.state.services
     user = await tokens.user(request, services)
-    draft = await _reached(services, user, await _draft_of(services, user.practitioner.ehr, ident))
+    draft = await _reached(services, user, await _draft_of(services, user.practitioner.ehr, ident), "$verify")
+    await access.enter(services, user, draft.patient, _asked(draft, "$verify"))
 
     async def token() -> str:
         return user.token
@@ -125,16 +127,23 @@ async def refer(ident: str, request: Request) -> Response:
 
 
 async def _user(request: Request, services: "Services", ident: str) -> User:
-    """Return who acts on the draft: a user to whom the EHR gives its patient, in no launch for another one."""
+    """Return who acts on the draft: a user to whom the EHR gives its patient, in no launch for another one.
+
+    A refusal is recorded as an access; what is done has an entry of the draft's own chain.
+    """
     user = await tokens.user(request, services)
-    await _reached(services, user, ident)
+    await _reached(services, user, ident, request.url.path.rpartition("/")[2])
     return user
 
 
-async def _reached(services: "Services", user: User, ident: str) -> Draft:
+async def _reached(services: "Services", user: User, ident: str, operation: str) -> Draft:
     draft = await decisions.own_draft(services, user.practitioner.ehr, ident)
-    await reach.patient(services, user, draft.patient)
+    await reach.patient(services, user, draft.patient, _asked(draft, operation))
     return draft
+
+
+def _asked(draft: Draft, operation: str) -> Asked:
+    return Asked(f"MedicationRequest/{draft.id}", "operation", name=operation)
 
 
 async def _draft_of(services: "Services", ehr: str, ident: str) -> str:

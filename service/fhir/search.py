@@ -91,7 +91,7 @@ async def medication_requests(services: "Services", who: "Practitioner", query: 
     """Return the tenant's drafts and signed orders that match, newest first."""
     values = dict(query.values)
     if "patient" in values:
-        values["patient"] = _reference(services, who, values["patient"], "Patient")
+        values["patient"] = reference_of(services, who, values["patient"], "Patient")
     if "_id" in values:
         found = await _with_ids(services, who, values["_id"].split(","), records.medication_request)
     else:
@@ -106,7 +106,7 @@ async def provenances(services: "Services", who: "Practitioner", query: Query) -
     found: list[list[Record]] = []
     for name, of in ways:
         if name in values:
-            ident = _reference(services, who, values[name], "MedicationRequest").removeprefix("MedicationRequest/")
+            ident = reference_of(services, who, values[name], "MedicationRequest").removeprefix("MedicationRequest/")
             found.append(await _quietly(of(services, who.ehr, ident)))
     if not found and "_id" in values:
         found = [await _with_ids(services, who, values["_id"].split(","), provenance_of.read)]
@@ -120,7 +120,7 @@ async def tasks(services: "Services", who: "Practitioner", query: Query) -> list
     """Return the tenant's drafts as work to do, newest first; ``finished`` adds their owners."""
     values = dict(query.values)
     if "focus" in values:
-        focus = _reference(services, who, values.pop("focus"), "MedicationRequest").removeprefix("MedicationRequest/")
+        focus = reference_of(services, who, values.pop("focus"), "MedicationRequest").removeprefix("MedicationRequest/")
         values["_id"] = focus if _is(focus, values.get("_id")) else ""
     states = work.states_of(values["status"]) if "status" in values else None
     return await _told(services, who, values, work.read, work.of_drafts, states)
@@ -143,7 +143,7 @@ async def _told(
     if states is not None and not states:
         return []
     if "patient" in values:
-        values["patient"] = _reference(services, who, values["patient"], "Patient")
+        values["patient"] = reference_of(services, who, values["patient"], "Patient")
     if "_id" in values:
         found = await _with_ids(services, who, values["_id"].split(","), read)
     else:
@@ -152,21 +152,26 @@ async def _told(
 
 
 async def audit_events(services: "Services", who: "Practitioner", query: Query) -> list[Record]:
-    """Return an audit trail, oldest first: of a draft, or of what was raised and attested of a patient."""
+    """Return an audit trail, oldest first: of a draft, or all that was done and looked at of a patient."""
     values = query.values
-    if "entity" not in values and "_id" not in values:
-        raise _refused("AuditEvent is searched by entity or _id")
-    place = chain_place(values["_id"]) if "_id" in values else None
-    if "_id" in values and place is None:
+    if not values:
+        raise _refused("AuditEvent is searched by patient, entity or _id")
+    places = [chain_place(ident) for ident in values["_id"].split(",")] if "_id" in values else []
+    chains = dict.fromkeys(place[0] for place in places if place is not None)
+    if "_id" in values and not chains:
         return []
+    patient = reference_of(services, who, values["patient"], "Patient") if "patient" in values else None
     found: list[Record] = []
+    for chain in () if "entity" in values else chains:
+        with suppress(NotFound):
+            found += await trails.of_chain(services, who.ehr, chain)
     with suppress(NotFound):
         if "entity" in values:
-            entity = _reference(services, who, values["entity"], "MedicationRequest", "Patient")
+            entity = reference_of(services, who, values["entity"], "MedicationRequest", "Patient")
             found = await trails.of_entity(services, who.ehr, entity)
-        elif place is not None:
-            found = await trails.of_chain(services, who.ehr, place[0])
-    return [record for record in found if _is(record.head.id, values.get("_id"))]
+        elif not chains and patient is not None:
+            found = await trails.of_patient(services, who.ehr, patient)
+    return [one for one in found if _is(one.head.id, values.get("_id")) and _is(one.head.patient, patient)]
 
 
 async def procedures(services: "Services", who: "Practitioner", query: Query) -> list[Record]:
@@ -185,7 +190,7 @@ async def _of_patient(
     """Return the records of one type by patient or by id."""
     values = query.values
     if "patient" in values:
-        found = await of_patient(services, who.ehr, _reference(services, who, values["patient"], "Patient"))
+        found = await of_patient(services, who.ehr, reference_of(services, who, values["patient"], "Patient"))
     elif "_id" in values:
         found = await _with_ids(services, who, values["_id"].split(","), read)
     else:
@@ -249,7 +254,7 @@ def _has_identifier(head: Head, wanted: str) -> bool:
     return False
 
 
-def _reference(services: "Services", who: "Practitioner", text: str, *kinds: str) -> str:
+def reference_of(services: "Services", who: "Practitioner", text: str, *kinds: str) -> str:
     """Return ``Type/id`` of a relative reference or one below the EHR's or our own base; a bare id is of the first."""
     own = f"{services.settings.server.public_url}/fhir/"
     short = text.removeprefix(own)

@@ -1,12 +1,14 @@
-"""Audit trails by the API: of a draft, or of what was raised, attested and consented of a patient."""
+"""Audit trails by the API: of a draft, or all of a patient; with what was looked at, and by whom."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, cast
 
-from service.drafts import decisions, labels
+from service.drafts import access, decisions, labels
 from service.drafts.records import AuditEntry, Draft
 from service.drafts.registers import Registered
 from service.errors import NotFound
+from service.fhir import records
 from service.fhir.audit_events import About, audit_event
 from service.fhir.records import Head, Record, Subject
 
@@ -15,9 +17,16 @@ if TYPE_CHECKING:
 
 
 async def of_entity(services: "Services", ehr: str, reference: str) -> list[Record]:
-    """Return the trail of ``MedicationRequest/<id>``, or of what was raised and attested of ``Patient/<id>``."""
+    """Return the trail of ``MedicationRequest/<id>`` with who looked at it, or the whole of ``Patient/<id>``.
+
+    NotFound U-DRAFT-UNKNOWN.
+    """
     kind, _, ident = reference.partition("/")
-    return await (of_patient(services, ehr, reference) if kind == "Patient" else of_draft(services, ehr, ident))
+    if kind == "Patient":
+        return await of_patient(services, ehr, reference)
+    draft = await decisions.own_draft(services, ehr, ident)
+    looked = [one for one in await _accesses(services, ehr, draft.patient) if one.detail.get("what") == reference]
+    return _by_time(await of_draft(services, ehr, ident), _records(looked, about_patient(services, ehr, draft.patient)))
 
 
 async def of_draft(services: "Services", ehr: str, draft: str) -> list[Record]:
@@ -27,24 +36,22 @@ async def of_draft(services: "Services", ehr: str, draft: str) -> list[Record]:
 
 
 async def of_patient(services: "Services", ehr: str, patient: str) -> list[Record]:
-    """Return the trails of a patient's flag and of what was said of consent, each oldest first; none where none is."""
+    """Return all of a patient, oldest first: drafts, flag, what was said of consent, and who looked at any of it."""
     flag = await services.store.flag_of(ehr, patient)
     found = [] if flag is None else await _of_flag(services, ehr, flag.id)
     for register in await services.store.registered("consent", ehr=ehr, subject=patient):
         found += await _of_register(services, register)
-    return found
+    for draft in await records.find(services, ehr, patient=patient):
+        found += _records(await services.store.history(draft.id), about_draft(services, draft))
+    looked = await _accesses(services, ehr, patient)
+    return _by_time(found, _records(looked, about_patient(services, ehr, patient)))
 
 
 async def of_chain(services: "Services", ehr: str, chain: str) -> list[Record]:
-    """Return the trail of a draft, a flag or a consent of a tenant by its id; NotFound U-FHIR-UNKNOWN."""
-    try:
-        return await of_draft(services, ehr, chain)
-    except NotFound:
-        pass
-    try:
-        return await _of_flag(services, ehr, chain)
-    except NotFound:
-        pass
+    """Return the trail of a draft, a flag, a consent or accesses of a tenant by its id; NotFound U-FHIR-UNKNOWN."""
+    for of in (of_draft, _of_flag, _of_accesses):
+        with suppress(NotFound):
+            return await of(services, ehr, chain)
     for register in await services.store.registered("consent", ehr=ehr):
         if register.id == chain:
             return await _of_register(services, register)
@@ -71,6 +78,28 @@ async def _of_flag(services: "Services", ehr: str, ident: str) -> list[Record]:
 async def _of_register(services: "Services", register: Registered) -> list[Record]:
     about = about_patient(services, register.ehr, register.subject)
     return _records(await services.store.entries(register.id), about)
+
+
+async def _of_accesses(services: "Services", ehr: str, ident: str) -> list[Record]:
+    entries = await services.store.entries(ident)
+    patient = access.owner(entries[0], ehr)
+    if patient is None:
+        raise NotFound("U-REGISTER-UNKNOWN", "There is no such trail; search by patient.")
+    return _records(entries, about_patient(services, ehr, patient))
+
+
+async def _accesses(services: "Services", ehr: str, patient: str) -> Sequence[AuditEntry]:
+    years = services.settings.audit.keep_accesses_years
+    return await access.of_patient(services.store, ehr, patient, services.clock(), years)
+
+
+def _by_time(*trails: Sequence[Record]) -> list[Record]:
+    """Return trails as one; those of one moment in the order of their chains."""
+    return sorted((one for trail in trails for one in trail), key=_recorded)
+
+
+def _recorded(one: Record) -> str:
+    return cast("dict[str, str]", one.resource)["recorded"]
 
 
 def _about(services: "Services", ehr: str, what: str, patient: str, labelled: Sequence[dict[str, str]] = ()) -> About:

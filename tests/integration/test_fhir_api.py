@@ -280,6 +280,19 @@ def test_the_audit_trail_of_a_draft_is_answered_in_order(tmp_path: Path) -> None
     play(tmp_path, story)
 
 
+def test_audit_events_are_found_by_several_ids(tmp_path: Path) -> None:
+    """A comma joins ids of one chain or of several; those that are not there are passed over."""
+
+    async def story(scene: World) -> None:
+        first, second = await scene.hold(), await scene.signed()
+        wanted = [f"{first.id}.1", f"{second.id}.3"]
+        found = (await scene.get(f"/fhir/AuditEvent?_id={','.join([*wanted, 'nobody.1', 'nonsense'])}")).json()
+        assert [entry["resource"]["id"] for entry in found["entry"]] == wanted
+        assert (await scene.get("/fhir/AuditEvent?_id=nobody.1,nonsense")).json()["total"] == 0
+
+    play(tmp_path, story)
+
+
 def test_another_tenants_drafts_do_not_exist(tmp_path: Path) -> None:
     """A practitioner of another tenant finds, reads, prepares, signs and rejects nothing of ours: 404."""
 
