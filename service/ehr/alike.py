@@ -33,7 +33,8 @@ def _is_another_of_ours(ours: Mapping[str, Any], held: Mapping[str, Any]) -> boo
     """Say whether it carries another identifier that we gave."""
     own = {one.get("system"): one.get("value") for one in _objects(ours.get("identifier"))}
     return any(
-        one.get("value") != own.get(one.get("system"), one.get("value")) for one in _objects(held.get("identifier"))
+        one.get("value") != own.get(str(one.get("system")), one.get("value"))
+        for one in _objects(held.get("identifier"))
     )
 
 
@@ -78,7 +79,7 @@ def _may_be_of_it(ours: Mapping[str, Any], held: Mapping[str, Any], fhir_base: s
 def _codes(order: Mapping[str, Any]) -> set[tuple[object, object]]:
     concept = order.get("medicationCodeableConcept")
     codings = _objects(cast("dict[str, Any]", concept).get("coding")) if isinstance(concept, dict) else []
-    return {(one.get("system"), one.get("code")) for one in codings}
+    return {(str(one.get("system")), str(one.get("code"))) for one in codings}
 
 
 def _objects(listed: object) -> list[dict[str, Any]]:

@@ -16,20 +16,22 @@ import msgspec
 from joserfc.jwk import KeySet
 
 from service.drafts.signing import Signer
-from service.ehr import capabilities, prescriber, smart_configuration
+from service.ehr import capabilities, denials, prescriber, smart_configuration
 from service.ehr.capabilities import Capabilities
 from service.ehr.oauth import TokenEndpoint
 from service.ehr.prescriber import Prescriber
 from service.ehr.smart_configuration import SmartConfiguration
 from service.ehr.transport import BYTE_CAP, FHIR_JSON, Answer, EhrRefused, Transport, successful
 from service.ehr.user_keys import UserKeys
-from service.errors import BadRequest, EhrFailed, Forbidden, Unauthenticated
+from service.errors import BadRequest, EhrFailed
 from service.settings import Ehr, Settings
 
 T = TypeVar("T")
 MAX_PAGES = 20
 CONFIGURATION_S = 600.0
 FORM = "application/x-www-form-urlencoded"
+# What an EHR answers to a search of a type that it does not have (http://hl7.org/fhir/R4/http.html#search names 404).
+_NOT_SERVED = (400, 404, 405, 410, 501)
 _REFERENCE = re.compile(r"[A-Z][A-Za-z]{1,63}/[A-Za-z0-9\-.]{1,64}")
 _SEARCH = re.compile(r"[A-Z][A-Za-z]{1,63}(\?[!-~]*)?")
 
@@ -53,7 +55,7 @@ class EhrClient:
         self.refuses = refuses
         self._development = settings.server.development
         self._base = smart_configuration.fhir_base(ehr.fhir_base, development=self._development)
-        self._transport = Transport()
+        self._transport = Transport(ehr.ca_file)
         self._keys = UserKeys(ehr, settings, self._fetch_keys)
         self._configuration: tuple[float, SmartConfiguration] | None = None
         self._capabilities: tuple[float, Capabilities] | None = None
@@ -80,9 +82,15 @@ class EhrClient:
         return short
 
     async def read(self, reference: str, token: str | None = None) -> bytes:
-        """Return one resource's bytes; EhrRefused carries the EHR's status (404, 410, 403, …)."""
+        """Return one resource's bytes; EhrRefused carries the EHR's status (404, 410, 403, …).
+
+        EhrFailed U-EHR-ANSWER for an OperationOutcome in its place: some servers say with 200 that they could not.
+        """
         url = httpx.URL(f"{self._base}/{self.relative(reference)}")
-        return successful(await self.send("GET", url, token), "a read").body
+        body = successful(await self.send("GET", url, token), "a read").body
+        if b"OperationOutcome" in body and _type(body) == "OperationOutcome":
+            raise EhrFailed("U-EHR-ANSWER", "The EHR answered a read with an OperationOutcome; ask its operators.")
+        return body
 
     async def search(self, type_and_query: str, token: str | None = None, *, post: bool = False) -> list[bytes]:
         """Return the pages of a search, at most 20 and 10 MB in all; ``post``: its parameters in a form.
@@ -161,6 +169,20 @@ class EhrClient:
             self._capabilities = (now, found)
         return self._capabilities[1]
 
+    async def lacks(self, kind: str, error: EhrRefused) -> bool:
+        """Say whether a search was refused because the EHR has no such type: by its status and by what it declares.
+
+        A 404 alone may be a wrong route, or a way of not saying what is there; an EHR that cannot be asked what it
+        declares does not lack it.
+        """
+        if error.http_status not in _NOT_SERVED:
+            return False
+        try:
+            declared = (await self.capabilities()).declared
+        except EhrFailed:
+            return False
+        return bool(declared) and kind not in declared
+
     async def send(
         self,
         method: str,
@@ -187,15 +209,16 @@ class EhrClient:
         """Return the PractitionerRole that lets a practitioner prescribe now, read with the user's own token.
 
         Forbidden U-SIGNER-UNKNOWN, U-SIGNER-INACTIVE, U-SIGNER-ROLE; Unauthenticated U-AUTH when the EHR
-        no longer takes the token; EhrFailed when it cannot say.
+        no longer takes the token; EhrFailed when it cannot say, U-EHR-SCOPE where it does not allow it to be asked.
         """
         short = self.relative(reference)
+        scope = "user/Practitioner.r"
         try:
-            practitioner = await self.read(short, token)
-            prescriber.check_practitioner(practitioner, short)
+            prescriber.check_practitioner(await self.read(short, token), short)
+            scope = "user/PractitionerRole.rs"
             pages = await self.search(f"PractitionerRole?practitioner={short}", token)
         except EhrRefused as error:
-            raise _as_signer_error(error) from error
+            raise denials.of_signer(error, self.ehr.smart_client_id, scope) from error
         specialists = frozenset(self.ehr.supervision.specialist_role_codes)
         today = datetime.now(UTC).date()
         return prescriber.prescribing_role(pages, self.spellings(short), self.prescriber_codes(), today, specialists)
@@ -242,14 +265,20 @@ class EhrClient:
         return await self._tokens.backend(scope)
 
     async def authorised(self, scope: str, act: Callable[[str | None], Awaitable[T]]) -> T:
-        """Do one request with the backend token, with a new one when the EHR no longer takes it."""
+        """Do one request with the backend token, with a new one when the EHR no longer takes it.
+
+        EhrDenied U-EHR-SCOPE names ``scope`` where the EHR does not allow what is asked with it.
+        """
         try:
             return await act(await self.backend_token(scope))
         except EhrRefused as error:
             if error.http_status != 401:
-                raise
+                raise denials.of_client(error, self.ehr.smart_client_id, scope) from error.__cause__
         self._tokens.forget(scope)
-        return await act(await self.backend_token(scope))
+        try:
+            return await act(await self.backend_token(scope))
+        except EhrRefused as error:
+            raise denials.of_client(error, self.ehr.smart_client_id, scope) from error.__cause__
 
     async def token(self, form: Mapping[str, str]) -> dict[str, Any]:
         """Exchange a user's authorisation code for the EHR's token answer; Forbidden U-LAUNCH-DENIED."""
@@ -262,9 +291,8 @@ def _form(parameters: str) -> bytes:
     return urlencode([(name, unquote(value)) for name, value in pairs]).encode()
 
 
-def _as_signer_error(error: EhrRefused) -> Exception:
-    if error.http_status in (404, 410):
-        return Forbidden("U-SIGNER-UNKNOWN", "The EHR does not know this practitioner; sign in again.")
-    if error.http_status == 401:
-        return Unauthenticated("U-AUTH", "Sign in at the EHR and try again.")
-    return error
+def _type(raw: bytes) -> str:
+    try:
+        return msgspec.json.decode(raw, type=_Page).resourceType
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""

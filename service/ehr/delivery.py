@@ -14,10 +14,10 @@ from service.drafts.canonical_json import dumps, load_object
 from service.drafts.orders import order_identifier, provenance_for
 from service.drafts.outbox_steps import ORDER_STEP, SENT_STEP
 from service.drafts.records import OutboxEntry
-from service.ehr import alike, documents
+from service.ehr import alike, documents, entries
 from service.ehr.client import EhrClient
-from service.ehr.readback import differences, read_resource
-from service.ehr.transport import Answer, EhrRefused, successful
+from service.ehr.readback import differences, left_out, read_resource
+from service.ehr.transport import DENYING, Answer, EhrRefused, successful
 from service.errors import EhrFailed
 
 ORDER = "MedicationRequest"
@@ -45,14 +45,6 @@ class _Resource(msgspec.Struct, frozen=True):
     id: str | None = None
 
 
-class _Entry(msgspec.Struct, frozen=True):
-    resource: msgspec.Raw = msgspec.Raw()
-
-
-class _Page(msgspec.Struct, frozen=True):
-    entry: list[_Entry] = []
-
-
 class Delivery:
     """The write-back of one outbox entry, of the order or (mode ``document-only``) of a document that holds it.
 
@@ -73,6 +65,10 @@ class Delivery:
         written = DOCUMENT_SCOPE if self._as_document else SCOPE
         self._scope = _LOOKING[self._kind] if only_looks else written
         self._system, self._value = order_identifier(entry.order)
+        # Whether something was sent of which nobody knows what became: a search may not show it yet.
+        self.unanswered = False
+        # Whether the EHR has what we never recorded as sent: the store has lost that, and what was done after it.
+        self._forgotten = False
 
     async def run(self) -> Mapping[str, str]:
         """Write what is not written yet and check it; returns what the record should say of it.
@@ -80,11 +76,14 @@ class Delivery:
         Mismatch when a person has to look; EhrRefused or EhrFailed when the EHR does not take it.
         """
         order = await self._order()
-        if fields := await self._differences(await self._read(order)):
+        held = await self._read(order)
+        if fields := await self._differences(held):
             raise Mismatch(fields)
-        if self._as_document or "provenance" in self._entry.progress:
+        if self._as_document:
             return {}
-        return await self._with_provenance(order)
+        lost = left_out(self._entry.order, held)
+        said = {"left_out": ", ".join(lost)} if lost else {}
+        return said if "provenance" in self._entry.progress else said | await self._with_provenance(order)
 
     async def there(self) -> bool:
         """Say whether the EHR holds what would be written; Mismatch for two of it, or one without its identifier."""
@@ -94,10 +93,13 @@ class Delivery:
         return False
 
     async def _order(self) -> str:
-        """Return the reference of the one resource with our identifier, created if there is none."""
-        progress = self._entry.progress
-        found = await self._ours() if self._entry.attempts > 1 else []
+        """Return the reference of the one resource with our identifier, created if there is none.
+
+        It is looked for before a first attempt too: a store that was restored has forgotten the attempts since.
+        """
+        progress, found = self._entry.progress, await self._ours()
         known = found[0] if found else progress.get(ORDER_STEP)
+        self._forgotten = bool(found) and not {SENT_STEP, ORDER_STEP} & progress.keys()
         if known is not None:
             if known != progress.get(ORDER_STEP):
                 await self._keep({ORDER_STEP: known})
@@ -105,6 +107,7 @@ class Delivery:
         if self._entry.attempts > 1:
             await self._check_unlike()
         reference, version = await self._create()
+        self.unanswered = False
         await self._keep({ORDER_STEP: reference} | ({"version": version} if version else {}))
         # A create that answered well may still have made a second one beside an earlier attempt's.
         await self._ours()
@@ -113,6 +116,15 @@ class Delivery:
     async def _read(self, reference: str) -> bytes:
         return await self._asked(lambda token: self._client.read(reference, token))
 
+    async def _holds(self, reference: str) -> bool:
+        try:
+            await self._read(reference)
+        except EhrRefused as error:
+            if error.http_status in (404, 410):
+                return False
+            raise
+        return True
+
     async def _differences(self, held: bytes) -> tuple[str, ...]:
         base = self._client.ehr.fhir_base
         if self._as_document:
@@ -120,9 +132,13 @@ class Delivery:
         return differences(self._entry.order, held, base)
 
     async def _create(self) -> tuple[str, str | None]:
-        answer = await self._sent()
+        given, answer = await self._sent()
         if answer.status == 412:
-            raise Mismatch(("two-matches",))
+            # Two of it for a conditional create; under an id of ours the one that is there, which is read back.
+            if given is None:
+                raise Mismatch(("two-matches",))
+            if await self._holds(given):
+                return given, None
         reference, version = _location(self._kind, successful(answer, "a create"))
         if reference is None:
             # Some servers answer a create with neither address nor body.
@@ -132,23 +148,26 @@ class Delivery:
             raise EhrFailed("U-EHR-ANSWER", "The EHR took the order but does not say where it is; try again.")
         return reference, version
 
-    async def _sent(self) -> Answer:
-        """Create by identifier, or under the order's own id where the EHR declares that alone."""
+    async def _sent(self) -> tuple[str | None, Answer]:
+        """Create by identifier, or under the order's own id, told then, where the EHR declares that alone."""
         declared = await self._client.capabilities()
         if declared.has(self._kind, "conditionalCreate") or not declared.has(self._kind, "updateCreate"):
             kind, resource, query = self._kind, self._resource, self._by_identifier()
-            return await self._created(
+            return None, await self._created(
                 self._marked(lambda token: self._client.create(kind, resource, if_none_exist=query, token=token))
             )
         named = dumps({**load_object(self._resource), "id": self._entry.order_id})
         reference = f"{self._kind}/{self._entry.order_id}"
-        return await self._created(self._marked(lambda token: self._client.create_as(reference, named, token)))
+        return reference, await self._created(
+            self._marked(lambda token: self._client.create_as(reference, named, token))
+        )
 
     def _marked(self, create: Create) -> Create:
         """Record that it is sent before it is, so that nothing that may be in the EHR is given up unasked."""
 
         async def marked(token: str | None) -> Answer:
             await self._keep({SENT_STEP: self._mode})
+            self.unanswered = True
             return await create(token)
 
         return marked
@@ -162,29 +181,35 @@ class Delivery:
         patient = str(ours["subject"]["reference"]).removeprefix("Patient/")
         search = f"{self._kind}?patient={quote(patient, safe='')}"
         pages = await self._asked(lambda token: self._client.search(search, token))
-        if any(alike.may_be(ours, resource, base) for resource in _resources(pages, self._kind)):
+        if any(alike.may_be(ours, resource, base) for resource in entries.of_kind(pages, self._kind)):
             raise Mismatch(("identifier",))
 
     def _by_identifier(self) -> str:
         return f"identifier={quote(f'{self._system}|{self._value}', safe='')}"
 
-    async def _with_provenance(self, order: str) -> Mapping[str, str]:
-        """Add the Provenance once: where the EHR cannot be searched for it, a second attempt adds none and says so."""
+    async def _with_provenance(self, order: str) -> dict[str, str]:
+        """Add the Provenance once, looked for even at a first attempt: the store may have forgotten those before.
+
+        Where the EHR cannot be searched for it, none is added that may have been before, and the record says so.
+        """
         ours = provenance_for(self._entry.provenance, order)
         declared = await self._client.capabilities()
         searched = declared.has("Provenance", "search-type") and declared.has("Provenance", "?target")
-        if searched and self._entry.attempts > 1 and (found := await self._recorded(order, ours)):
+        if searched and (found := await self._recorded(order, ours)):
             await self._keep({"provenance": found})
             return {}
         if not searched:
-            if _PROVENANCE_SENT in self._entry.progress:
+            if self._forgotten or _PROVENANCE_SENT in self._entry.progress:
                 return {"provenance": "sent before, and this EHR cannot be searched for it"}
             await self._keep({_PROVENANCE_SENT: str(self._entry.attempts)})
+        self.unanswered = True
         sent = await self._created(lambda token: self._client.create("Provenance", ours, token=token))
         answer = successful(sent, "a create of the Provenance")
         reference, _ = _location("Provenance", answer)
         if reference is None and searched:
             reference = await self._recorded(order, ours)
+            if reference is None:
+                raise EhrFailed("U-EHR-ANSWER", "The EHR took the Provenance and does not show it; try again.")
         await self._keep({"provenance": reference or "unknown"})
         return {}
 
@@ -194,7 +219,7 @@ class Delivery:
         pages = await self._asked(
             lambda token: self._client.search(f"Provenance?target={quote(order, safe='')}", token)
         )
-        for resource in _resources(pages, "Provenance"):
+        for resource in entries.of_kind(pages, "Provenance"):
             if signature and _signature_data(resource) == signature:
                 return f"Provenance/{resource['id']}"
         return None
@@ -202,9 +227,7 @@ class Delivery:
     async def _created(self, create: Create) -> Answer:
         async def once(token: str | None) -> Answer:
             answer = await create(token)
-            if answer.status == 401:
-                successful(answer, "a create")
-            return answer
+            return successful(answer, "a create") if answer.status in DENYING else answer
 
         return await self._authorised(once)
 
@@ -231,7 +254,7 @@ async def found(client: EhrClient, scope: str, kind: str, identifier: tuple[str,
     pages = await client.authorised(scope, lambda token: client.search(search, token))
     held = {
         f"{kind}/{resource['id']}": resource.get("status")
-        for resource in _resources(pages, kind)
+        for resource in entries.of_kind(pages, kind)
         if _has_identifier(resource, *identifier)
     }
     if len(held) > 1:
@@ -256,18 +279,6 @@ def _location(kind: str, answer: Answer) -> tuple[str | None, str | None]:
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None, version
     return (f"{kind}/{resource.id}" if resource.resourceType == kind and resource.id else None), version
-
-
-def _resources(pages: list[bytes], kind: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    for page in pages:
-        try:
-            entries = msgspec.json.decode(page, type=_Page).entry
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise EhrFailed("U-EHR-ANSWER", "The EHR's search answer cannot be read.") from error
-        read = [read_resource(bytes(entry.resource)) for entry in entries if entry.resource]
-        found += [r for r in read if r.get("resourceType") == kind and isinstance(r.get("id"), str)]
-    return found
 
 
 def _has_identifier(resource: Mapping[str, Any], system: str, value: str) -> bool:

@@ -90,4 +90,4 @@ async def _data(attachment: Mapping[str, Any], read: Read) -> bytes | None:
 def _keys(items: object) -> set[tuple[object, object]]:
     listed = cast("list[Any]", items) if isinstance(items, list) else []
     known = [cast("dict[str, Any]", one) for one in listed if isinstance(one, dict)]
-    return {(one.get("system"), one.get("value")) for one in known}
+    return {(str(one.get("system")), str(one.get("value"))) for one in known}

@@ -24,6 +24,9 @@ from service.ehr.transport import EhrRefused
 from service.errors import Forbidden
 
 Token = Callable[[], Awaitable[str | None]]
+_VOID: Final = "entered-in-error"
+# What a person does to an order that is no longer to be followed; "completed" is what becomes of one that was.
+_ENDED: Final = ("cancelled", "stopped")
 HISTORY_SCOPE: Final = "system/Practitioner.r system/PractitionerRole.r"
 
 
@@ -92,10 +95,14 @@ async def _of_order(client: EhrClient | None, entries: Sequence[AuditEntry], sig
         found = readback.differences(signature.order, held, client.ehr.fhir_base)
     except UndersignError as error:
         return Finding("order", "unknown", error.code, error.message)
-    # An order lives on in the EHR: what was signed as active is completed or stopped one day.
-    fields = [name for name in found if name != "status"]
+    # An order lives on in the EHR: what was signed as active is completed one day.
+    fields, status = [name for name in found if name != "status"], readback.read_resource(held).get("status")
+    if status == _VOID:
+        return Finding("order", "failed", "U-EHR-VOID", "the EHR has it as entered in error: it is no order any more")
     if fields:
         return Finding("order", "failed", "U-EHR-MISMATCH", f"differs from what was signed in {', '.join(fields)}")
+    if status in _ENDED:
+        return Finding("order", "unknown", "U-EHR-ENDED", f"it was as signed, and is {status} in the EHR by now")
     return Finding("order", "passed")
 
 

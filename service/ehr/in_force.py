@@ -4,7 +4,7 @@ The EHR writes orders in its own words and codes, so drug and dose are compared 
 cannot read is no match and no difference; where a second order would be the harm, it is no comfort either.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import isclose
@@ -15,12 +15,13 @@ import msgspec
 from fhir_adapters.canonical import MedicationCourse
 from fhir_adapters.dialect import profile as profiles
 from fhir_adapters.dialect.profile import Profile
+from fhir_adapters.errors import InputError
 from fhir_adapters.medication import proposed
 from fhir_adapters.reading import strict_json
 from fhir_adapters.survey import searches
 from fhir_adapters.survey.wanted import Template
 from service.drafts.records import Draft
-from service.ehr import follow_up
+from service.ehr import entries, follow_up
 from service.ehr.client import EhrClient
 from service.ehr.readback import differs_in, read_resource
 from service.ehr.transport import EhrRefused
@@ -118,7 +119,7 @@ async def _look(
         raise Conflict(UNKNOWN, "this EHR's profile says that its orders cannot be searched; look in the EHR")
     query, post = asked.query, asked.post
     pages = await client.authorised(SCOPE, lambda token: client.search(query, token, post=post))
-    held = [one for page in pages for one in _resources(page)]
+    held = entries.resources(pages)
     orders = [one for one in held if counts(one)]
     others = [one for one in held if one.get("resourceType") == "Medication"]
     # The adapters leave out what is on hold, so whatever counts is read as if it were active.
@@ -129,7 +130,18 @@ async def _look(
     if not any(one.ingredients for one in mine.values()):
         raise Conflict(UNKNOWN, "the drug of this order cannot be read, so it cannot be looked for; look in the EHR")
     made: dict[str, Made] = {f"{one.get('resourceType')}/{one.get('id')}": _made(one, draft.created) for one in orders}
-    return _Looked(mine, _courses(whole["medications"], patient, profile), made)
+    return _Looked(mine, _of_patient(whole["medications"], patient, profile), made)
+
+
+def _of_patient(bundle: bytes, patient: str, profile: Profile) -> Mapping[str, MedicationCourse]:
+    """Read the EHR's orders; another patient's among them may be this one's, under the record that replaced theirs."""
+    try:
+        return _courses(bundle, patient, profile)
+    except InputError as error:
+        if error.code != "U-PATIENT-MISMATCH":
+            raise
+        msg = "the EHR answers with orders of another patient's record, merged with this one perhaps; look in the EHR"
+        raise Conflict(UNKNOWN, msg) from error
 
 
 def _doubles(theirs: MedicationCourse | None, ours: set[str], made: Made) -> Literal["exists", "unclear"] | None:
@@ -155,13 +167,6 @@ def _courses(bundle: bytes, patient: str, profile: Profile) -> dict[str, Medicat
     strict_json.check(bundle)
     orders, _ = proposed.read(bundle, patient, profile)
     return {one.reference: one.course for one in orders}
-
-
-def _resources(page: bytes) -> Iterator[dict[str, Any]]:
-    for entry in cast("list[Any]", read_resource(page).get("entry") or []):
-        resource = cast("dict[str, Any]", entry).get("resource") if isinstance(entry, dict) else None
-        if isinstance(resource, dict):
-            yield cast("dict[str, Any]", resource)
 
 
 def _may_be_it(resource: Mapping[str, Any], since: datetime) -> bool:

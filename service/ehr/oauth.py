@@ -22,6 +22,11 @@ from service.errors import EhrFailed, Forbidden
 ASSERTION_S = 240
 TOKEN_MARGIN_S = 30.0
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_OF_SCOPE = "invalid_scope"
+# The errors of a token endpoint (RFC 6749 §5.2).
+_ERRORS = (
+    _OF_SCOPE, "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type",
+)  # fmt: skip
 _HEADERS = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
 
 
@@ -31,6 +36,20 @@ T = TypeVar("T")
 class _Granted(msgspec.Struct, frozen=True):
     access_token: str
     expires_in: int | None = None
+
+
+class _Refusal(msgspec.Struct, frozen=True):
+    error: str = ""
+
+
+class TokenRefused(EhrFailed):
+    """The EHR gives our client no token: U-EHR-SCOPE where it is ``scope`` that it does not grant, else U-EHR-TOKEN."""
+
+    issue = "login"
+
+    def __init__(self, code: str, message: str, scope: str | None = None) -> None:
+        super().__init__(code, message)
+        self.scope = scope
 
 
 class TokenEndpoint:
@@ -56,8 +75,8 @@ class TokenEndpoint:
     async def backend(self, scope: str) -> str | None:
         """Return a token for ``scope``; None only in development, where the EHR names no token endpoint.
 
-        EhrFailed U-EHR-TOKEN when the EHR refuses it: that says nothing of what the token was wanted for, and
-        passes when the registration is put right.
+        TokenRefused when the EHR gives none: that says nothing of what the token was wanted for, and passes when
+        the registration is put right. EhrRefused where it only puts it off.
         """
         async with self._lock:
             kept = self._kept.get(scope)
@@ -89,12 +108,13 @@ class TokenEndpoint:
 
     async def _grant(self, scope: str, endpoint: str) -> bytes:
         form = {"grant_type": "client_credentials", "scope": scope, **self._signed(endpoint)}
+        answer = await self._post(endpoint, form)
         try:
-            return successful(await self._post(endpoint, form), "the request for a token").body
+            return successful(answer, "the request for a token").body
         except EhrRefused as error:
-            raise EhrFailed(
-                "U-EHR-TOKEN", f"The EHR gave no token ({error.http_status}); check our registration there."
-            ) from error
+            if error.passing:
+                raise
+            raise _refusal(_oauth_error(answer.body), error.http_status, self._client, scope) from error
 
     async def _post(self, endpoint: str, form: Mapping[str, str]) -> Answer:
         body = str(httpx.QueryParams(form)).encode()
@@ -119,6 +139,26 @@ class TokenEndpoint:
             "jti": str(uuid.uuid4()),
         }
         return {"client_assertion_type": _ASSERTION_TYPE, "client_assertion": self._signer.sign_jwt(claims)}
+
+
+def _oauth_error(body: bytes) -> str:
+    """Return the code of an error answer (RFC 6749 §5.2), empty for a body that has none of its codes."""
+    try:
+        found = msgspec.json.decode(body, type=_Refusal).error
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
+    return found if found in _ERRORS else ""
+
+
+def _refusal(code: str, status: int, client: str, scope: str) -> TokenRefused:
+    said = f"The EHR gave our client {client} no token ({status}{f', {code}' if code else ''})"
+    if code == _OF_SCOPE:
+        told = f"{said}: its administrator grants it {scope} (ehr.smart_client_id, docs/configuration.md)."
+        return TokenRefused("U-EHR-SCOPE", told, scope)
+    told = (
+        f"{said}: its administrator checks the registration of that client and the key at our /.well-known/jwks.json."
+    )
+    return TokenRefused("U-EHR-TOKEN", told)
 
 
 def _required(endpoint: str | None) -> str:

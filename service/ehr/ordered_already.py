@@ -55,5 +55,5 @@ async def _doubled(services: "Services", draft: Draft, order: bytes) -> Literal[
 
 
 def _withheld(error: EhrFailed) -> bool:
-    """Say whether the EHR does not give orders at all, not only now."""
-    return not error.passing if isinstance(error, EhrRefused) else error.code == "U-EHR-TOKEN"
+    """Say whether the EHR does not give orders at all: not only now, nor to a client whose key it does not know."""
+    return not error.passing if isinstance(error, EhrRefused) else error.code == "U-EHR-SCOPE"

@@ -28,7 +28,7 @@ UNREADABLE = b'{"resourceType":"OperationOutcome","issue":[{"severity":"error","
 _NO_SUCH_TYPE = 404
 
 
-Read = Callable[[], Coroutine[Any, Any, bytes]]
+Read = Callable[[], Coroutine[Any, Any, bytes | None]]
 
 
 class _Typed(msgspec.Struct):
@@ -70,7 +70,10 @@ async def complete(
     if client is not None:
         first = sorted(missing, key=lambda template: not (template.required or template.decisive))
         requests = {template.key: searches.request(template, patient_id, profile) for template in first}
-        reads = {key: partial(_one, one, client, token) for key, one in requests.items() if one}
+        decisive = {template.key for template in missing if template.decisive}
+        reads: dict[str, Read] = {
+            key: partial(_sure if key in decisive else _one, one, client, token) for key, one in requests.items() if one
+        }
         reads |= {key: partial(_rest, page, client, token) for key, page in values.items() if b'"next"' in page}
         fetched = await _fetch(reads, client.ehr.id)
         failed |= {key for key, value in fetched.items() if value == UNREADABLE} - values.keys()
@@ -125,7 +128,7 @@ async def _fetch(reads: Mapping[str, Read], ehr: str) -> dict[str, bytes]:
     return {key: value for key, task in tasks.items() if (value := _value(task, key, ehr)) is not None}
 
 
-def _value(task: asyncio.Task[bytes], key: str, ehr: str) -> bytes | None:
+def _value(task: asyncio.Task[bytes | None], key: str, ehr: str) -> bytes | None:
     """Return what was read, None where the EHR has no such type, ``UNREADABLE`` where reading failed."""
     failed = None if task.cancelled() else task.exception()
     if failed is None and not task.cancelled():
@@ -139,7 +142,7 @@ def _value(task: asyncio.Task[bytes], key: str, ehr: str) -> bytes | None:
     return UNREADABLE
 
 
-async def _once_more(read: Read) -> bytes:
+async def _once_more(read: Read) -> bytes | None:
     """Read, and once more what the EHR puts off for a short while: 429 and 5xx with or without Retry-After."""
     try:
         return await read()
@@ -149,6 +152,18 @@ async def _once_more(read: Read) -> bytes:
             raise
     await asyncio.sleep(wait)
     return await read()
+
+
+async def _sure(request: Request, client: EhrClient, token: str | None) -> bytes | None:
+    """Read what decides; None only where the EHR refuses it and declares no such type, since a 404 alone says less."""
+    try:
+        return await _one(request, client, token)
+    except EhrRefused as error:
+        if error.passing:
+            raise
+        if await client.lacks(request.query.partition("?")[0], error):
+            return None
+        raise EhrFailed(error.code, error.message) from error
 
 
 async def _one(request: Request, client: EhrClient, token: str | None) -> bytes:
@@ -192,7 +207,8 @@ def _precondition(lacking: Sequence[Template]) -> Precondition:
     named = "; ".join(_name(template) for template in lacking)
     return Precondition(
         "U-CDS-PREFETCH",
-        f"required, and neither sent nor readable: {named}; send them, or fhirServer and fhirAuthorization",
+        f"required, and neither sent nor readable: {named}; send them, or fhirServer and fhirAuthorization "
+        "whose scopes allow these searches",
     )
 
 

@@ -14,6 +14,7 @@ from service.errors import EhrFailed
 
 # Elements that say nothing of the dose, or say it again in words.
 _IGNORED = frozenset({"text", "display", "id", "extension", "patientInstruction", "version", "userSelected"})
+_KEPT_BY_SOME = ("authoredOn", "basedOn", "reasonCode", "reasonReference")
 _DECODER = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
 
 
@@ -38,8 +39,22 @@ def differences(signed: bytes, held: bytes, fhir_base: str) -> tuple[str, ...]:
         "reported": bool(ours.get("reportedBoolean")) == bool(theirs.get("reportedBoolean")),
         "doNotPerform": bool(ours.get("doNotPerform")) == bool(theirs.get("doNotPerform")),
         "modifierExtension": ours.get("modifierExtension") == theirs.get("modifierExtension"),
+        "implicitRules": ours.get("implicitRules") == theirs.get("implicitRules"),
+        "note": _notes(ours.get("note")) <= _notes(theirs.get("note")),
     }
     return tuple(sorted(name for name, same in checks.items() if not same))
+
+
+def left_out(signed: bytes, held: bytes) -> tuple[str, ...]:
+    """Return the names of what the EHR has not kept of a signed order that it may be in force without, sorted.
+
+    ``meta.security`` says that a machine had a part in it, ``basedOn`` leads to the draft; the rest is why and when.
+    """
+    ours, theirs = _DECODER.decode(signed), read_resource(held)
+    lost = {name for name in _KEPT_BY_SOME if name in ours and not theirs.get(name)}
+    if not _labels(ours) <= _labels(theirs):
+        lost.add("meta.security")
+    return tuple(sorted(lost))
 
 
 def differs_in(signed: bytes, held: bytes, fhir_base: str, fields: Container[str]) -> tuple[str, ...]:
@@ -77,7 +92,18 @@ def _keys(items: object) -> set[tuple[object, object]]:
     if not isinstance(items, list):
         return set()
     known = [cast(dict[str, Any], item) for item in cast(list[object], items) if isinstance(item, dict)]
-    return {(item.get("system"), _text(item.get("code", item.get("value")))) for item in known}
+    return {(_text(item.get("system")), _text(item.get("code", item.get("value")))) for item in known}
+
+
+def _labels(resource: Mapping[str, Any]) -> set[tuple[object, object]]:
+    meta = resource.get("meta")
+    return _keys(cast("dict[str, Any]", meta).get("security")) if isinstance(meta, dict) else set()
+
+
+def _notes(items: object) -> set[object]:
+    """Return the texts of notes: what a signer wrote, which an EHR may add to and never leave out."""
+    listed = cast("list[object]", items) if isinstance(items, list) else []
+    return {_text(cast("dict[str, Any]", one).get("text")) for one in listed if isinstance(one, dict)}
 
 
 def _text(value: object) -> str | None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx
 from fastapi import FastAPI
@@ -45,9 +45,10 @@ class FakeEhr:
 
     Faults: commit-then-drop, drop, 503, 500, 429, 400, 401, 412, duplicate, no-location, empty, slow,
     ignore-if-none-exist, reported-only, drop:<field>, wrong-dose. ``undeclared`` are left out of the
-    CapabilityStatement (``Type: what``); with ``binaries`` attachments are kept apart. ``reads`` are faults of reads
-    and searches (503, 429, drop, slow, empty); the worker whose ``dies_after``-th request this is dies with it.
-    ``granted`` tells the scopes that a token is given for, no others; ``withheld`` are not granted all the same.
+    CapabilityStatement (``Type: what``), and types ``declared_too`` stand in it beside what is written; with
+    ``binaries`` attachments are kept apart. ``reads`` are faults of reads and searches (503, 429, drop, slow, empty);
+    the worker whose ``dies_after``-th request this is dies with it. ``granted`` tells the scopes that are given, and
+    ``withheld`` are not granted all the same. What is slow is given up at once, as if its time were over.
     """
 
     faults: list[str | None] = field(default_factory=list[str | None])
@@ -55,6 +56,7 @@ class FakeEhr:
     reads: list[str | None] = field(default_factory=list[str | None])
     dies_after: int | None = None
     undeclared: set[str] = field(default_factory=set[str])
+    declared_too: tuple[str, ...] = ()
     binaries: bool = False
     held: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     requests: list[httpx.Request] = field(default_factory=list[httpx.Request])
@@ -100,7 +102,7 @@ class FakeEhr:
                 return httpx.Response(400, json={"error": "invalid_scope"})
             return httpx.Response(200, json={"access_token": f"token-{self.tokens}", "expires_in": 300})
         if path == "metadata":
-            return httpx.Response(200, json=capability(self.undeclared))
+            return httpx.Response(200, json=capability(self.undeclared, self.declared_too))
         if "authorization" not in request.headers:
             return httpx.Response(401)
         answer = await self._write_or_read(request, path)
@@ -123,7 +125,7 @@ class FakeEhr:
         if fault == "drop":
             raise httpx.ReadError("dropped")
         if fault == "slow":
-            await asyncio.sleep(10)
+            raise httpx.ReadTimeout("slow")
         if fault in ("503", "429"):
             return httpx.Response(int(fault))
         if fault == "empty":
@@ -146,7 +148,7 @@ class FakeEhr:
         if fault in ("503", "500", "429", "400", "401", "412"):
             return httpx.Response(int(fault), headers={"Retry-After": "7"} if fault == "429" else {})
         if fault == "slow":
-            await asyncio.sleep(10)
+            raise httpx.ReadTimeout("slow")
         match = request.headers.get("if-none-exist")
         found = self._matching(kind, match) if match and fault != "ignore-if-none-exist" else []
         if len(found) > 1:
@@ -194,12 +196,20 @@ class FakeEhr:
         return httpx.Response(status, headers=headers)
 
 
+# What a draft is for: without it the chart closes drafting in the moment of a signature.
+DEPRESSION: Final[dict[str, Any]] = {
+    "resourceType": "Condition",
+    "id": "depression",
+    "subject": {"reference": "Patient/example"},
+    "clinicalStatus": {"coding": [{"code": "active"}]},
+    "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "F33.1"}]},
+}
 _ALL = ("create", "read", "search-type", "update")
 _SEARCHED = ("identifier", "patient", "status", "target")
 
 
-def capability(undeclared: set[str]) -> dict[str, Any]:
-    """Return a CapabilityStatement that declares what a write-back needs, but for ``undeclared``."""
+def capability(undeclared: set[str], more: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return a CapabilityStatement that declares what a write-back needs and ``more``, but for ``undeclared``."""
 
     def one(kind: str) -> dict[str, Any]:
         return {
@@ -210,7 +220,7 @@ def capability(undeclared: set[str]) -> dict[str, Any]:
             "searchParam": [{"name": name} for name in _SEARCHED if f"{kind}: ?{name}" not in undeclared],
         }
 
-    kinds = ("MedicationRequest", "Provenance", "DocumentReference")
+    kinds = ("MedicationRequest", "Provenance", "DocumentReference", *more)
     rest = [{"mode": "server", "resource": [one(kind) for kind in kinds]}]
     return {"resourceType": "CapabilityStatement", "rest": rest}
 
@@ -368,6 +378,7 @@ async def world(
     fake = FakeEhr()
     fake.prescriber("p1")
     fake.put({"resourceType": "Patient", "id": "example"})
+    fake.put(DEPRESSION)
     await store.open()
     services = services_of(store, (ehr_settings(**tenant), fake))
     transport = httpx.ASGITransport(app=application(services))

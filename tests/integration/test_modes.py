@@ -443,7 +443,7 @@ def test_where_only_ids_of_ours_are_taken_the_order_has_its_own(tmp_path: Path, 
         puts = [r for r in scene.ehr.requests if r.method == "PUT"]
         assert puts
         assert {r.headers["if-none-match"] for r in puts} == {"*"}
-        assert (await told(scene, draft))[0] == ("mismatch" if faults == ["412"] else "confirmed")
+        assert (await told(scene, draft))[0] == ("parked" if faults == ["412"] else "confirmed")
 
     play(tmp_path, "sign-and-write", story)
 

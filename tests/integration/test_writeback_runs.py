@@ -17,7 +17,7 @@ from service.drafts.canonical_json import dumps, load_object
 from service.drafts.redis.store import RedisStore
 from service.drafts.states import AWAITING
 from service.drafts.stores import AnyStore
-from service.ehr import transport, writeback
+from service.ehr import writeback
 from service.ehr.readback import differences
 from service.settings import Ehr
 from tests.contract.redis_process import RedisProcess
@@ -99,12 +99,6 @@ def play(path: Path, kept: Callable[[Clock], AnyStore] | None, seed: str) -> Cou
             return await runs(scene, clock, seed)
 
     return asyncio.run(whole())
-
-
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait for a slow EHR for a moment only."""
-    monkeypatch.setattr(transport, "EXCHANGE_S", 0.05)
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "redis"])
