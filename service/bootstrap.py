@@ -69,7 +69,7 @@ def build(settings: Settings) -> Services:
     """
     signer = Signer.load_or_create(settings.sign.key_file)
     signing_keys.check(settings.sign, signer)
-    keys = {ehr.id: ClientKeys(ehr.cds_client) for ehr in settings.ehr if _has_keys(ehr)}
+    keys = {ehr.id: ClientKeys(ehr.cds_client, ca_file=ehr.ca_file) for ehr in settings.ehr if _has_keys(ehr)}
     for known in keys.values():
         known.check()
     knowledge = packs.load(settings.knowledge.pack)

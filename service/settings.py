@@ -92,6 +92,7 @@ class Users(_Section):
     issuer: str | None = None
     jwks_file: Path | None = None
     audience: str | None = None
+    clients: tuple[str, ...] = ()
     prescriber_role_codes: tuple[str, ...] = ()
     step_up_acr: tuple[str, ...] = ()
     step_up_amr: tuple[str, ...] = ()
@@ -115,11 +116,13 @@ class Audit(_Section):
     """[audit]. ``checkpoint_file`` gets a line for each checkpoint: keep it outside the store and its backups.
 
     ``keep_inputs``: what was read of the chart is kept with its drafts, so that a decision can be replayed.
+    ``keep_accesses_years``: whole years for which who looked at what is kept; six as for HIPAA's documentation.
     """
 
     checkpoint_every_s: int = Field(default=3600, ge=60)
     checkpoint_file: Path | None = None
     keep_inputs: bool = True
+    keep_accesses_years: int = Field(default=6, ge=1, le=30)
 
 
 class Ehr(_Section):
@@ -128,6 +131,7 @@ class Ehr(_Section):
     id: str = Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")
     name: str
     fhir_base: str
+    ca_file: Path | None = None
     profile: str = "base-r4"
     jurisdiction: str | None = None
     organization: str | None = Field(default=None, pattern=r"^Organization/[A-Za-z0-9\-.]{1,64}$")

@@ -162,4 +162,5 @@ def _resolve_tenant(ehr: Ehr, base: Path) -> Ehr:
         users = users.model_copy(update={"jwks_file": base / users.jwks_file})
     if "/" in profile or profile.endswith(".toml"):
         profile = str(base / profile)
-    return ehr.model_copy(update={"cds_client": client, "users": users, "profile": profile})
+    own_ca = ehr.ca_file and base / ehr.ca_file
+    return ehr.model_copy(update={"cds_client": client, "users": users, "profile": profile, "ca_file": own_ca})

@@ -1,8 +1,9 @@
-"""What an operator does with a write-back that stopped, by the code that it stopped with."""
+"""What an operator does with a write-back that stopped, or is tried in vain, by the code that it stopped with."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from service.drafts import outbox_steps
 from service.drafts.records import AuditEntry, State
 
 _RETRY: Final = "then: undersign drafts release ID --retry"
@@ -54,19 +55,89 @@ _STEPS: Final[Mapping[tuple[str, str], Sequence[str]]] = {
         _RETRY,
         _DROP,
     ),
+    ("U-EHR-SCOPE", ""): (
+        "the EHR does not allow our client what the step needs: its administrator grants ehr.smart_client_id the scope "
+        "that the history names (docs/configuration.md has those of each write_back)",
+        _RETRY,
+        _DROP,
+    ),
     ("U-EHR-REDIRECT", ""): ("set ehr.fhir_base to the EHR's final address", _RETRY, _DROP),
+    (outbox_steps.RESTORED, ""): (
+        "the store was put back from a backup, and what was decided of this order since is lost: ask whoever signed it "
+        "whether it still stands, and look for it in the patient's chart",
+        "if it stands in the chart as signed, or has ended there: undersign drafts release ID --resolved",
+        "if it is wanted and not there: undersign drafts release ID --retry (the EHR is searched before it is written)",
+        _DROP,
+    ),
+    (outbox_steps.LOST, ""): (
+        "its signature was taken back, and a failover of Redis lost that while it was tried again: look for the order "
+        "in the patient's chart now, and tell the prescriber",
+        "if it is there: have it ended there; then: undersign drafts release ID --resolved",
+        "if it is not: undersign drafts release ID --drop (the EHR is searched before)",
+    ),
+    ("U-INTERNAL", ""): (
+        "a fault of this program met it: report it, with the log of that time; look for the order in the chart",
+        _RETRY,
+        _DROP,
+    ),
 }
+# What is tried again by itself, and whose it is to end it; an order that is written meanwhile needs nothing more.
+_TRIED: Final[Mapping[str, str]] = {
+    "U-EHR-SCOPE": (
+        "the EHR gives our client no token for the scope in the history: its administrator grants it to the client "
+        "ehr.smart_client_id"
+    ),
+    "U-EHR-TOKEN": (
+        "the EHR gives our client no token: its administrator checks the registration of ehr.smart_client_id, and that "
+        "it has our key (/.well-known/jwks.json)"
+    ),
+    "U-EHR-SMART": "the EHR's SMART discovery or token answer does not do: ask its operators",
+    "U-EHR-ADDRESS": "the EHR's name leads to an address that is never called: ask who answers for its DNS",
+    "U-EHR-ANSWER": "the EHR's answers cannot be read, or say that it could not look: ask its operators",
+    "U-EHR-UNREACHABLE": "the EHR does not answer, or fails: ask its operators",
+    "U-EHR-BUSY": "the EHR puts our requests off: ask its operators for a higher limit where it lasts",
+}
+_AGAIN: Final = "it is tried again by itself, at the latest every five minutes; nothing is lost"
+_UNQUEUED: Final = (
+    "an earlier version signed it and wrote nothing of this mode: look for the order in the patient's chart",
+    "if it stands there, or the prescriber gives it up: undersign drafts release ID --resolved",
+    "if it does not: undersign drafts release ID --drop, and tell the prescriber to decide anew",
+)
+_WRITTEN: Final = (
+    "the EHR has made something of it already, whose reference is in the history: what is left is to check it, or to "
+    "add its Provenance; enter no second order"
+)
 _OTHERWISE: Final = ("read docs/errors.md on the code of the last entry, and put right what it names", _RETRY, _DROP)
 _STOPPED: Final[tuple[State, ...]] = ("parked", "mismatch")
 
 
 def steps(state: State, history: Sequence[AuditEntry], draft: str) -> tuple[str, ...]:
-    """Return what to do with a draft that stopped, step by step; nothing for one that goes on by itself."""
-    if state not in _STOPPED:
-        return ()
-    last = next((entry for entry in reversed(history) if entry.event in _STOPPED), None)
-    given: Mapping[str, Any] = {} if last is None else last.detail.get("given", {})
+    """Return what to do with a draft that stopped or fails, step by step; nothing for one that goes on as it should."""
+    given = _ended(history)
+    written = any(outbox_steps.ORDER_STEP in entry.detail.get("step", {}) for entry in history)
+    if state in _STOPPED:
+        found = _of_stopped(state, given)
+        if written and _DROP in found:
+            found = (_WRITTEN, *(step for step in found if step != _DROP))
+    elif state == "write-failed":
+        told = _TRIED.get(str(given.get("code", "")))
+        found = (told, _AGAIN, *([] if written else [_DROP])) if told else ()
+    else:
+        found = _UNQUEUED if state == "signed" and outbox_steps.never_queued(history) else ()
+    return tuple(step.replace(" ID ", f" {draft} ") for step in found)
+
+
+def code(history: Sequence[AuditEntry]) -> str:
+    """Return the code that the last attempt of a write-back ended with, empty where none has."""
+    return str(_ended(history).get("code", ""))
+
+
+def _ended(history: Sequence[AuditEntry]) -> Mapping[str, Any]:
+    last = next((entry for entry in reversed(history) if entry.event in (*_STOPPED, "write-failed")), None)
+    return {} if last is None else last.detail.get("given", {})
+
+
+def _of_stopped(state: State, given: Mapping[str, Any]) -> Sequence[str]:
     code, fields = str(given.get("code", "U-EHR-MISMATCH" if state == "mismatch" else "")), given.get("fields", ())
     keys = [(code, str(name)) for name in fields]
-    found = next((_STEPS[key] for key in (*keys, (code, "")) if key in _STEPS), _OTHERWISE)
-    return tuple(step.replace(" ID ", f" {draft} ") for step in found)
+    return next((_STEPS[key] for key in (*keys, (code, "")) if key in _STEPS), _OTHERWISE)

@@ -19,8 +19,9 @@ from service.drafts import consenting
 from service.drafts.audit import SERVICE_ACTOR
 from service.drafts.records import Draft
 from service.drafts.states import UNSIGNED
+from service.ehr import denials
 from service.ehr.transport import EhrRefused
-from service.errors import Conflict, EhrFailed, Unauthenticated
+from service.errors import Conflict, EhrFailed
 
 if TYPE_CHECKING:
     from service.bootstrap import Services
@@ -38,39 +39,42 @@ async def check(services: "Services", draft: Draft, token: str) -> dict[str, str
     """Return what the audit says of the reading: nothing where it was done, ``NOT_READ`` where it cannot be.
 
     Conflict U-CONSENT-WITHHELD where the patient's consent is denied, or missing where the site asks for one: the
-    patient's unsigned drafts are then withdrawn. Unauthenticated U-AUTH, EhrFailed where the EHR does not say.
+    patient's unsigned drafts are then withdrawn. An EHR that has no Consents gives none, which is no permission where
+    one is asked for. EhrDenied U-EHR-CONSENT where the EHR does not let them be searched, EhrFailed where it fails.
     """
     profile, patient = services.profiles[draft.ehr], draft.patient.removeprefix("Patient/")
     asked = searches.request(_CONSENTS, patient, profile)
     found = None if asked is None else await _searched(services, draft, asked, token)
-    if found is None:
-        telemetry.log().warning("consent not read at signing", draft=draft.id, ehr=draft.ehr)
-        return dict(NOT_READ)
     today = site_time.local(await services.store.now(), profile).date()
+    values = {"patient": _patient(patient)} | ({} if found is None else {"consents": found})
     try:
-        adapted = adapt_prefetch({"patient": _patient(patient), "consents": found}, patient, today, profile)
+        adapted = adapt_prefetch(values, patient, today, profile)
     except InputError as error:
         raise _unreadable() from error
-    if adapted.patient.lists["consents"] != "supplied":
+    if found is not None and adapted.patient.lists["consents"] != "supplied":
         raise _unreadable()
     recorded = await consenting.of_patient(services.store, draft.ehr, draft.patient)
     if _withheld(services, draft, consenting.with_word(adapted, recorded, profile)):
         await _withdraw(services, draft)
-        msg = "the patient has withheld consent to drafts by AI; open the chart again"
-        raise Conflict("U-CONSENT-WITHHELD", msg)
-    return {}
+        msg = "the patient's consent to drafts by AI is withheld, or not on file where one is asked for; open the chart"
+        raise Conflict("U-CONSENT-WITHHELD", f"{msg} again")
+    if found is None:
+        telemetry.log().warning("consent not read at signing", draft=draft.id, ehr=draft.ehr)
+    return dict(NOT_READ) if found is None else {}
 
 
 async def _searched(services: "Services", draft: Draft, asked: Request, token: str) -> bytes | None:
     """Return the patient's Consents as one Bundle; None where the EHR has no such type."""
+    client = services.clients[draft.ehr]
     try:
-        pages = await services.clients[draft.ehr].search(asked.query, token, post=asked.post)
+        pages = await client.search(asked.query, token, post=asked.post)
     except EhrRefused as error:
-        if error.http_status == 401:
-            raise Unauthenticated("U-AUTH", "Sign in at the EHR and try again.") from error
-        if error.http_status == 404:
+        if error.passing:
+            raise
+        if await client.lacks(asked.query.partition("?")[0], error):
             return None
-        raise
+        # The token was good a moment ago, for the signer's own record: a 401 is a scope that is missing here as well.
+        raise denials.of_consents(error, client.ehr.smart_client_id) from error
     if len(pages) == 1:
         return pages[0]
     try:

@@ -14,6 +14,7 @@ from recommender.gate import gates
 from service import site_time, telemetry
 from service.drafts import (
     authority,
+    chart_again,
     checks,
     consent_reading,
     differences,
@@ -26,7 +27,7 @@ from service.drafts import (
 from service.drafts.canonical_json import instant, load_object
 from service.drafts.provenance import Told
 from service.drafts.records import Draft, Prepared, Signature
-from service.ehr import modes, ordered_already, writeback
+from service.ehr import modes, ordered_already, patient_record, writeback
 from service.errors import Conflict, NotFound, Unprocessable
 from service.smart.practitioner import Practitioner
 from service.switches import in_force
@@ -67,6 +68,7 @@ async def prepare(
     draft = await own_draft(services, practitioner.ehr, draft_id)
     checks.unsigned(draft, await services.store.now())
     await in_force.check_may_sign(services, draft)
+    edit_rules.check_rules(draft, services.knowledge)
     _check_route(draft, services.knowledge)
     prescriber = await _may_sign(services, draft, practitioner, token)
     resource = orders.edited(draft, order_edit, practitioner.reference)
@@ -94,21 +96,24 @@ async def sign(
     """Sign the bytes shown under ``digest`` and queue the write-back; exactly one of many signers wins.
 
     Unprocessable U-SIGN-MODE, U-ACKNOWLEDGE, U-SIGN-SEEN; Conflict U-DIGEST, U-DRAFT-*, U-ORDER-PENDING,
-    U-ORDER-EXISTS, U-ORDER-UNKNOWN, U-CONSENT-WITHHELD; Forbidden U-SIGNER-*, U-STEP-UP, U-SUPERVISION; Unavailable
-    U-SWITCHED-OFF; EhrFailed when the EHR cannot say whether the practitioner may prescribe, what it has or what the
-    patient consents to: then nothing is signed.
+    U-ORDER-EXISTS, U-ORDER-UNKNOWN, U-CONSENT-WITHHELD, U-PATIENT-RECORD, U-CHART-*; Forbidden U-SIGNER-*, U-STEP-UP,
+    U-SUPERVISION; Unavailable U-SWITCHED-OFF; EhrFailed when the EHR cannot say whether the practitioner may prescribe,
+    what it has or what the patient consents to: then nothing is signed.
     """
     draft = await own_draft(services, practitioner.ehr, draft_id)
     await in_force.check_may_sign(services, draft)
     await modes.check_signing(services.clients[draft.ehr])
     shown = await _shown(services, draft, practitioner, version, digest)
     orders.check_acknowledgements(shown, acknowledgements)
+    edit_rules.check_rules(draft, services.knowledge)
     _check_route(draft, services.knowledge)
     looked = _seen(seen)
     _check_step_up(services, draft, practitioner)
     prescriber = await _may_sign(services, draft, practitioner, token)
+    await patient_record.check(services.clients[draft.ehr], draft.patient, token)
     consent = await consent_reading.check(services, draft, token)
     checked = await ordered_already.check(services, draft, shown.order)
+    again = await chart_again.check(services, draft, token)
     now, public_url = await services.store.now(), services.settings.server.public_url
     changed = differences.differences(draft)
     told = Told(changed, looked.get("shown", ()), services.tenant(draft.ehr).organization)
@@ -116,7 +121,7 @@ async def sign(
     policy = services.tenant(draft.ehr).supervision
     risk = authority.recorded(draft, services.knowledge, prescriber, policy)
     detail = {"assertion": assertion(prescriber), **risk, **consent}
-    detail |= {outbox_steps.MODE: services.tenant(draft.ehr).write_back, **checked}
+    detail |= {outbox_steps.MODE: services.tenant(draft.ehr).write_back, **checked, **again}
     detail |= {**looked, **({"changed": changed} if changed else {}), **reasoned(reason, None)}
     # The EHR was asked much since the first look; a switch that was pulled meanwhile holds for this signature too.
     await in_force.check_may_sign(services, draft)

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from service.drafts import dosages, supplies
+from service.drafts import dosage_words, dosages, supplies
 from service.drafts.canonical_json import dumps, load_object
 from service.drafts.records import Draft
 
@@ -53,14 +53,11 @@ def label(draft: Draft) -> str:
 
 def _dose(resource: Mapping[str, Any]) -> str:
     found = map(dosages.mapping, dosages.sequence(resource.get("dosageInstruction")))
-    return "; ".join(map(dosages.text, found)) or "none"
+    return "; ".join(map(dosage_words.text, found)) or "none"
 
 
 def _supply(resource: Mapping[str, Any]) -> str:
-    found = dosages.mapping(resource.get("dispenseRequest"))
-    period = dosages.mapping(found.get("validityPeriod"))
-    dates = [f", valid {name} {period[key]}" for name, key in (("from", "start"), ("until", "end")) if key in period]
-    return "".join([supplies.text(found), *dates])
+    return supplies.text(dosages.mapping(resource.get("dispenseRequest")))
 
 
 def _notes(resource: Mapping[str, Any]) -> str:

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, cast
 
+from service.drafts.quantities import UCUM, check_duration, positive, whole
 from service.errors import Unprocessable
 
-UCUM: Final = "http://unitsofmeasure.org"
 _MG: Final[Mapping[str, Decimal]] = {"mg": Decimal(1), "g": Decimal(1000), "ug": Decimal("0.001")}
 # Times a unit of time goes into so many days (ucum.org, customary units of time), both exact.
 _UNITS: Final[Mapping[str, tuple[Decimal, Decimal]]] = {
@@ -20,17 +20,29 @@ _UNITS: Final[Mapping[str, tuple[Decimal, Decimal]]] = {
     "wk": (Decimal(1), Decimal(7)),
     "mo": (Decimal(1), Decimal("30.4375")),
 }
-_WORDS: Final[Mapping[str, str]] = {"min": "minute", "h": "hour", "d": "day", "wk": "week", "mo": "month"}
+# Moments of a day, of the codes of Timing.repeat.when (http://hl7.org/fhir/R4/valueset-event-timing.html).
+MOMENTS: Final[Mapping[str, str]] = {
+    "MORN": "in the morning",
+    "NOON": "at noon",
+    "AFT": "in the afternoon",
+    "EVE": "in the evening",
+    "NIGHT": "at night",
+    "HS": "before going to sleep",
+}
 _RATES: Final = ("rateRatio", "rateRange", "rateQuantity")
 
 
 def check(dosages: object) -> None:
     """Refuse dosage that nobody could follow: U-ORDER-INCOMPLETE, U-ORDER-DOSE (Unprocessable)."""
     for dosage in _dosages(dosages):
-        for dose in _doses(dosage):
-            milligrams(dose)
+        doses = list(map(milligrams, _doses(dosage)))
+        if doses[0] > doses[-1]:
+            raise Unprocessable("U-ORDER-DOSE", "doseRange begins above its end; change it")
+        if dosage.get("asNeededBoolean", True) is not True:
+            raise Unprocessable("U-ORDER-DOSE", "asNeededBoolean must be true, or left out; change it")
         doses_a_day(dosage)
-        _check_maximum(dosage.get("maxDosePerPeriod"))
+        _step(dosage)
+        _check_repeat(mapping(mapping(dosage.get("timing")).get("repeat")))
 
 
 def mg_per_day(dosages: object) -> Decimal:
@@ -73,6 +85,43 @@ def as_needed(dosages: object) -> bool:
     return any(one.get("asNeededBoolean") or "asNeededCodeableConcept" in one for one in _dosages(dosages))
 
 
+def milligrams(quantity: Mapping[str, Any]) -> Decimal:
+    """Return a dose quantity in mg; U-ORDER-DOSE for no number above zero or another unit than mg, g, ug."""
+    value, code = quantity.get("value"), quantity.get("code")
+    if value is None or code is None:
+        raise Unprocessable("U-ORDER-INCOMPLETE", "the order has a dose without value or UCUM code; complete it")
+    if quantity.get("system") != UCUM or not isinstance(code, str) or code not in _MG:
+        raise Unprocessable("U-ORDER-DOSE", "the dose must be in mg, g or ug of UCUM; change its unit")
+    if quantity.get("unit", code) != code or "comparator" in quantity:
+        raise Unprocessable("U-ORDER-DOSE", "the dose must be one amount, its unit the same as its code; change it")
+    return positive(value, "dose") * _MG[code]
+
+
+def doses_a_day(dosage: Mapping[str, Any]) -> Decimal:
+    """Return the most doses a day that ``timing.repeat`` allows; U-ORDER-INCOMPLETE, U-ORDER-DOSE."""
+    repeat = mapping(mapping(dosage.get("timing")).get("repeat"))
+    unit = repeat.get("periodUnit")
+    if repeat.get("frequency") is None or repeat.get("period") is None or unit is None:
+        msg = "the order needs timing.repeat with frequency, period and periodUnit; complete it"
+        raise Unprocessable("U-ORDER-INCOMPLETE", msg)
+    if not isinstance(unit, str) or unit not in _UNITS:
+        raise Unprocessable("U-ORDER-DOSE", "timing.repeat.periodUnit must be min, h, d, wk or mo; change it")
+    times = max(whole(repeat[name], name) for name in ("frequency", "frequencyMax") if name in repeat)
+    units, days = _UNITS[unit]
+    moments = len(sequence(repeat.get("when")))
+    return max(times * units / (positive(repeat["period"], "period") * days), Decimal(moments))
+
+
+def mapping(value: object) -> Mapping[str, Any]:
+    """Return a JSON object, empty for anything else."""
+    return cast(Mapping[str, Any], value) if isinstance(value, Mapping) else {}
+
+
+def sequence(value: object) -> Sequence[object]:
+    """Return a JSON array, empty for anything else."""
+    return cast(Sequence[object], value) if isinstance(value, list) else ()
+
+
 def _by_step(dosages: object) -> tuple[Decimal, dict[int, Decimal]]:
     """Return the highest day of what is given always, and of each step, in mg."""
     always, steps = Decimal(0), dict[int, Decimal]()
@@ -87,76 +136,7 @@ def _by_step(dosages: object) -> tuple[Decimal, dict[int, Decimal]]:
 
 
 def _step(dosage: Mapping[str, Any]) -> int | None:
-    step = dosage.get("sequence")
-    if step is not None and (isinstance(step, bool) or not isinstance(step, int)):
-        raise Unprocessable("U-ORDER-DOSE", "sequence must be a whole number; change it")
-    return step
-
-
-def milligrams(quantity: Mapping[str, Any]) -> Decimal:
-    """Return a dose quantity in mg; U-ORDER-DOSE for no number above zero or another unit than mg, g, ug."""
-    value, code = quantity.get("value"), quantity.get("code")
-    if value is None or code is None:
-        raise Unprocessable("U-ORDER-INCOMPLETE", "the order has a dose without value or UCUM code; complete it")
-    if quantity.get("system") != UCUM or code not in _MG:
-        raise Unprocessable("U-ORDER-DOSE", "the dose must be in mg, g or ug of UCUM; change its unit")
-    return positive(value, "dose") * _MG[code]
-
-
-def doses_a_day(dosage: Mapping[str, Any]) -> Decimal:
-    """Return the most doses a day that ``timing.repeat`` allows; U-ORDER-INCOMPLETE, U-ORDER-DOSE."""
-    repeat = mapping(mapping(dosage.get("timing")).get("repeat"))
-    unit = repeat.get("periodUnit")
-    if repeat.get("frequency") is None or repeat.get("period") is None or unit is None:
-        msg = "the order needs timing.repeat with frequency, period and periodUnit; complete it"
-        raise Unprocessable("U-ORDER-INCOMPLETE", msg)
-    if unit not in _UNITS:
-        raise Unprocessable("U-ORDER-DOSE", "timing.repeat.periodUnit must be min, h, d, wk or mo; change it")
-    times = max(positive(repeat[name], name) for name in ("frequency", "frequencyMax") if name in repeat)
-    moments = max(len(sequence(repeat.get(name))) for name in ("when", "timeOfDay"))
-    units, days = _UNITS[unit]
-    return max(times * units / (positive(repeat["period"], "period") * days), Decimal(moments))
-
-
-def text(dosage: Mapping[str, Any]) -> str:
-    """Return a complete dosage in plain words, made from its structure alone."""
-    repeat = dosage["timing"]["repeat"]
-    quantity = dosage["doseAndRate"][0]
-    dose = quantity.get("doseQuantity") or quantity["doseRange"]["high"]
-    amount = f"{'up to ' if 'doseRange' in quantity else ''}{dose['value']} {dose['code']}"
-    route = mapping(dosage.get("route")).get("text")
-    period, word = repeat["period"], _WORDS[repeat["periodUnit"]]
-    every = f"every {word}" if period == 1 else f"every {period} {word}s"
-    times = "once" if repeat["frequency"] == 1 else f"{repeat['frequency']} times"
-    needed = "as needed" if dosage.get("asNeededBoolean") else ""
-    return " ".join(filter(None, [amount, route, times, every, needed, *_dates(repeat)]))
-
-
-def _dates(repeat: Mapping[str, Any]) -> Iterator[str]:
-    period, duration = mapping(repeat.get("boundsPeriod")), mapping(repeat.get("boundsDuration"))
-    yield from (f"{word} {period[name]}" for name, word in (("start", "from"), ("end", "until")) if name in period)
-    if "value" in duration:
-        yield f"for {duration['value']} {duration.get('unit') or duration.get('code') or ''}".strip()
-
-
-def positive(value: object, name: str) -> Decimal:
-    """Return a number above zero; U-ORDER-DOSE naming the element, never the value."""
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise Unprocessable("U-ORDER-DOSE", f"{name} must be a number; change it")
-    number = Decimal(value)
-    if not number.is_finite() or number <= 0:
-        raise Unprocessable("U-ORDER-DOSE", f"{name} must be a number above zero; change it")
-    return number
-
-
-def mapping(value: object) -> Mapping[str, Any]:
-    """Return a JSON object, empty for anything else."""
-    return cast(Mapping[str, Any], value) if isinstance(value, Mapping) else {}
-
-
-def sequence(value: object) -> Sequence[object]:
-    """Return a JSON array, empty for anything else."""
-    return cast(Sequence[object], value) if isinstance(value, list) else ()
+    return whole(dosage["sequence"], "sequence") if "sequence" in dosage else None
 
 
 def _dosages(value: object) -> list[Mapping[str, Any]]:
@@ -170,9 +150,9 @@ def _doses(dosage: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     rates = sequence(dosage.get("doseAndRate"))
     if not rates:
         raise Unprocessable("U-ORDER-INCOMPLETE", "the order has a dosage without dose; complete it")
-    if len(rates) > 1 or any(name in mapping(rates[0]) for name in _RATES):
-        raise Unprocessable("U-ORDER-DOSE", "a dosage must have one dose and no rate; change it")
     rate = mapping(rates[0])
+    if len(rates) > 1 or any(name in rate for name in _RATES) or {"doseQuantity", "doseRange"} <= rate.keys():
+        raise Unprocessable("U-ORDER-DOSE", "a dosage must have one dose and no rate; change it")
     if "doseRange" in rate:
         yield mapping(mapping(rate["doseRange"]).get("low"))
         yield mapping(mapping(rate["doseRange"]).get("high"))
@@ -180,7 +160,19 @@ def _doses(dosage: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield mapping(rate.get("doseQuantity"))
 
 
-def _check_maximum(ratio: object) -> None:
-    for part in ("numerator", "denominator"):
-        if ratio is not None:
-            positive(mapping(mapping(ratio).get(part)).get("value"), f"maxDosePerPeriod.{part}")
+def _check_repeat(repeat: Mapping[str, Any]) -> None:
+    """Refuse times that contradict each other: U-ORDER-DOSE."""
+    if repeat.get("frequencyMax", repeat["frequency"]) < repeat["frequency"]:
+        raise Unprocessable("U-ORDER-DOSE", "frequencyMax is below frequency; change it")
+    if "boundsDuration" in repeat:
+        check_duration(mapping(repeat["boundsDuration"]), "boundsDuration")
+    if "when" in repeat:
+        _check_moments(repeat, sequence(repeat["when"]))
+
+
+def _check_moments(repeat: Mapping[str, Any], moments: Sequence[object]) -> None:
+    known = {one for one in moments if isinstance(one, str) and one in MOMENTS}
+    if len(known) != len(moments):
+        raise Unprocessable("U-ORDER-DOSE", f"when must be of {', '.join(MOMENTS)}, each once; change it")
+    if repeat["periodUnit"] != "d" or "frequencyMax" in repeat or len(known) != repeat["frequency"]:
+        raise Unprocessable("U-ORDER-DOSE", "when must name as many moments of a day as frequency says; change it")

@@ -37,13 +37,14 @@ def judged(draft: Draft, resource: bytes, knowledge: Knowledge, today: date) -> 
     edited = [name for name in (_DOSAGE, _SUPPLY) if before is None or differences.changed(before, order, name)]
     if not edited:
         return supplies.asked(order, context, order)
-    _check_rules(context, knowledge)
+    check_rules(draft, knowledge)
     dose = _of_dose(order, context, knowledge) if _DOSAGE in edited else ()
     return (*dose, *supplies.asked(order, context, before or {}), *_of_dates(order, draft, today))
 
 
-def _check_rules(context: Mapping[str, Any], knowledge: Knowledge) -> None:
-    version = dosages.mapping(context.get("versions")).get("knowledge")
+def check_rules(draft: Draft, knowledge: Knowledge) -> None:
+    """Refuse a draft that was worked out by other rules than these, edited or not: Conflict U-DRAFT-RULES."""
+    version = dosages.mapping(load_object(draft.context).get("versions")).get("knowledge")
     if version is not None and version != knowledge.version:
         msg = "The rules have changed since this draft was worked out; open the chart again for a new draft."
         raise Conflict("U-DRAFT-RULES", msg)
@@ -90,7 +91,7 @@ def _product(order: Mapping[str, Any], drug: str, knowledge: Knowledge) -> str:
 
 def _refused(found: Reason, bounds: Bounds) -> Unprocessable:
     if found.rule == "DOSE-CEILING":
-        rule = "its formulary row" if bounds.ceiling.rule == "FORMULARY" else f"rule {bounds.ceiling.rule}"
+        rule = "the formulary" if bounds.ceiling.rule == "FORMULARY" else f"rule {bounds.ceiling.rule}"
         text = f"The dose is above {bounds.ceiling.mg:g} mg a day, the highest for this patient by {rule}"
     elif found.rule == "DOSE-UNITS":
         text = "The dose is no number of whole units of the drafted product, nor of halves where it may be split"

@@ -4,10 +4,10 @@ Medication, subject and the rest decide which chart facts the rules looked at, s
 to an assessment and is not an edit (R4 Request pattern). What may be changed is judged again by ``edit_rules``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
-from service.drafts import dosages, refills
+from service.drafts import differences, dosage_words, dosages, refills
 from service.drafts.canonical_json import dumps, load_object
 from service.drafts.records import Draft
 from service.errors import Unprocessable
@@ -15,14 +15,14 @@ from service.errors import Unprocessable
 EDITABLE: Final = ("dosageInstruction", "dispenseRequest", "note")
 # Written by whoever stores the resource, not by the signer: the draft's own are kept.
 _IGNORED: Final = ("meta", "text")
-_WORDING: Final = ("text", "patientInstruction")
 
 
 def edited(draft: Draft, order_edit: bytes | None, signer: str) -> bytes | None:
     """Return the draft's resource with the signer's changes, canonical; None when nothing was changed.
 
     ``signer`` (a Practitioner's reference) becomes the author of the notes that the edit adds. Unprocessable
-    U-ORDER-FIELD names the first element that may not be changed; InputError U-JSON-*.
+    U-ORDER-FIELD names the first element that may not be changed, U-ORDER-INCOMPLETE and U-ORDER-DOSE what a dosage
+    lacks; InputError U-JSON-*.
     """
     if order_edit is None:
         return None
@@ -33,11 +33,11 @@ def edited(draft: Draft, order_edit: bytes | None, signer: str) -> bytes | None:
             raise Unprocessable("U-ORDER-FIELD", msg)
     after = {name: value for name, value in before.items() if name not in EDITABLE}
     after |= {name: wanted[name] for name in EDITABLE if name in wanted}
+    _rewrite_texts(before, after)
     if dumps(after) == dumps(before):
         return None
-    _rewrite_texts(before, after)
     _author_notes(before, after, signer)
-    _refill(before, after, load_object(draft.context))
+    _refill(draft, before, after)
     return dumps(after)
 
 
@@ -49,21 +49,19 @@ def _same(before: Mapping[str, Any], wanted: Mapping[str, Any], name: str) -> bo
 
 
 def _rewrite_texts(before: Mapping[str, Any], after: dict[str, Any]) -> None:
-    """Replace wording that was left as it stood while the dose under it changed: it would contradict the
-    dose.
-    """
-    old, new = before.get("dosageInstruction"), after.get("dosageInstruction")
-    if not isinstance(old, list) or not isinstance(new, list):
-        return
-    known = [cast(dict[str, Any], was) for was in cast(list[object], old) if isinstance(was, dict)]
-    after["dosageInstruction"] = [_reworded(known, dosage) for dosage in cast(list[object], new)]
+    """Write the text of each changed dosage from its structure: other words beside it could contradict the dose."""
+    known = [dosages.mapping(was) for was in dosages.sequence(before.get("dosageInstruction"))]
+    new = after.get("dosageInstruction")
+    if isinstance(new, list):
+        after["dosageInstruction"] = [_reworded(known, dosage) for dosage in cast(list[object], new)]
 
 
-def _refill(before: Mapping[str, Any], after: dict[str, Any], context: Mapping[str, Any]) -> None:
+def _refill(draft: Draft, before: Mapping[str, Any], after: dict[str, Any]) -> None:
     """Put the supply in keeping with the dose; what is no supply at all is refused where the order is checked."""
     if not dosages.mapping(after.get("dispenseRequest")):
         return
-    supply = refills.refilled(before, after, context)
+    drafted = differences.drafted(draft) or {}
+    supply = refills.refilled(before, after, load_object(draft.context), drafted)
     after.pop("dispenseRequest")
     after |= {"dispenseRequest": supply} if supply else {}
 
@@ -83,17 +81,17 @@ def _authored(note: object, signer: str) -> dict[str, Any]:
     return {**kept, "authorReference": {"reference": signer}}
 
 
-def _reworded(known: list[dict[str, Any]], dosage: object) -> object:
-    if not isinstance(dosage, dict) or dosage in known:
-        return cast(object, dosage)
-    changed = cast(dict[str, Any], dosage)
-    stale = [name for name in _WORDING if any(_kept(was, changed, name) for was in known)]
-    kept = {name: value for name, value in changed.items() if name not in stale}
-    if "text" in stale:
-        dosages.check([kept])
-        kept["text"] = dosages.text(kept)
-    return kept
+def _reworded(known: Sequence[Mapping[str, Any]], dosage: object) -> object:
+    coded = _coded(dosages.mapping(dosage))
+    for was in known:
+        if dumps(_coded(was)) == dumps(coded):
+            return was
+    dosages.check([coded])
+    if dumps(coded.get("route")) not in [dumps(was.get("route")) for was in known]:
+        msg = "dosageInstruction.route may not be changed when signing; reject this draft and ask for another"
+        raise Unprocessable("U-ORDER-FIELD", msg)
+    return {**coded, "text": dosage_words.text(coded)}
 
 
-def _kept(was: Mapping[str, Any], changed: Mapping[str, Any], name: str) -> bool:
-    return name in changed and was.get(name) == changed[name]
+def _coded(dosage: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in dosage.items() if name != "text"}

@@ -13,8 +13,10 @@ from service.ehr.client import EhrClient
 from service.ehr.delivery import Delivery
 from service.errors import BadRequest, Conflict
 
-# Where a chain does not say in which mode an order was sent, it is looked for as both.
+# Where a chain does not say in which mode an order was signed, it is looked for as both.
 _EITHER: Final = ("sign-and-write", "document-only")
+# States in which somebody may have something to do.
+_TO_DO: Final = ("signed", "write-failed", "parked", "mismatch")
 
 
 class Auditable(Protocol):
@@ -28,8 +30,12 @@ class Auditable(Protocol):
 async def list_drafts(
     store: Store, *, ehr: str | None = None, states: Sequence[State] | None = None, limit: int = 1000
 ) -> list[dict[str, Any]]:
-    """Return drafts, ended ones too, newest first, as rows without a patient's values."""
-    return [_row(draft) for draft in await store.find(ehr=ehr, states=states, limit=limit)]
+    """Return drafts, ended ones too, newest first, as rows without a patient's values.
+
+    What stopped or fails has its ``code`` and what is ``to_do``.
+    """
+    found = await store.find(ehr=ehr, states=states, limit=limit)
+    return [_row(draft) | (await _stuck(store, draft) if draft.state in _TO_DO else {}) for draft in found]
 
 
 async def show_draft(store: Store, draft: str) -> dict[str, Any]:
@@ -83,6 +89,12 @@ def _delivery(client: EhrClient, found: Signature, tried: int, mode: str) -> Del
 
     entry = OutboxEntry(found.draft, ehr.id, found.order_id, order, provenance, tried, "", {})
     return Delivery(client, entry, keep, mode, only_looks=True)
+
+
+async def _stuck(store: Store, draft: Draft) -> dict[str, Any]:
+    history = await store.history(draft.id)
+    to_do = advice.steps(draft.state, history, draft.id)
+    return {"code": advice.code(history), "to_do": list(to_do)} if to_do else {}
 
 
 async def expire_drafts(store: Store) -> int:

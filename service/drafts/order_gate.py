@@ -5,10 +5,11 @@ each of these is asked for here by name; what they do know, cardinalities and ty
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any, Final, cast
+import unicodedata
+from collections.abc import Mapping
+from typing import Any, Final
 
-from service.drafts import dosages
+from service.drafts import dosages, order_elements, quantities
 from service.drafts.canonical_json import dumps
 from service.errors import Unprocessable
 
@@ -19,15 +20,17 @@ _ABSOLUTE: Final = re.compile(
 )
 _PATIENT: Final = re.compile(rf"Patient/{_ID}")
 _PRACTITIONER: Final = re.compile(rf"Practitioner/{_ID}")
-# Control characters, and those that change the order in which a text is read (Unicode UAX #9).
-_HIDDEN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
-_REFUSED: Final = ("modifierExtension", "implicitRules", "contained")
+# Unicode's categories of what is not seen as it stands: controls, formats (also those that change the order in which
+# a text is read, join letters, or tag), and breaks that a page shows as none. Emoji and scripts that need a joiner
+# are refused with it: an order's words are not the place for them.
+_UNSEEN: Final = frozenset({"Cc", "Cf", "Zl", "Zp"})
+_MOST_CHARACTERS: Final = 2000
 
 
 def check_order(order: Mapping[str, Any], patient: str, status: str = "active") -> None:
     """Refuse an order that is not exactly an R4 order of this status, of a practitioner, for this patient.
 
-    Unprocessable: U-ORDER-INCOMPLETE, U-ORDER-DOSE (dosage), U-ORDER-INVALID naming the element.
+    Unprocessable: U-ORDER-INCOMPLETE, U-ORDER-DOSE (dosage), U-ORDER-ELEMENT, U-ORDER-INVALID naming the element.
     """
     _need(order.get("resourceType") == "MedicationRequest", "resourceType")
     _need(order.get("status") == status, "status")
@@ -39,8 +42,15 @@ def check_order(order: Mapping[str, Any], patient: str, status: str = "active") 
     _check_medication(order)
     dosages.check(order.get("dosageInstruction"))
     _check_supply(order.get("dispenseRequest"))
-    _check_everywhere(order)
+    order_elements.check(order)
+    _check_texts(order)
     check_model(order)
+
+
+def is_shown(text: str) -> bool:
+    """Say whether a page shows every character of a text, and there is something to show."""
+    seen = (one in "\n\t" or unicodedata.category(one) not in _UNSEEN for one in text)
+    return bool(text.strip()) and all(seen)
 
 
 def check_model(resource: Mapping[str, Any]) -> None:
@@ -66,31 +76,23 @@ def _check_medication(order: Mapping[str, Any]) -> None:
 def _check_supply(supply: object) -> None:
     found = dosages.mapping(supply)
     _need(supply is None or bool(found), "dispenseRequest")
-    for name in ("quantity", "expectedSupplyDuration"):
-        if name in found:
-            dosages.positive(dosages.mapping(found[name]).get("value"), f"dispenseRequest.{name}")
-    repeats = found.get("numberOfRepeatsAllowed", 0)
-    _need(isinstance(repeats, int) and not isinstance(repeats, bool) and repeats >= 0, "numberOfRepeatsAllowed")
+    if "quantity" in found:
+        quantities.positive(dosages.mapping(found["quantity"]).get("value"), "dispenseRequest.quantity")
+    if "expectedSupplyDuration" in found:
+        duration = dosages.mapping(found["expectedSupplyDuration"])
+        quantities.check_duration(duration, "dispenseRequest.expectedSupplyDuration")
+    if "numberOfRepeatsAllowed" in found:
+        quantities.whole(found["numberOfRepeatsAllowed"], "dispenseRequest.numberOfRepeatsAllowed", least=0)
 
 
-def _check_everywhere(order: Mapping[str, Any]) -> None:
-    for path, name, value in _elements(order, ""):
-        _need(name not in _REFUSED, path)
-        if name == "reference" and not isinstance(value, dict):
+def _check_texts(order: Mapping[str, Any]) -> None:
+    for path, value in order_elements.leaves(order):
+        if path.endswith("reference"):
             known = isinstance(value, str) and (_LOCAL.fullmatch(value) or _ABSOLUTE.fullmatch(value))
             _need(bool(known), path)
         if isinstance(value, str):
-            _need(bool(value.strip()) and not _HIDDEN.search(value), path)
-
-
-def _elements(value: object, path: str) -> Iterator[tuple[str, str, object]]:
-    """Yield every element below, with its path and name; members of a list under the list's own."""
-    if isinstance(value, dict):
-        for name, child in cast(dict[str, object], value).items():
-            below = f"{path}.{name}" if path else name
-            for one in cast(list[object], child) if isinstance(child, list) else [child]:
-                yield below, name, one
-                yield from _elements(one, below)
+            _need(is_shown(value), path, "it is empty, or holds a character that is not seen")
+            _need(len(value) <= _MOST_CHARACTERS, path, f"it is longer than {_MOST_CHARACTERS} characters")
 
 
 def _matches(pattern: re.Pattern[str], reference: object) -> bool:
@@ -98,9 +100,9 @@ def _matches(pattern: re.Pattern[str], reference: object) -> bool:
     return isinstance(found, str) and pattern.fullmatch(found) is not None
 
 
-def _need(holds: bool, element: str) -> None:
+def _need(holds: bool, element: str, why: str = "") -> None:
     if not holds:
-        raise _invalid(element)
+        raise _invalid(f"{element}: {why}" if why else element)
 
 
 def _invalid(element: str) -> Unprocessable:

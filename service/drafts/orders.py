@@ -54,7 +54,7 @@ def prepare(
 
     ``points`` are what ``edit_rules`` found of these bytes. With an edit that changes anything the version is the
     next one: pass ``edited(…)`` to ``Store.prepare`` as ``resource``. Unprocessable: U-ORDER-FIELD,
-    U-ORDER-INCOMPLETE, U-ORDER-DOSE, U-ORDER-INVALID; InputError U-JSON-*.
+    U-ORDER-INCOMPLETE, U-ORDER-DOSE, U-ORDER-ELEMENT, U-ORDER-INVALID; InputError U-JSON-*.
     """
     changed = edited(draft, order_edit, practitioner.reference)
     version = draft.version + int(changed is not None)
@@ -143,7 +143,9 @@ def _order(resource: Mapping[str, Any], practitioner: "Practitioner", now: datet
     kept = {name: value for name, value in resource.items() if name not in _NOT_CARRIED}
     # What the AI noted ("not an order") is said of the draft and stays there; only a person's notes go on.
     notes = [note for note in kept.pop("note", []) if "authorReference" in note]
-    named = {} if practitioner.display is None else {"display": practitioner.display}
+    # A name that the page could not show as it is written does not keep its bearer from signing.
+    name = practitioner.display
+    named = {"display": name} if name is not None and order_gate.is_shown(name) else {}
     return {
         **(kept | ({"note": notes} if notes else {})),
         "meta": _meta(resource.get("meta", {})),

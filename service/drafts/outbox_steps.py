@@ -5,7 +5,7 @@ on it, later after a failed write, never (None) once it is ended. ``lease`` is t
 claim.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final, Literal
@@ -25,15 +25,23 @@ ORDER_STEP: Final = "order"
 SENT_STEP: Final = "sent"
 # What ``given`` of ``signed`` calls that mode.
 MODE: Final = "mode"
+# What a store that was put back from a backup stops an order with: what became of it since, it has forgotten.
+RESTORED: Final = "U-STORE-RESTORED"
+# What stops an order whose acknowledged revocation a failover lost, and that was tried again meanwhile.
+LOST: Final = "U-RECEIPT-LOST"
+_EARLIER: Final = "sign-and-write"
 
 Finish = Literal["confirmed", "awaiting-ehr-signature", "write-failed", "mismatch", "parked"]
 
 
-def claim(tx: Transaction, lease_s: int) -> OutboxEntry | None:
-    """Take the next write-back whose time has come, under a new lease."""
-    draft = tx.next_due()
-    if draft is None:
-        return None
+def claim(tx: Transaction, lease_s: int, without: Collection[str] = ()) -> OutboxEntry | None:
+    """Take the next write-back whose time has come, under a new lease; none of the tenants in ``without``."""
+    draft = tx.next_due(without)
+    return None if draft is None else claim_one(tx, draft, lease_s)
+
+
+def claim_one(tx: Transaction, draft: str, lease_s: int) -> OutboxEntry:
+    """Take the write-back of a draft under a new lease, due or not; NotFound U-OUTBOX-UNKNOWN."""
     held, row, signature = tx.draft(draft), tx.outbox(draft), tx.signature(draft)
     if row is None or signature is None:
         raise NotFound("U-OUTBOX-UNKNOWN", "this draft has no write-back")
@@ -73,21 +81,41 @@ def finish(tx: Transaction, entry: OutboxEntry, state: Finish, detail: Mapping[s
 
 
 def signed_for(history: Iterable[AuditEntry]) -> str | None:
-    """Return the mode of write-back that a chain's order was signed for, or else sent in; None for neither."""
-    found = None
+    """Return the mode of write-back that a chain's order was signed for, or else sent in.
+
+    Chains from before modes were recorded were queued for one mode alone. None for what was not queued.
+    """
+    found, queued = None, False
     for entry in history:
         if entry.event == "signed":
             found = entry.detail.get("given", {}).get(MODE, found)
+            queued = entry.detail.get("write_back") is True
         found = found or entry.detail.get("step", {}).get(SENT_STEP)
-    return found
+    return found or (_EARLIER if queued else None)
 
 
 def may_be_sent(history: Iterable[AuditEntry]) -> bool:
-    """Say whether the order of a chain may have reached the EHR; of one that the store forgot, nobody knows."""
-    return any(
-        {SENT_STEP, ORDER_STEP} & entry.detail.get("step", {}).keys() or entry.detail.get("given", {}).get("replayed")
-        for entry in history
-    )
+    """Say whether the order of a chain may have reached the EHR; of one that the store forgot, nobody knows.
+
+    Nor of one that was taken, or never queued, before it was recorded what is sent.
+    """
+    earlier = False
+    for entry in history:
+        given, step = entry.detail.get("given", {}), entry.detail.get("step", {})
+        if entry.event == "signed":
+            earlier = MODE not in given
+        if given.get("replayed") or given.get("code") in (RESTORED, LOST):
+            return True
+        if not step.keys().isdisjoint((SENT_STEP, ORDER_STEP)):
+            return True
+        if earlier and (entry.event == "claimed" or entry.detail.get("write_back") is False):
+            return True
+    return False
+
+
+def never_queued(history: Iterable[AuditEntry]) -> bool:
+    """Say whether an order was signed that nothing writes: earlier versions queued those of one mode only."""
+    return any(entry.event == "signed" and entry.detail.get("write_back") is False for entry in history)
 
 
 def _leased(tx: Transaction, entry: OutboxEntry) -> Outbox:

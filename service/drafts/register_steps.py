@@ -43,10 +43,21 @@ def enter(tx: Transaction, new: Entering) -> Registered:
     detail = {**new.detail, **claims.of_register(register)}
     entry = seal(last, register.id, tx.now, new.event, new.actor, detail)
     tx.advance_register(held, entry)
-    if new.kind == "consent" and new.detail.get("decision") == DENY:
-        for draft in tx.open_of(new.ehr, new.subject):
-            steps.record(tx, draft, "withdrawn", new.actor, {"by": register.id})
-    return Registered(register.id, register.kind, register.ehr, register.subject, entry)
+    entered = Registered(register.id, register.kind, register.ehr, register.subject, entry)
+    withdraw(tx, entered)
+    return entered
+
+
+def withdraw(tx: Transaction, entered: Registered) -> None:
+    """Withdraw what is held unsigned for a patient, where a consent was entered that denies."""
+    if entered.kind == "consent" and entered.entry.detail.get("decision") == DENY:
+        for draft in tx.open_of(entered.ehr, entered.subject):
+            steps.record(tx, draft, "withdrawn", entered.entry.actor, {"by": entered.id})
+
+
+def stops(detail: Mapping[str, Any]) -> bool:
+    """Say whether an entry keeps something from being done: a consent that denies, a switch that is pulled."""
+    return detail.get("decision") == DENY or detail.get("pulled") is True
 
 
 def hold(tx: Transaction, new: steps.Holding) -> list[Draft]:

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final, Literal
 
+from service.drafts import outbox_steps
+from service.drafts.audit import SERVICE_ACTOR
 from service.drafts.canonical_json import instant
-from service.drafts.outbox_steps import ORDER_STEP
+from service.drafts.outbox_steps import ORDER_STEP, RESTORED
 from service.drafts.records import Draft
-from service.drafts.states import AWAITING, Event
+from service.drafts.states import AWAITING, TO_WRITE, UNSIGNED, Event
 from service.drafts.steps import record
-from service.drafts.transaction import Transaction
+from service.drafts.transaction import Held, Transaction
 from service.errors import Conflict, NotFound
 
 Read = Literal["confirmed", "superseded", "expired"]
@@ -35,10 +37,31 @@ def settle(tx: Transaction, draft: str, ending: Read | Word, actor: str, detail:
     return record(tx, held, event, actor, {"due": None}, detail).draft
 
 
+def end_restored(tx: Transaction, draft: str) -> None:
+    """End what a store from a backup must not go on with by itself, since what was decided after the backup is lost.
+
+    What is unsigned is withdrawn; an order that is still to be written is parked, as one that may have been sent.
+    """
+    held = tx.draft(draft)
+    if held.draft.state in UNSIGNED:
+        record(tx, held, "withdrawn", SERVICE_ACTOR, given={"code": RESTORED})
+    elif held.draft.state in TO_WRITE and tx.outbox(draft) is not None:
+        outbox_steps.finish(tx, outbox_steps.claim_one(tx, draft, 0), "parked", {"code": RESTORED}, 0)
+
+
+def _unqueued(tx: Transaction, held: Held, word: Word, actor: str, detail: Mapping[str, Any]) -> Draft:
+    """End what an earlier version signed and queued nothing of: a person has seen whether the EHR has it."""
+    if held.draft.state != "signed" or word == "released":
+        raise NotFound("U-OUTBOX-UNKNOWN", "this draft has no write-back that could be released; see drafts show")
+    return record(tx, held, word, actor, {"due": None}, detail).draft
+
+
 def _word(tx: Transaction, draft: str, word: Word, actor: str, detail: Mapping[str, Any]) -> Draft:
     held, row = tx.draft(draft), tx.outbox(draft)
     if row is None:
-        raise NotFound("U-OUTBOX-UNKNOWN", "this draft has no write-back, so there is nothing to release")
+        return _unqueued(tx, held, word, actor, detail)
+    if word == "resolved" and held.draft.state == "signed":
+        raise Conflict("U-DRAFT-STATE", "this draft is signed and is written in a moment; read it again")
     if word == "revoked" and ORDER_STEP in row.progress:
         msg = "the EHR has made an order of it; end that order in the EHR, then release it with --resolved"
         raise Conflict("U-RELEASE-WRITTEN", msg)

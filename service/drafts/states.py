@@ -48,6 +48,8 @@ EITHER: Final[tuple[State, ...]] = (AWAITING, "confirmed")
 WITH_SIGNATURE: Final[tuple[State, ...]] = (*(state for state in SIGNED if state not in EITHER), "revoked")
 # Nothing is written or looked for any more.
 SETTLED: Final[tuple[State, ...]] = ("confirmed", "revoked")
+# Signed here, and with the outbox, which goes on by itself.
+TO_WRITE: Final[tuple[State, ...]] = ("signed", "writing", "written", "write-failed")
 # Signed here or accepted, and not yet read in the EHR as it was decided.
 UNCONFIRMED: Final[tuple[State, ...]] = tuple(state for state in SIGNED if state != "confirmed")
 # What a card, a feedback or a withdrawal may do; none of them can reach a signed state.
@@ -91,7 +93,8 @@ TRANSITIONS: Final[Mapping[str, Mapping[State | None, State]]] = {
     "mismatch": {**_to("mismatch", (*_IN_FLIGHT, AWAITING))},
     # An operator's word, by name and with a reason.
     "released": {**_to("signed", _STUCK)},
-    "resolved": {**_to("confirmed", _STUCK)},
+    # From ``signed`` what was never queued for writing.
+    "resolved": {**_to("confirmed", ("signed", *_STUCK))},
     "revoked": {**_to("revoked", ("signed", "write-failed", "parked"))},
     # A psychiatrist is asked; the draft stays for whoever may sign it.
     "referred": {**_stay(UNSIGNED)},

@@ -4,22 +4,28 @@ After a positive suicide screen drugs are dispensed for a few days at a time, an
 review; a signer may ask for more, but not without having read that.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
-from service.drafts import dosages, refills
+from service.drafts import dosages, quantities, refills
+
+_FORMS: Final = ("tablet", "capsule", "unit")
 
 
 def text(supply: Mapping[str, Any] | None) -> str:
-    """Return ``dispenseRequest`` in words; what it does not state is said not to be."""
+    """Return ``dispenseRequest`` in words, with every element of it that an order may have.
+
+    What it does not state is said not to be.
+    """
     if not supply:
         return "not stated in this order"
-    amounts = [_amount(supply, "quantity", ""), _amount(supply, "expectedSupplyDuration", "for ")]
+    quantity, duration = (dosages.mapping(supply.get(name)) for name in ("quantity", "expectedSupplyDuration"))
+    amounts = [_quantity(quantity), f"for {quantities.amount(duration)}" if "value" in duration else ""]
     repeats = supply.get("numberOfRepeatsAllowed")
     said = "repeats not stated" if repeats is None else f"{repeats} repeats"
-    first = f"a first fill of its own, {said}" if "initialFill" in supply else said
-    return f"{', '.join(filter(None, amounts)) or 'quantity not stated'}, {first}"
+    stated = ", ".join(filter(None, amounts)) or "quantity not stated"
+    return ", ".join([stated, said, *_valid(dosages.mapping(supply.get("validityPeriod")))])
 
 
 def asked(resource: Mapping[str, Any], context: Mapping[str, Any], drafted: Mapping[str, Any]) -> tuple[str, ...]:
@@ -27,18 +33,18 @@ def asked(resource: Mapping[str, Any], context: Mapping[str, Any], drafted: Mapp
 
     ``drafted`` is the resource as it was drafted, as far as a signer may change it.
     """
-    points = (raised(resource, context), _above_draft(resource, context, drafted), _unfit(resource, context, drafted))
-    return tuple(point for point in points if point is not None)
+    found = (check(resource, context, drafted) for check in (raised, _above_draft, _unfit))
+    return tuple(point for point in found if point is not None)
 
 
-def raised(resource: Mapping[str, Any], context: Mapping[str, Any]) -> str | None:
+def raised(resource: Mapping[str, Any], context: Mapping[str, Any], drafted: Mapping[str, Any]) -> str | None:
     """Return what a signer must acknowledge where more is asked for than the gate's days; None where it is kept.
 
     ``context`` is the draft's, with ``supply_days`` where a gate limits it. What cannot be shown to keep the limit
-    does not.
+    does not: a quantity in another unit than the draft's, for one.
     """
     limit = context.get("supply_days")
-    if limit is None or _within(Decimal(limit), 0, resource, context):
+    if limit is None or _within(Decimal(limit), 0, resource, context, drafted):
         return None
     return (
         f"Supply: {text(dosages.mapping(resource.get('dispenseRequest')))}. After a positive suicide screen at most "
@@ -51,7 +57,7 @@ def _above_draft(resource: Mapping[str, Any], context: Mapping[str, Any], drafte
     limit, supply = dosages.mapping(context.get("supply")), dosages.mapping(resource.get("dispenseRequest"))
     if not limit or context.get("supply_days") is not None or supply == dosages.mapping(drafted.get("dispenseRequest")):
         return None
-    if _within(Decimal(limit["days"]), limit["repeats"], resource, context):
+    if _within(Decimal(limit["days"]), limit["repeats"], resource, context, drafted):
         return None
     named = ", ".join((*limit.get("rules", ()), *filter(None, [limit.get("source")])))
     most = f"{limit['days']} days at a time, {limit['repeats']} repeats"
@@ -65,30 +71,41 @@ def _unfit(resource: Mapping[str, Any], context: Mapping[str, Any], drafted: Map
         return None
     if "quantity" not in supply:
         return f"Supply: {text(supply)}. The draft had a quantity." if "quantity" in before else None
-    needed = refills.units(resource, context, refills.days(supply))
-    held = refills.number(dosages.mapping(supply["quantity"]).get("value"))
+    held, needed = refills.counted(supply, context, drafted), refills.units(resource, context, refills.days(supply))
+    if held is None:
+        # Where a limit speaks, it has said so: what is in another unit cannot be shown to keep it.
+        limited = context.get("supply_days") is not None or context.get("supply")
+        return None if limited else f"Supply: {text(supply)}. The draft's quantity is in another unit."
     if needed is None or held == needed:
         return None
     return f"Supply: {text(supply)}. At this dose those days take {needed}."
 
 
-def _amount(supply: Mapping[str, Any], name: str, before: str) -> str:
-    found = dosages.mapping(supply.get(name))
-    unit = found.get("unit") or found.get("code") or ""
-    many = "s" if unit in ("tablet", "capsule") and found.get("value") != 1 else ""
-    return f"{before}{found['value']} {unit}{many}".strip() if "value" in found else ""
+def _quantity(quantity: Mapping[str, Any]) -> str:
+    if "value" not in quantity:
+        return ""
+    unit = str(quantity.get("unit", ""))
+    # Any other unit is a signer's own words: the quotes keep them from reading as part of the supply.
+    said = f"{unit}{'s' if quantity['value'] != 1 else ''}" if unit in _FORMS else f"“{unit}”" if unit else ""
+    coded = " of ".join(str(quantity[name]) for name in ("code", "system") if name in quantity)
+    return " ".join(filter(None, [quantities.figures(quantity["value"]), said, f"({coded})" if coded else ""]))
 
 
-def _within(limit: Decimal, repeats: int, resource: Mapping[str, Any], context: Mapping[str, Any]) -> bool:
+def _valid(period: Mapping[str, Any]) -> Iterator[str]:
+    yield from (f"valid {name} {period[key]}" for name, key in (("from", "start"), ("until", "end")) if key in period)
+
+
+def _within(
+    limit: Decimal, repeats: int, resource: Mapping[str, Any], context: Mapping[str, Any], drafted: Mapping[str, Any]
+) -> bool:
     supply = dosages.mapping(resource.get("dispenseRequest"))
     allowed = supply.get("numberOfRepeatsAllowed")
-    if "initialFill" in supply or not isinstance(allowed, int) or allowed > repeats:
+    if not isinstance(allowed, int) or allowed > repeats:
         return False
     stated = refills.days(supply)
     if stated is None or stated > limit:
         return False
     if "quantity" not in supply:
         return True
-    most = refills.units(resource, context, limit)
-    held = refills.number(dosages.mapping(supply["quantity"]).get("value"))
+    most, held = refills.units(resource, context, limit), refills.counted(supply, context, drafted)
     return most is not None and held is not None and held <= most

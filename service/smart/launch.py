@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from fhir_adapters.dialect.profile import Profile
+from fhir_adapters.survey import searches
 from service.errors import BadRequest, EhrFailed, Forbidden, NotFound, Unauthenticated
 from service.settings import Ehr
 from service.smart import app_context, sessions, tokens
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from service.bootstrap import Services
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
-SCOPES = ("openid", "fhirUser", "user/Practitioner.rs", "user/PractitionerRole.rs", "user/Patient.r")
+SCOPES = ("openid", "fhirUser", "user/Practitioner.rs", "user/PractitionerRole.rs")
 _KIND = "launch"
 _COOKIE = "undersign_launch"
 _TIME = timedelta(minutes=10)
@@ -122,8 +123,13 @@ async def _to_ehr(services: "Services", ehr: Ehr, started: Launch, more: Mapping
     await services.store.keep(_KIND, state, sealed, datetime.now(UTC) + _TIME)
     question = _question(services, ehr, started, state, more)
     response = RedirectResponse(f"{asked}{'&' if '?' in asked else '?'}{question}", status_code=303)
-    sessions.set_cookie(response, _COOKIE, started.browser, services.settings, ehr, _TIME)
+    sessions.set_cookie(response, _cookie(state), started.browser, services.settings, ehr, _TIME)
     return response
+
+
+def _cookie(state: str) -> str:
+    """Return the name of a launch's own cookie: several may be under way in one browser."""
+    return f"{_COOKIE}_{hashlib.sha256(state.encode()).hexdigest()[:16]}"
 
 
 def _opaque(given: str | None) -> str | None:
@@ -166,9 +172,8 @@ def _question(services: "Services", ehr: Ehr, started: Launch, state: str, more:
 
 
 def user_scopes(profile: Profile) -> tuple[str, ...]:
-    """Return what is asked for in a user's name; Consents, where this EHR has them, are read before a signature."""
-    consents = profile.searching("Consent")
-    return (*SCOPES, f"user/{consents.type or 'Consent'}.rs") if consents.supported else SCOPES
+    """Return what is asked for in a user's name: the chart is read once more before a signature, Consents with it."""
+    return (*SCOPES, *(f"user/{kind}.rs" for kind in searches.kinds(profile)))
 
 
 def redirect_uri(services: "Services") -> str:
@@ -182,7 +187,7 @@ async def _started(request: Request, services: "Services", state: str | None) ->
     if plain is None:
         raise BadRequest("U-LAUNCH-STATE", "This sign-in is unknown or too old: open the page from the EHR again.")
     started = msgspec.json.decode(plain, type=Launch)
-    browser = request.cookies.get(sessions.cookie(_COOKIE, services.settings), "")
+    browser = request.cookies.get(sessions.cookie(_cookie(state or ""), services.settings), "")
     if not secrets.compare_digest(browser.encode(), started.browser.encode()):
         raise BadRequest("U-LAUNCH-STATE", "This sign-in was begun in another browser: open the page again.")
     return started

@@ -119,6 +119,7 @@ def _check_origin(request: Request, services: "Services") -> None:
 async def _of_token(token: str, services: "Services") -> User:
     client = await _tenant(_unverified(token), services)
     claims = await _verified(token, client, _audience(client))
+    _check_app(claims, client.ehr)
     reference = _practitioner_reference(claims.get("fhirUser"), client)
     practitioner = Practitioner(
         reference=reference,
@@ -134,6 +135,18 @@ async def _of_token(token: str, services: "Services") -> User:
     )
     patient = _text(claims.get("patient"))
     return User(practitioner, token, f"Patient/{patient.removeprefix('Patient/')}" if patient else None)
+
+
+def _check_app(claims: dict[str, Any], ehr: Ehr) -> None:
+    """Refuse a token that the EHR gave to another app: one with the user's name is not one for this service.
+
+    ``client_id`` as in RFC 9068 §2.2, ``azp`` as in OpenID Connect Core §2. Where the site has listed the apps, a token
+    that does not say whose it is belongs to none of them.
+    """
+    told = {app for app in (_text(claims.get("client_id")), _text(claims.get("azp"))) if app}
+    allowed = {*ehr.users.clients} or {ehr.smart_client_id}
+    if not told <= allowed or (ehr.users.clients and not told):
+        raise _refused("client", ehr.id)
 
 
 def _unverified(token: str) -> _Unverified:

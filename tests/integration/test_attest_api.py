@@ -85,7 +85,8 @@ def test_an_attestation_is_answered_as_procedure_and_found_again(tmp_path: Path)
             assert [entry["resource"] for entry in bundle["entry"]] == [found]
         assert (await scene.get("/fhir/Procedure?patient=other")).json()["total"] == 0
         trail = (await scene.get("/fhir/AuditEvent?entity=Patient/example")).json()
-        (event,) = [entry["resource"] for entry in trail["entry"]]
+        event, *looked = [entry["resource"] for entry in trail["entry"]]
+        assert [one["subtype"][0]["code"] for one in looked] == ["read", *["searched"] * 3]
         AuditEvent.model_validate(event)
         assert event["subtype"][0]["code"] == "attested"
         assert event["action"] == "C"

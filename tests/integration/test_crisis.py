@@ -307,3 +307,20 @@ def test_the_alarm_that_is_kept_holds_what_was_shown(scene: World) -> None:
     assert context["status"] == "crisis"
     assert alarm.raised.tzinfo is not None
     assert alarm.raised <= datetime.now(UTC)
+
+
+def test_an_alarm_stands_where_its_answer_is_missing(scene: World) -> None:
+    """After a crisis card a chart without that answer opens nothing, until somebody has attested."""
+    path = path_of(opened(scene))
+    store = scene.ehr.store
+    answers = [one for one in store.all("Observation") if LEILA in str(one.body) and "44260-8" in str(one.body)]
+    for one in answers:
+        store.update(one.reference, {**one.body, "status": "entered-in-error"}, one.etag)
+    assert len(answers) == 1
+    card = opened(scene)
+    assert card["source"]["topic"]["code"] == "too-little-data"
+    assert "suggestions" not in card
+    assert path_of(card) == path
+    csrf = signed_in(scene, path)
+    assert scene.post(f"{path}/attest", csrf, **form()).status_code == 303
+    assert opened(scene)["source"]["topic"]["code"] == "options"

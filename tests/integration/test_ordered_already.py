@@ -45,11 +45,13 @@ async def signing(scene: World, draft: Draft) -> str:
     return "" if signed else answer.json()["issue"][0]["details"]["coding"][0]["code"]
 
 
-EXISTS, UNKNOWN = "U-ORDER-EXISTS", "U-ORDER-UNKNOWN"
+EXISTS, UNKNOWN, CHANGED = "U-ORDER-EXISTS", "U-ORDER-UNKNOWN", "U-CHART-CHANGED"
+# Of the drug that the chart had before: a rule that the draft's own record says.
+KNOWN = [{"rule": "SR330", "unknown": False}]
 HELD: list[tuple[str, dict[str, Any], str, str]] = [
     ("newer", {}, "sign-and-write", EXISTS),
     ("of that day", {"authoredOn": "2026-11-22"}, "sign-and-write", EXISTS),
-    ("older", {"authoredOn": "2026-11-01T10:00:00Z"}, "sign-and-write", ""),
+    ("older", {"authoredOn": "2026-09-01T10:00:00Z"}, "sign-and-write", ""),
     ("undated", {"authoredOn": None}, "sign-and-write", UNKNOWN),
     ("undated, changed since", {"authoredOn": None, **NEW}, "sign-and-write", UNKNOWN),
     ("undated, there before", {"authoredOn": None, **OLD}, "sign-and-write", ""),
@@ -64,8 +66,8 @@ HELD: list[tuple[str, dict[str, Any], str, str]] = [
     ("a drug that nobody can read", NOT_READ, "sign-and-write", UNKNOWN),
     ("such a drug, undated", {**NOT_READ, "authoredOn": None}, "sign-and-write", UNKNOWN),
     ("such a drug, there before", {**NOT_READ, "authoredOn": "2026-11-01T10:00:00Z"}, "sign-and-write", ""),
-    ("another drug", {"medicationCodeableConcept": OTHER_DRUG}, "sign-and-write", ""),
-    ("another drug, undated", {"medicationCodeableConcept": OTHER_DRUG, "authoredOn": None}, "sign-and-write", ""),
+    ("another drug", {"medicationCodeableConcept": OTHER_DRUG}, "sign-and-write", CHANGED),
+    ("another drug, undated", {"medicationCodeableConcept": OTHER_DRUG, "authoredOn": None}, "sign-and-write", CHANGED),
     ("where documents are written", {}, "document-only", EXISTS),
 ]
 
@@ -77,7 +79,7 @@ def test_what_stands_in_the_ehr_is_not_signed_again(
     """An order of the drug that is not known to be older than the draft refuses the signature; no other one does."""
 
     async def story(scene: World, clock: Clock) -> None:
-        draft = await scene.hold()
+        draft = await scene.hold(reasons=KNOWN)
         clock.forward(60)
         scene.ehr.put(order(**changes))
         assert await signing(scene, draft) == code

@@ -217,3 +217,95 @@ def test_a_permission_after_a_later_denial_of_the_ehrs_is_entered(tmp_path: Path
         assert (await consenting.record(scene.services, PATIENT, who, deny)).entry.seq == first.entry.seq == 3
 
     play(tmp_path, story, clock)
+
+
+MDD = {"system": "http://hl7.org/fhir/sid/icd-10-cm"}
+SUBJECT = {"reference": PATIENT}
+
+
+def condition(code: str, **more: Any) -> dict[str, Any]:
+    """Return an active problem by its ICD-10-CM code."""
+    status = {"clinicalStatus": {"coding": [{"code": "active"}]}}
+    return {
+        "resourceType": "Condition",
+        "id": f"c-{code}",
+        "subject": SUBJECT,
+        **status,
+        "code": {"coding": [{**MDD, "code": code}]},
+        **more,
+    }
+
+
+def item9(value: int, status: str = "final") -> dict[str, Any]:
+    """Return an answer to the ninth question of the PHQ-9, of the day of the signature."""
+    return {
+        "resourceType": "Observation",
+        "id": "item9",
+        "status": status,
+        "subject": SUBJECT,
+        "code": {"coding": [{"system": "http://loinc.org", "code": "44260-8"}]},
+        "effectiveDateTime": "2026-11-22",
+        "valueInteger": value,
+    }
+
+
+def ordered(drug: str, code: str) -> dict[str, Any]:
+    """Return an active order of the day before."""
+    coding = {"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": code, "display": drug}
+    return {
+        "resourceType": "MedicationRequest",
+        "id": f"m-{code}",
+        "status": "active",
+        "intent": "order",
+        "subject": SUBJECT,
+        "authoredOn": "2026-11-21",
+        "medicationCodeableConcept": {"coding": [coding], "text": drug},
+    }
+
+
+@pytest.mark.parametrize(
+    ("came", "found"),
+    [
+        ([item9(0)], (200, "")),
+        ([item9(2)], (409, "U-CHART-CRISIS")),
+        ([condition("T14.91XA", recordedDate="2026-11-22")], (409, "U-CHART-CRISIS")),
+        ([ordered("phenelzine", "8123")], (409, "U-CHART-CHANGED")),
+        ([condition("F31.9")], (409, "U-CHART-CHANGED")),
+        ([{"resourceType": "Patient", "id": "example", "deceasedBoolean": True}], (409, "U-CHART-CHANGED")),
+        ([ordered("acetaminophen", "161")], (200, "")),
+    ],
+    ids=["a no", "a crisis", "an attempt", "an MAO inhibitor", "bipolar disorder", "a death", "a harmless order"],
+)
+def test_what_came_into_the_chart_since_the_draft_is_looked_at(
+    tmp_path: Path, came: list[dict[str, Any]], found: tuple[int, str]
+) -> None:
+    """What has come since and closes drafting, or a rule that speaks against the drug, refuses the signature."""
+
+    async def story(scene: World) -> None:
+        draft = await scene.hold()
+        parameters = await scene.prepared(draft.id)
+        for resource in came:
+            scene.ehr.put(resource)
+        assert answered(await scene.post(draft.id, "sign", *parameters)) == found
+        assert (await scene.store.read(draft.id)).state == ("signed" if found[0] == 200 else "held")
+
+    play(tmp_path, story)
+
+
+def test_what_the_ehr_does_not_give_of_the_chart_is_on_record(tmp_path: Path) -> None:
+    """A list that cannot be read at the signature is named in its entry, and the rest is judged all the same."""
+
+    async def story(scene: World) -> None:
+        draft = await scene.hold()
+        parameters = await scene.prepared(draft.id)
+        real = scene.ehr._write_or_read
+
+        async def answer(request: httpx.Request, path: str) -> httpx.Response:
+            return httpx.Response(403) if path == "AllergyIntolerance" else await real(request, path)
+
+        scene.ehr._write_or_read = answer  # type: ignore[method-assign]
+        assert answered(await scene.post(draft.id, "sign", *parameters)) == (200, "")
+        entry = next(one for one in await scene.store.history(draft.id) if one.event == "signed")
+        assert entry.detail["given"]["chart_unread"] == ["allergies"]
+
+    play(tmp_path, story)

@@ -14,7 +14,7 @@ from recommender.catalog import knowledge
 from service.drafts.canonical_json import dumps
 from service.drafts.records import Draft, NewDraft
 from tests.contract import samples
-from tests.integration.fake_ehr import DOCTOR, FakeEhr, World, user_token, world
+from tests.integration.fake_ehr import DEPRESSION, DOCTOR, FakeEhr, World, user_token, world
 
 T = TypeVar("T")
 ROLE: dict[str, Any] = {
@@ -58,7 +58,7 @@ def has(*resources: dict[str, Any]) -> Callable[[FakeEhr], None]:
 
     def change(ehr: FakeEhr) -> None:
         ehr.held.clear()
-        for resource in ({"resourceType": "Patient", "id": "example"}, *resources):
+        for resource in ({"resourceType": "Patient", "id": "example"}, DEPRESSION, *resources):
             ehr.put(resource)
 
     return change

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fhir_adapters.errors import UndersignError
@@ -17,7 +18,7 @@ from recommender.dose import dosing
 from recommender.dose.supply import limited
 from recommender.drafts import build
 from recommender.safety import rules
-from service.drafts import differences, edit_rules, edits
+from service.drafts import differences, edit_rules, edits, orders
 from service.drafts.canonical_json import dumps, load_object
 from service.drafts.edits import EDITABLE
 from service.drafts.records import Draft
@@ -84,6 +85,14 @@ def test_a_draft_as_drafted_asks_for_nothing_more(drug: str) -> None:
     assert differences.differences(draft) == []
 
 
+@pytest.mark.parametrize("drug", DRAFTED)
+def test_a_draft_as_drafted_may_be_signed(drug: str) -> None:
+    """Whatever the drug, its own draft has nothing that its signer would not be shown, and no impossible number."""
+    draft = replace(held(drug), patient=patient().reference)
+    prepared = orders.prepare(draft, None, samples.practitioner(), samples.EHR, samples.PUBLIC_URL, samples.START)
+    assert prepared.version == 1
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [
@@ -134,6 +143,9 @@ def test_a_ceiling_is_refused_with_its_rule_and_source_and_without_the_chart() -
         ({"supply": {"numberOfRepeatsAllowed": 2}}, ("at most 28 days at a time, 0 repeats (SU01, POLICY)",)),
         ({"supply": {"expectedSupplyDuration": {**DAYS, "value": 90}}}, ("at most 28 days",)),
         ({"supply": {"expectedSupplyDuration": {**DAYS, "value": 7}}}, ()),
+        ({"supply": {"quantity": {"value": 28, "unit": "bottle"}}}, ("at most 28 days",)),
+        ({"dosage": {"asNeededCodeableConcept": {"text": "panic"}}}, ("as needed",)),
+        ({"mg": 25, "repeat": {"frequencyMax": 4}}, ("above the 50 mg", "usually given once a day")),
         (
             {"supply": {"quantity": {"value": 90, "unit": "tablet"}, "expectedSupplyDuration": {**DAYS, "value": 14}}},
             ("at most 28 days", "At this dose those days take 14"),
@@ -153,7 +165,7 @@ def test_a_stepwise_order_is_judged_by_its_first_and_its_highest_step() -> None:
     dosage = load_object(draft.resource)["dosageInstruction"][0]
 
     def steps(last: int) -> dict[str, Any]:
-        later = samples.dosage(last)
+        later = samples.dosage(last, route=dosage["route"])
         return {"dosageInstruction": [{**dosage, "sequence": 1}, {**later, "sequence": 2}]}
 
     found = judged(draft, **steps(150))
@@ -189,6 +201,33 @@ def test_a_quantity_that_cannot_be_counted_is_left_out_and_said() -> None:
     assert any("The draft had a quantity" in point for point in edit_rules.judged(draft, after, K, TODAY))
 
 
+@given(
+    value=st.integers(1, 10**70) | st.decimals(Decimal("1e-60"), Decimal("1e60"), allow_nan=False),
+    times=st.integers(1, 10**35) | st.sampled_from([1, 999_999]),
+    period=st.integers(1, 10**35) | st.sampled_from([Decimal("0.000001"), Decimal("1e-60")]),
+    days=st.integers(1, 10**35) | st.sampled_from([1, 999_999]),
+    unit=st.sampled_from(["g", "mg", "ug"]),
+    per=st.sampled_from(["min", "mo"]),
+)
+@example(value=999_999, times=999_999, period=Decimal("0.000001"), days=999_999, unit="g", per="min")
+@example(value=Decimal("0.000001"), times=1, period=999_999, days=999_999, unit="ug", per="mo")
+def test_no_number_of_an_edit_makes_the_rules_stumble(
+    value: int | Decimal, times: int, period: int | Decimal, days: int, unit: str, per: str
+) -> None:
+    """Whatever the numbers of an edit, it is judged or refused by its code."""
+    dose = {"value": value, "unit": unit, "system": DAYS["system"], "code": unit}
+    repeat = {"frequency": times, "period": period, "periodUnit": per}
+    try:
+        judged(
+            held(),
+            dosage={"doseAndRate": [{"doseQuantity": dose}]},
+            repeat=repeat,
+            supply={"expectedSupplyDuration": {**DAYS, "value": days}},
+        )
+    except UndersignError:
+        return
+
+
 @given(mg=st.sampled_from([25, 50, 75, 100, 150, 200]), days=st.integers(1, 90), times=st.integers(1, 2))
 def test_no_edit_leaves_a_quantity_that_does_not_fit(mg: int, days: int, times: int) -> None:
     """Whatever the dose and the days, a quantity that nobody wrote lasts those days and less than one dose more."""
@@ -204,6 +243,15 @@ def test_an_edit_under_other_rules_is_not_judged_by_these() -> None:
     assert refused(draft, mg=100)[0] == "U-DRAFT-RULES"
     assert judged(draft) == ()
     assert judged(draft, note=[{"text": "with food"}]) == ()
+
+
+@pytest.mark.parametrize("version", ["older", K.version.partition("+")[0], "", 7])
+def test_a_draft_of_other_rules_is_known_without_an_edit(version: object) -> None:
+    """A draft that was worked out by other knowledge than this is refused as it stands; one of this is not."""
+    edit_rules.check_rules(held(), K)
+    with pytest.raises(UndersignError) as caught:
+        edit_rules.check_rules(held(versions={"knowledge": version}), K)
+    assert caught.value.code == "U-DRAFT-RULES"
 
 
 def test_a_draft_without_bounds_takes_no_other_dose() -> None:

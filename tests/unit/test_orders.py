@@ -118,14 +118,14 @@ def test_two_prepared_orders_are_never_the_same():
             "U-ORDER-DOSE",
         ),
         ({"dispenseRequest": {"quantity": {"value": -30}}}, "U-ORDER-DOSE"),
-        ({"dispenseRequest": {"numberOfRepeatsAllowed": -1}}, "U-ORDER-INVALID"),
+        ({"dispenseRequest": {"numberOfRepeatsAllowed": -1}}, "U-ORDER-DOSE"),
         ({"dispenseRequest": "thirty"}, "U-ORDER-INVALID"),
         ({"subject": {}}, "U-ORDER-INVALID"),
         ({"subject": {"reference": "Group/g"}}, "U-ORDER-INVALID"),
         ({"subject": {"reference": "Patient/somebody-else"}}, "U-ORDER-INVALID"),
         ({"subject": {"reference": "http://169.254.169.254/latest"}}, "U-ORDER-INVALID"),
         ({"doNotPerform": True}, "U-ORDER-INVALID"),
-        ({"modifierExtension": [{"url": "https://example.org/x", "valueBoolean": True}]}, "U-ORDER-INVALID"),
+        ({"modifierExtension": [{"url": "https://example.org/x", "valueBoolean": True}]}, "U-ORDER-ELEMENT"),
         ({"medicationCodeableConcept": {"text": "sertraline"}}, "U-ORDER-INVALID"),
         ({"medicationCodeableConcept": None}, "U-ORDER-INVALID"),
         ({"medicationReference": {"reference": "Medication/m"}}, "U-ORDER-INVALID"),
@@ -133,8 +133,8 @@ def test_two_prepared_orders_are_never_the_same():
         ({"dosageInstruction": [dosage(text="50 mg\u202e daily")]}, "U-ORDER-INVALID"),
         ({"dosageInstruction": [dosage(text="  ")]}, "U-ORDER-INVALID"),
         ({"dosageInstruction": [dosage(text="50\x00")]}, "U-ORDER-INVALID"),
-        ({"unknownElement": "x"}, "U-ORDER-INVALID"),
-        ({"contained": [{"resourceType": "Patient"}]}, "U-ORDER-INVALID"),
+        ({"unknownElement": "x"}, "U-ORDER-ELEMENT"),
+        ({"contained": [{"resourceType": "Patient"}]}, "U-ORDER-ELEMENT"),
     ],
 )
 def test_an_order_that_nobody_should_sign_is_refused_by_name(changes: dict[str, Any], code: str):
@@ -153,8 +153,9 @@ def test_a_refusal_names_the_element_and_never_its_value():
 def test_a_model_fault_names_the_element_and_never_its_value():
     """What the R4B models refuse is told without the value either."""
     with pytest.raises(Unprocessable) as caught:
-        prepare(held_draft(priority={"secret": "value"}))
-    assert "priority" in caught.value.message
+        prepare(held_draft(dispenseRequest={"validityPeriod": {"start": "secret value"}}))
+    assert caught.value.code == "U-ORDER-INVALID"
+    assert "dispenseRequest.validityPeriod.start" in caught.value.message
     assert "secret" not in str(caught.value)
 
 
@@ -203,7 +204,6 @@ def test_an_edited_dose_makes_the_next_version_with_a_text_that_says_it():
     draft = held_draft()
     edit = edit_of(draft)
     edit["dosageInstruction"][0]["doseAndRate"][0]["doseQuantity"]["value"] = 75
-    edit["dosageInstruction"][0]["patientInstruction"] = "one tablet"
     prepared = prepare(draft, edit)
     order = load_object(prepared.order)
     assert prepared.version == 2
@@ -215,13 +215,33 @@ def test_an_edited_dose_makes_the_next_version_with_a_text_that_says_it():
     assert dosages.mg_per_day(load_object(stored)["dosageInstruction"]) == 75
 
 
-def test_wording_for_the_old_dose_does_not_outlive_it():
-    """An instruction to the patient that was left as it stood goes when the dose under it changes."""
-    draft = held_draft(dosageInstruction=[dosage(patientInstruction="one tablet")])
-    edit = edit_of(draft, dosageInstruction=[dosage(100, text="two tablets a day", patientInstruction="one tablet")])
-    order = load_object(prepare(draft, edit).order)
-    assert order["dosageInstruction"][0]["text"] == "two tablets a day"
-    assert "patientInstruction" not in order["dosageInstruction"][0]
+@pytest.mark.parametrize(
+    ("mg", "text", "written"),
+    [
+        (100, "50 mg by mouth once a day", "100 mg by mouth once every day"),
+        (100, "400 mg three times a day", "100 mg by mouth once every day"),
+        (50, "400 mg three times a day", "50 mg by mouth once a day"),
+    ],
+)
+def test_the_text_of_a_dose_is_never_a_signers(mg: int, text: str, written: str):
+    """Words that were sent with a dose, old or new, give way to those of its coded part."""
+    draft = held_draft()
+    order = load_object(prepare(draft, edit_of(draft, dosageInstruction=[dosage(mg, text=text)])).order)
+    assert order["dosageInstruction"][0]["text"] == written
+
+
+@pytest.mark.parametrize(
+    "route", [None, {"text": "intravenous"}, {"text": "by mouth", "coding": [{"code": "47625008"}]}, "by mouth"]
+)
+def test_the_route_is_the_drafts(route: object):
+    """Another route, with other words or another code, belongs to another product and is no edit."""
+    draft, changed = held_draft(), dosage(100)
+    changed |= {"route": route}
+    given = {name: value for name, value in changed.items() if value is not None}
+    with pytest.raises(Unprocessable) as caught:
+        prepare(draft, edit_of(draft, dosageInstruction=[given]))
+    assert caught.value.code == "U-ORDER-FIELD"
+    assert "dosageInstruction.route" in caught.value.message
 
 
 def test_a_signers_note_goes_into_the_order_under_the_signers_name():

@@ -14,7 +14,8 @@ CONTEXT: dict[str, Any] = {"supply_days": 7, "dose": {"strength_mg": 50}}
 
 def days(value: object, code: str = "d", system: str = UCUM) -> dict[str, Any]:
     """Return a duration."""
-    return {"value": value, "unit": "days", "system": system, "code": code}
+    words = {"d": "days", "wk": "weeks", "mo": "months"}
+    return {"value": value, "unit": words.get(code, code), "system": system, "code": code}
 
 
 def order(**supply: Any) -> dict[str, Any]:
@@ -23,6 +24,8 @@ def order(**supply: Any) -> dict[str, Any]:
     return load_object(dumps(found))
 
 
+TABLETS = {"value": 7, "unit": "tablet"}
+DRAFTED = order(quantity=TABLETS)
 KEPT = {"numberOfRepeatsAllowed": 0, "expectedSupplyDuration": days(7)}
 
 
@@ -32,7 +35,8 @@ KEPT = {"numberOfRepeatsAllowed": 0, "expectedSupplyDuration": days(7)}
         (KEPT, True),
         ({**KEPT, "expectedSupplyDuration": days(1)}, True),
         ({**KEPT, "expectedSupplyDuration": days(1, "wk")}, True),
-        ({**KEPT, "quantity": {"value": 7, "unit": "tablet"}}, True),
+        ({**KEPT, "quantity": TABLETS}, True),
+        ({**KEPT, "validityPeriod": {"end": "2026-12-01"}}, True),
         ({}, False),
         ({"numberOfRepeatsAllowed": 0}, False),
         ({"expectedSupplyDuration": days(7)}, False),
@@ -46,12 +50,21 @@ KEPT = {"numberOfRepeatsAllowed": 0, "expectedSupplyDuration": days(7)}
         ({**KEPT, "expectedSupplyDuration": days("7")}, False),
         ({**KEPT, "quantity": {"value": 8, "unit": "tablet"}}, False),
         ({**KEPT, "quantity": {"unit": "tablet"}}, False),
-        ({**KEPT, "initialFill": {"quantity": {"value": 100}}}, False),
+        ({**KEPT, "quantity": {"value": 7}}, False),
+        ({**KEPT, "quantity": {"value": 7, "unit": "bottle of 100 tablets"}}, False),
+        ({**KEPT, "quantity": {"value": 7, "unit": "tablets"}}, False),
+        ({**KEPT, "quantity": {"value": 7, "unit": "g", "system": UCUM, "code": "g"}}, False),
+        ({**KEPT, "quantity": {**TABLETS, "system": UCUM, "code": "{bottle}"}}, False),
+        ({**KEPT, "quantity": {**TABLETS, "comparator": ">"}}, False),
+        ({**KEPT, "expectedSupplyDuration": {**days(7), "unit": "months"}}, False),
+        ({**KEPT, "expectedSupplyDuration": {**days(7), "unit": "weeks"}}, False),
+        ({**KEPT, "expectedSupplyDuration": {**days(7), "comparator": ">"}}, False),
     ],
 )
 def test_only_what_keeps_to_the_days_needs_no_acknowledgement(supply: dict[str, Any], kept: bool) -> None:
-    """A supply of at most seven days without repeats passes; any other, and what cannot be told, is acknowledged."""
-    said = supplies.raised(order(**supply), CONTEXT)
+    """At most seven days in the draft's own unit without repeats pass; any other, and what cannot be told, is
+    acknowledged."""
+    said = supplies.raised(order(**supply), CONTEXT, DRAFTED)
     assert (said is None) is kept
     if said is not None:
         assert supplies.text(order(**supply).get("dispenseRequest")) in said
@@ -59,15 +72,35 @@ def test_only_what_keeps_to_the_days_needs_no_acknowledgement(supply: dict[str, 
 
 def test_a_quantity_counts_by_strength_and_daily_dose() -> None:
     """Fourteen tablets last seven days at two a day, and fourteen at one."""
-    twice = {**order(**KEPT, quantity={"value": 14}), "dosageInstruction": [load_object(dumps(dosage(100)))]}
-    assert supplies.raised(twice, CONTEXT) is None
-    assert supplies.raised(order(**KEPT, quantity={"value": 14}), CONTEXT) is not None
-    assert supplies.raised(order(**KEPT, quantity={"value": 7}), {"supply_days": 7, "dose": None}) is not None
+    fourteen = {**TABLETS, "value": 14}
+    twice = {**order(**KEPT, quantity=fourteen), "dosageInstruction": [load_object(dumps(dosage(100)))]}
+    assert supplies.raised(twice, CONTEXT, DRAFTED) is None
+    assert supplies.raised(order(**KEPT, quantity=fourteen), CONTEXT, DRAFTED) is not None
+    unknown = {"supply_days": 7, "dose": None}
+    assert supplies.raised(order(**KEPT, quantity=TABLETS), unknown, DRAFTED) is not None
 
 
 def test_without_a_gates_limit_any_supply_passes() -> None:
     """Where no gate limits the supply nothing is asked."""
-    assert supplies.raised(order(), {"dose": {"strength_mg": 50}}) is None
+    assert supplies.raised(order(), {"dose": {"strength_mg": 50}}, DRAFTED) is None
+
+
+@pytest.mark.parametrize(
+    ("form", "unit", "counted"), [("capsule", "capsule", True), ("capsule", "tablet", False), (None, "unit", True)]
+)
+def test_a_draft_without_a_quantity_counts_in_its_product(form: str | None, unit: str, counted: bool) -> None:
+    """Where nothing was drafted to count, a quantity counts in the product's own form alone."""
+    context = {"supply_days": 7, "dose": {"strength_mg": 50, "form": form}}
+    said = supplies.raised(order(**KEPT, quantity={"value": 7, "unit": unit}), context, order())
+    assert (said is None) is counted
+
+
+@pytest.mark.parametrize("context", [{}, {"supply_days": 7}, {"supply": {"days": 28, "repeats": 0}}])
+def test_another_unit_is_asked_once(context: dict[str, Any]) -> None:
+    """Seven bottles for seven tablets are one point to acknowledge, whether a limit speaks of them or none does."""
+    bottles = order(**KEPT, quantity={"value": 7, "unit": "bottle of 100"})
+    (said,) = supplies.asked(bottles, {"dose": {"strength_mg": 50}, **context}, DRAFTED)
+    assert "7 “bottle of 100”" in said
 
 
 @pytest.mark.parametrize(
@@ -75,9 +108,17 @@ def test_without_a_gates_limit_any_supply_passes() -> None:
     [
         (None, "not stated in this order"),
         (KEPT, "for 7 days, 0 repeats"),
-        ({**KEPT, "quantity": {"value": 7, "unit": "tablet"}}, "7 tablets, for 7 days, 0 repeats"),
+        ({**KEPT, "quantity": TABLETS}, "7 tablets, for 7 days, 0 repeats"),
+        (
+            {**KEPT, "quantity": {"value": 7, "unit": "g", "system": "urn:x", "code": "k"}},
+            "7 “g” (k of urn:x), for 7 days, 0 repeats",
+        ),
+        (
+            {**KEPT, "validityPeriod": {"start": "2026-11-22", "end": "2046-01-01"}},
+            "for 7 days, 0 repeats, valid from 2026-11-22, valid until 2046-01-01",
+        ),
         ({"numberOfRepeatsAllowed": 2}, "quantity not stated, 2 repeats"),
-        ({"initialFill": {}, "quantity": {"value": 3}}, "3, a first fill of its own, repeats not stated"),
+        ({"quantity": {"value": 3}}, "3, repeats not stated"),
     ],
 )
 def test_supply_in_words_states_what_is_there_and_what_is_not(supply: dict[str, Any] | None, words: str) -> None:

@@ -401,3 +401,28 @@ def test_no_id_token_is_nobody() -> None:
 
     with pytest.raises(Unauthenticated):
         use(act)
+
+
+@pytest.mark.parametrize(
+    ("claims", "users", "taken"),
+    [
+        ({}, {}, True),
+        ({"client_id": "undersign"}, {}, True),
+        ({"azp": "undersign"}, {}, True),
+        ({"client_id": "some-wellness-app"}, {}, False),
+        ({"client_id": "undersign", "azp": "some-wellness-app"}, {}, False),
+        ({"client_id": "ward-app"}, {"clients": ("ward-app",)}, True),
+        ({"client_id": "undersign"}, {"clients": ("ward-app",)}, False),
+        ({}, {"clients": ("ward-app",)}, False),
+    ],
+)
+def test_a_token_that_another_app_was_given_is_nobodys(
+    claims: dict[str, Any], users: dict[str, Any], taken: bool
+) -> None:
+    """A user's token counts from the page's own app or one that the site lists, where the token names its app."""
+    token = user_token(**claims)
+    if taken:
+        assert who(token, users=users).reference == "Practitioner/p1"
+    else:
+        with pytest.raises(Unauthenticated):
+            who(token, users=users)
