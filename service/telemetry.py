@@ -21,6 +21,7 @@ ALLOWED_KEYS = frozenset(
         "status", "method", "route", "duration_ms", "bytes", "draft", "card", "version", "state", "order_id",
         "attempt", "retry_s", "count", "loop", "reason", "issuer", "expected", "jti", "kid", "alg", "gate",
         "offered", "key", "keys", "profile", "model", "knowledge", "development", "error", "where", "dropped",
+        "register",
     }
 )  # fmt: skip
 

@@ -1,9 +1,10 @@
 """Features and assessments on a terminal: plain, unbroken lines when piped, colour only where there is one."""
 
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
+from rich import markup
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from fhir_adapters.canonical import Adapted, Feature
@@ -22,6 +23,8 @@ _STYLE = {
 }
 _OUTCOMES = {"adverse-event-stopping": "stopping for side effects"}
 _YES: Mapping[object, str] = {True: "yes", False: "no"}
+# Controls, and what turns the direction of writing: a chart's text could else paint over the lines around it.
+_ACTING = frozenset({"Cc", "Cf", "Zl", "Zp"})
 # What a pipe gets is read by grep, so a line is never broken there.
 _UNBROKEN = 10_000
 
@@ -98,6 +101,13 @@ def _plan(assessment: Assessment) -> str:
 def _spoken(name: str) -> str:
     stem, _, release = name.rpartition("_")
     return f"{stem.replace('_', ' ')} {release.upper()}" if release in ("er", "xr") else name.replace("_", " ")
+
+
+def escape(text: str) -> str:
+    """Return text of a file as a terminal may print it: no markup, and no control character that would act there."""
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(" " if unicodedata.category(one) in _ACTING else one for one in text)
+    return markup.escape(text)
 
 
 def plain_or_coloured() -> Console:

@@ -26,12 +26,13 @@ TOPICS = "https://undersign.dev/fhir/CodeSystem/topic"
 _REASONS = "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
 
 
-def override_reasons(say: Phrases) -> list[dict[str, str]]:
-    """Return the reasons for an override, each a Coding with its words."""
-    return [{"system": _REASONS, "code": code, "display": words} for code, words in say.override_reasons.items()]
+def override_reasons(words: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return the reasons for an override, each a Coding with its words, from the words of a language by code."""
+    return [{"system": _REASONS, "code": code, "display": display} for code, display in words.items()]
 
 
-OVERRIDE_REASONS: Sequence[Mapping[str, str]] = tuple(override_reasons(ENGLISH))
+OVERRIDE_REASONS: Sequence[Mapping[str, str]] = tuple(override_reasons(ENGLISH.override_reasons))
+ORDER_OVERRIDE_REASONS: Sequence[Mapping[str, str]] = tuple(override_reasons(ENGLISH.order_override_reasons))
 
 
 def card(view: View) -> Card | None:
@@ -85,7 +86,7 @@ def _options(view: View) -> Card:
         "suggestions": [*(suggestion(draft, say) for draft in view.drafts), no_change(found["uuid"], say.keep)],
         "selectionBehavior": "at-most-one",
         "links": [to_draft(view, view.drafts[0].id), worked_out(view)],
-        "overrideReasons": override_reasons(say),
+        "overrideReasons": override_reasons(say.override_reasons),
     }
 
 

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
+import msgspec
+
 from fhir_adapters.canonical import CanonicalPatient, MedicationCourse, ScaleScore
 from fhir_adapters.vector.schema import FEATURES
 from recommender.assessment import SEVERITIES, Assessment, Reason
@@ -70,15 +72,15 @@ def _rank(reason: Reason) -> int:
 
 
 def order_of(assessment: Assessment) -> Kept:
-    """Return in words what made the order of the ranked drugs, and what would change it."""
+    """Return what made the order of the ranked drugs, in words, and what would change it, as it was found."""
     why = assessment.explanation
     if why is None:
         return {"differences": [], "moved_by": [], "unmeasured": [], "statement": ""}
     return {
         "statement": why.statement,
         "differences": [one.message for one in why.differences],
-        "moved_by": [one.message for one in why.sensitivity],
-        "unmeasured": [one.message for one in why.unmeasured],
+        "moved_by": [msgspec.to_builtins(one) for one in why.sensitivity],
+        "unmeasured": [msgspec.to_builtins(one) for one in why.unmeasured],
     }
 
 

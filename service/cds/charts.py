@@ -1,6 +1,7 @@
 """One patient as a hook call shows them: the prefetch completed and read, and what practitioners attested."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -22,12 +23,16 @@ from service.settings import Ehr
 if TYPE_CHECKING:
     from service.bootstrap import Services
 
+_REQUESTS = ("MedicationRequest", "MedicationOrder")
+_LISTED: Mapping[str, str] = {**dict.fromkeys(_REQUESTS, "medications"), "MedicationStatement": "statements"}
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
     """``now`` is local time; ``unread`` names in plain words what was neither sent nor could be read, or not whole.
 
-    ``partial`` are the required templates whose list came only in part.
+    ``partial`` are the required templates whose list came only in part; ``nameless`` counts the prescriptions in force
+    that name no drug, since the Medication that they refer to was neither sent nor could be read.
     """
 
     adapted: Adapted
@@ -36,6 +41,7 @@ class Seen:
     now: datetime
     unread: Sequence[str]
     partial: Sequence[Template] = ()
+    nameless: int = 0
 
     def check_whole(self) -> None:
         """Raise Precondition U-CDS-PREFETCH where a required list came only in part.
@@ -47,6 +53,12 @@ class Seen:
             raise Precondition(
                 "U-CDS-PREFETCH",
                 f"required, and sent only in part: {named}; send them whole, or fhirServer and fhirAuthorization",
+            )
+        if self.nameless:
+            raise Precondition(
+                "U-CDS-PREFETCH",
+                f"required, and neither sent nor readable: the Medication of {self.nameless} in prefetch.medications; "
+                "send them with _include=MedicationRequest:medication, or fhirServer and a token that reads Medication",
             )
 
 
@@ -66,17 +78,25 @@ async def read(call: HookCall, service: Service, ehr: Ehr, services: "Services",
     recorded = await services.store.attestations(ehr.id, adapted.patient.reference)
     attested = tuple(attesting.known(one, profile) for one in recorded)
     partial = [one for one in service.templates if one.required and prefetch.in_part(values.get(one.key, b"null"))]
-    return Seen(adapted, attested, profile, now, unseen(service, values), partial)
+    nameless = _nameless(adapted)
+    unread = unseen(service, values, frozenset(_LISTED[kind] for kind in nameless if kind in _LISTED))
+    return Seen(adapted, attested, profile, now, unread, partial, sum(nameless[kind] for kind in _REQUESTS))
 
 
-def unseen(service: Service, values: Mapping[str, bytes]) -> list[str]:
-    """Return in plain words what an evaluation of these values did not see, or not whole."""
+def _nameless(adapted: Adapted) -> Counter[str]:
+    """Count by resource type the drugs that may be taken and of which not even a name is known."""
+    drugs = (one for one in adapted.patient.medications if one.taking != "stopped" and not one.text)
+    return Counter(one.source.reference.partition("/")[0] for one in drugs if one.unresolved == "reference-not-found")
+
+
+def unseen(service: Service, values: Mapping[str, bytes], holed: Collection[str] = ()) -> list[str]:
+    """Return in plain words what an evaluation of these values did not see, or not whole; ``holed`` are keys."""
     found: list[str] = []
     for template in service.templates:
         value = values.get(template.key, prefetch.UNREADABLE)
         if value == prefetch.UNREADABLE:
             found.append(template.holds)
-        elif prefetch.in_part(value):
+        elif prefetch.in_part(value) or template.key in holed:
             found.append(f"{template.holds} (only in part)")
     return found
 

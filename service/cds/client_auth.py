@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 LEEWAY_S = 60
 MAX_LIFE_S = 3600
 _MAX_TOKEN = 8192
-# RFC 9110 §11.4 "credentials", with the three parts of a compact JWS (RFC 7515 §7.1).
-_CREDENTIALS = re.compile(r"(?:[Bb]earer|BEARER) +([\w-]+\.[\w-]+\.[\w-]+)", re.ASCII)
+# RFC 9110 §11.4 "credentials", whose scheme has no case (§11.1), with the three parts of a compact JWS (RFC 7515 §7.1).
+_CREDENTIALS = re.compile(r"(?i:bearer) +([\w-]+\.[\w-]+\.[\w-]+)", re.ASCII)
 # The end of an address that names a service, or its feedback.
 _OF_SERVICE = re.compile(r"/cds-services/(?P<id>[^/]+)(?P<feedback>/feedback)?/?$")
 

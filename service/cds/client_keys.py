@@ -3,19 +3,21 @@
 import asyncio
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 import msgspec
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, JWKRegistry, RSAKey
 
-from service.ehr import addresses
+from service.ehr import addresses, trust
 from service.errors import ConfigError, Unavailable
 from service.settings import CdsClient
 
 PublicKey = ECKey | RSAKey
 _FRESH_S = 600
 _REFETCH_S = 10  # an unknown kid fetches again, but a flood of them does not flood the EHR
+_PAUSE_S = 2  # after a fetch that gave no key at all: calls that waited for it do not each wait for one more
 _MAX_BYTES = 256_000
 _MIN_RSA_BITS = 2048  # NIST SP 800-131A Rev. 2, table 2
 
@@ -23,11 +25,15 @@ _MIN_RSA_BITS = 2048  # NIST SP 800-131A Rev. 2, table 2
 class ClientKeys:
     """One tenant's keys by ``kid``. They are fetched when first needed and kept for ten minutes."""
 
-    def __init__(self, client: CdsClient, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, client: CdsClient, clock: Callable[[], float] = time.monotonic, ca_file: Path | None = None
+    ) -> None:
+        self._trusted = trust.context(ca_file)
         self._client = client
         self._clock = clock
         self._keys: dict[str, PublicKey] = {}
         self._at: float | None = None
+        self._failed: float | None = None
         self._lock = asyncio.Lock()
 
     def check(self) -> None:
@@ -41,8 +47,15 @@ class ClientKeys:
             raise ConfigError("U-CONFIG-FILE", message) from error
 
     async def find(self, kid: str) -> PublicKey | None:
-        """Return the key of that id, None for an unknown one; Unavailable U-CDS-KEYS when none can be had."""
+        """Return the key of that id, None for an unknown one; Unavailable U-CDS-KEYS when none can be had.
+
+        A known key is not kept waiting by a fetch that an unknown one has set off.
+        """
+        if kid in self._keys and not self._stale(_FRESH_S):
+            return self._keys[kid]
         async with self._lock:
+            if self._failed is not None and self._clock() - self._failed < _PAUSE_S:
+                raise _unavailable()
             if self._stale(_FRESH_S) or (kid not in self._keys and self._stale(_REFETCH_S)):
                 await self._refresh()
         return self._keys.get(kid)
@@ -57,8 +70,9 @@ class ClientKeys:
             if self._keys:  # the EHR's key server is down: the keys that were good stay so until it is back
                 self._at = self._clock()
                 return
-            raise Unavailable("U-CDS-KEYS", "the EHR's keys cannot be read at the moment; try again") from error
-        self._keys, self._at = keys, self._clock()
+            self._failed = self._clock()
+            raise _unavailable() from error
+        self._keys, self._at, self._failed = keys, self._clock(), None
 
     async def _fetch(self) -> bytes:
         if self._client.jwks_url is None:
@@ -67,7 +81,7 @@ class ClientKeys:
         checked = {"trace": addresses.guard(url.host)}
         async with (
             asyncio.timeout(3),
-            httpx.AsyncClient(trust_env=False, follow_redirects=False) as http,
+            httpx.AsyncClient(verify=self._trusted, trust_env=False, follow_redirects=False) as http,
             http.stream("GET", url, extensions=checked) as response,
         ):
             if response.status_code != 200:
@@ -78,6 +92,10 @@ class ClientKeys:
                 if len(found) > _MAX_BYTES:
                     raise ValueError("the key set is too large")
             return bytes(found)
+
+
+def _unavailable() -> Unavailable:
+    return Unavailable("U-CDS-KEYS", "the EHR's keys cannot be read at the moment; try again")
 
 
 class _Jwks(msgspec.Struct):

@@ -3,15 +3,17 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from uuid import UUID
 
 import msgspec
 
 from service.cds.discovery import ORDER_SELECT, ORDER_SIGN, Service
 from service.errors import BadRequest, Forbidden
 
-_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")  # http://hl7.org/fhir/R4/datatypes.html#id
-_USER = re.compile(r"(Practitioner|PractitionerRole|Patient|RelatedPerson)/[A-Za-z0-9\-.]{1,64}")
+# http://hl7.org/fhir/R4/datatypes.html#id, but for the two that are a step in a path: "Patient/.." is no Patient.
+_ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9\-.]{1,64}")
+_USER = re.compile(rf"(Practitioner|PractitionerRole|Patient|RelatedPerson)/{_ID.pattern}")
+# RFC 4122 §3, with or without its URN; looser forms may be of any length, and the text is kept and logged.
+_INSTANCE = re.compile(r"(urn:uuid:)?[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 _PRACTITIONER = ("Practitioner/", "PractitionerRole/")
 
 
@@ -85,10 +87,8 @@ def parse(raw: bytes, service: Service) -> HookCall:
 
 
 def _check_instance(text: str) -> None:
-    try:
-        UUID(text)
-    except ValueError as error:
-        raise BadRequest("U-CDS-REQUEST", "hookInstance must be a UUID") from error
+    if not _INSTANCE.fullmatch(text):
+        raise BadRequest("U-CDS-REQUEST", "hookInstance must be a UUID, such as d1577c69-dfbe-44ad-ba6d-3e05e953b2ea")
 
 
 def _context(raw: msgspec.Raw) -> _Context:

@@ -15,7 +15,9 @@ SCORES: Mapping[str, tuple[str, str]] = {
     "post-traumatic-stress-disorder": ("pcl5_total", "PCL-5"),
     "insomnia": ("isi_total", "ISI"),
 }
-_FEW = 3
+# Steps at which no other drug is the question: the present one is raised, or waited for.
+STAYS = frozenset({"optimise", "watch"})
+_FEW, _WHY = 3, 2
 
 
 def condition(assessment: Assessment) -> str:
@@ -55,10 +57,11 @@ def _score(feature: str, scale: str, adapted: Adapted, say: Phrases) -> str:
 
 
 def guidelines(assessment: Assessment, say: Phrases) -> str:
-    """Return what guidelines say first of a condition that the model does not rank, psychotherapy among it."""
-    if condition(assessment) == DEPRESSION or not assessment.step_reasons:
+    """Return what guidelines say first: where the model does not rank, and where the present drug is the option."""
+    stays = assessment.step in STAYS
+    if condition(assessment) == DEPRESSION and not stays:
         return ""
-    told = [reason for reason in assessment.step_reasons if not reason.unknown][:_FEW]
+    told = [reason for reason in assessment.step_reasons if stays or not reason.unknown][: _WHY if stays else _FEW]
     said = " ".join(
         sentence(one.message) if one.verified else f"{clause(one.message)} ({say.not_verified})." for one in told
     )

@@ -54,8 +54,9 @@ def denied(assessment: Assessment, say: Phrases) -> str:
 def undrafted(assessment: Assessment, say: Phrases) -> str:
     """Return the summary of a card without an option: what rules out most that could be offered."""
     named = focus.name(assessment, say)
+    steps = assessment.step_reasons if assessment.step in focus.STAYS else ()
     why = [fact(reason.message, say) for _, reason in sections.excluded(assessment) if reason.facts]
-    most = max(why, key=why.count, default="")
+    most = fact(steps[0].message, say) if steps else max(why, key=why.count, default="")
     because = say.head_undrafted_why.format(condition=named, why=most) if most else ""
     return fitting((because, say.head_undrafted.format(condition=named)), say)
 

@@ -8,7 +8,7 @@ import msgspec
 from fhir_adapters.canonical import Adapted, Feature
 from recommender.assessment import Assessment, Candidate, CurrentDrug, Prediction, Reason
 from recommender.gene.pgx_rows import Pharmacogenomics
-from service.cds import chart_facts, focus
+from service.cds import chart_facts, focus, undrafted
 from service.cds.language import ENGLISH, Phrases
 from service.cds.words import number
 from service.drafts import differences, dosages
@@ -159,11 +159,15 @@ def _drawn(assessment: Assessment, adapted: Adapted, tables: Pharmacogenomics | 
     found, taken = offered(assessment), treatment(assessment)
     drugs = [one.ingredient for one in (*found, *taken)]
     told = [reason for one in (*found, *taken) for reason in known(one.reasons)]
+    others = [one for one in assessment.candidates if one.ingredient not in drugs]
+    said = frozenset[str].intersection(*(frozenset(r.message for r in one.reasons) for one in found)) if found else ()
+    told += [reason for one in others if (reason := undrafted.why(one, said)) is not None]
     return {
         "chart": chart_facts.pictured(adapted.patient, assessment),
         "genes": chart_facts.genes(adapted.patient, drugs, tables) if tables else [],
         "cited": chart_facts.cited(adapted.patient, (*told, *assessment.step_reasons)),
         "ruled_out": chart_facts.ruled_out(assessment),
+        "not_drafted": undrafted.kept(assessment, drugs, said),
         "order": chart_facts.order_of(assessment),
     }
 

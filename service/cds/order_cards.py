@@ -7,16 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from fhir_adapters.canonical import Refusal
-from recommender.assessment import CurrentDrug, Reason
+from recommender.assessment import SEVERITIES, CurrentDrug, Reason
 from recommender.orders import JudgedOrder, JudgedOrders
 from service.cds import cards, heads, sections
 from service.cds.language import Phrases
 from service.cds.view import Card, View, to_draft, worked_out
-from service.cds.words import capital, clause, escape, number, plain, sentence, source_name
+from service.cds.words import capital, clause, escape, first_that_fits, number, plain, sentence, source_name
 from service.drafts.records import Draft
 
 SELECTED, SIGNING = "order-selected", "order-findings"
 _FEW = 5
+_NAME_LIMIT = 80  # characters of a drug that nobody knows
+_ORDERS = 6  # told in full; of more in one set only the drugs are named
 _TOLD = frozenset({"contraindicated", "warning"})
 _ALSO = frozenset({"caution"})
 _AGAIN = "ORDER-AGAIN"  # most often a change of dose: worth a line, never a card of its own
@@ -42,14 +44,10 @@ def ingredients(judged: JudgedOrders) -> frozenset[str]:
 
 
 def speaks(found: OrderView, *, selecting: bool) -> bool:
-    """Say whether there is anything to say: at signing of warnings only, at selection of cautions too.
-
-    An order whose drug nobody could tell was not checked: silence would look like a check that found nothing.
-    """
+    """Say whether there is anything to say: at signing of warnings only, at selection of cautions too."""
     levels = _TOLD | _ALSO if selecting else _TOLD
-    untold = bool(found.unread) or any(not one.order.course.ingredients for one in found.judged.orders)
     return (
-        untold
+        untold(found)
         or bool(found.judged.present)
         or any(
             reason.severity in levels and reason.rule != _AGAIN and (not reason.unknown or reason.blocks)
@@ -57,6 +55,11 @@ def speaks(found: OrderView, *, selecting: bool) -> bool:
             for reason in one.reasons
         )
     )
+
+
+def untold(found: OrderView) -> bool:
+    """Say whether there is an order that was not checked: silence would look like a check that found nothing."""
+    return bool(found.unread) or any(not one.order.course.ingredients for one in found.judged.orders)
 
 
 def selected(found: OrderView, drafts: Sequence[Draft]) -> Card:
@@ -78,11 +81,24 @@ def signing(found: OrderView) -> Card:
     return _card(found, SIGNING, _TOLD, "")
 
 
+def beside(card: Card, found: OrderView) -> Card:
+    """Return a card of a crisis with what stands against the orders below it."""
+    say = found.view.say
+    orders = (*_orders(_sorted(found), _TOLD), _present(found.judged.present, say), _unknown(found))
+    told = [plain(part, say) for part in orders if part]
+    return card | {"detail": "\n\n".join([card["detail"], *told])}
+
+
+def _sorted(found: OrderView) -> OrderView:
+    return replace(found, judged=replace(found.judged, orders=tuple(sorted(found.judged.orders, key=_gravity))))
+
+
 def _card(found: OrderView, topic: str, levels: frozenset[str], more: str) -> Card:
     assessment, say = found.view.assessment, found.view.say
+    found = _sorted(found)
     detail = (
         sections.warnings(assessment, say),
-        *(_order(one, levels, found.view) for one in found.judged.orders),
+        *_orders(found, levels),
         _present(found.judged.present, say),
         _unknown(found),
         more,
@@ -92,7 +108,7 @@ def _card(found: OrderView, topic: str, levels: frozenset[str], more: str) -> Ca
     return cards.base(found.view, topic, _summary(found, levels), detail) | {
         "indicator": _indicator(found),
         "links": [worked_out(found.view)],
-        "overrideReasons": cards.override_reasons(say),
+        "overrideReasons": cards.override_reasons(say.order_override_reasons),
     }
 
 
@@ -112,15 +128,23 @@ def _graver(found: OrderView) -> bool:
 
 def _summary(found: OrderView, levels: frozenset[str]) -> str:
     """Return the gravest finding in its own words where they fit and do not push, else that there is one."""
-    worst = plain(_worst(found, levels), found.view.say)
-    count = sum(len(_said(one, levels)) for one in found.judged.orders)
-    count += sum(len(drug.reasons) for drug in found.judged.present)
-    say = found.view.say
+    worst, say = plain(_worst(found, levels), found.view.say), found.view.say
+    told = {
+        (one.order.course.ingredients, reason.message) for one in found.judged.orders for reason in _said(one, levels)
+    }
+    count = len(told) + sum(len(drug.reasons) for drug in found.judged.present)
     rest = say.more_findings.format(count=count - 1) if count > 1 else ""
     if not worst:
-        return capital(say.unreadable_order)
+        return heads.fitting([_stranger(found, say), capital(say.unreadable_order)], say)
     variants = [f"{worst}{rest}", worst, say.findings.of(count, drug=_first_drug(found, say))]
     return heads.fitting(variants, say)
+
+
+def _stranger(found: OrderView, say: Phrases) -> str:
+    """Return that an order's drug is unknown here, by the name that it was written with; empty where it has none."""
+    names = [one.order.course.text for one in found.judged.orders if not one.order.course.ingredients]
+    name = next((text for text in names if text and escape(text) == text), "")
+    return say.not_in_rules.format(drug=capital(name)) if name else ""
 
 
 def _worst(found: OrderView, levels: frozenset[str]) -> str:
@@ -136,6 +160,21 @@ def _first_drug(found: OrderView, say: Phrases) -> str:
     courses = [one.order.course for one in found.judged.orders]
     drugs = courses[0].ingredients if courses else ()
     return capital(say.with_drug.join(drugs).replace("_", " ") or say.this_order)
+
+
+def _gravity(one: JudgedOrder) -> tuple[bool, int]:
+    """Order by the gravest finding that the chart shows; a stable sort leaves the rest as it was sent."""
+    known = [SEVERITIES.index(reason.severity) for reason in one.reasons if not reason.unknown]
+    return not one.blocked, min(known, default=len(SEVERITIES))
+
+
+def _orders(found: OrderView, levels: frozenset[str]) -> list[str]:
+    """Return what stands against each order, the gravest first; what is said of several alike is said once."""
+    say = found.view.say
+    said = {text: _named(one, say) for one in found.judged.orders if (text := _order(one, levels, found.view))}
+    rest = list(dict.fromkeys(list(said.values())[_ORDERS:]))
+    more = say.more_orders.of(len(said) - _ORDERS, drugs=", ".join(rest)) if rest else ""
+    return [*list(said)[:_ORDERS], more]
 
 
 def _order(one: JudgedOrder, levels: frozenset[str], view: View) -> str:
@@ -171,9 +210,14 @@ def _line(reason: Reason, view: View) -> str:
 
 def _named(one: JudgedOrder, say: Phrases) -> str:
     course = one.order.course
-    name = escape(say.with_drug.join(course.ingredients).replace("_", " ") or course.text or say.an_order)
+    name = escape(say.with_drug.join(course.ingredients).replace("_", " ") or _short(course.text) or say.an_order)
     dose = course.dose_mg_per_day
     return capital(say.per_day.format(drug=name, dose=number(dose, say)) if dose else name)
+
+
+def _short(text: str) -> str:
+    """Return a drug's name as somebody wrote it, cut where no name is that long."""
+    return first_that_fits([text], _NAME_LIMIT)
 
 
 def _present(drugs: Sequence[CurrentDrug], say: Phrases) -> str:
@@ -190,7 +234,7 @@ def _unknown(found: OrderView) -> str:
         for reason in one.reasons
         if reason.unknown and reason.missing and not reason.blocks
     }
-    unread = [clause(one.order.course.text) or say.an_order for one in orders if one.order.unread]
+    unread = [clause(_short(one.order.course.text)) or say.an_order for one in orders if one.order.unread]
     said = [
         *(escape(text) for text in gaps.values()),
         *(say.not_whole.format(what=what) for what in unread),

@@ -17,7 +17,7 @@ from service.cds.envelope import HookCall
 from service.cds.order_cards import OrderView
 from service.cds.stopwatch import Stopwatch
 from service.drafts.facts import facts_digest
-from service.drafts.records import Draft
+from service.drafts.records import Draft, Shown
 from service.drafts.states import UNCONFIRMED
 from service.settings import Ehr
 
@@ -27,12 +27,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _Order:
-    """The orders of a call and the chart that they meet."""
+    """The orders of a call and the chart that they meet; ``flag`` is that of an alarm which closes drafting."""
 
     seen: Seen
     proposed: tuple[Proposed, ...]
     unread: tuple[Refusal, ...]
     assessment: Assessment
+    flag: str | None = None
+
+    @property
+    def alarming(self) -> bool:
+        """Whether a person has to look first, by the chart or by an alarm of before that nobody has answered."""
+        return self.assessment.gate.status == "crisis" or self.flag is not None
 
 
 async def selected(
@@ -45,14 +51,14 @@ async def selected(
     met = await _met(call, service, ehr, services, watch, services.model)
     if met is None:
         return None
-    wanted = frozenset(_relative(one) for one in call.selections)
+    wanted = proposed.selected(call.draft_orders or b"{}", call.selections, met.proposed)
     judged = orders.judge(met.proposed, met.seen.adapted, services.knowledge)
     watch.lap("assess")
     told = holding.shown(call, service)
     view = _view(met, ehr, services, told.uuid)
     found = order_cards.OrderView(view, order_cards.about(judged, wanted), met.unread)
-    if view.assessment.gate.status == "crisis":
-        return await _crisis(found, met, call, service, ehr, services, watch)
+    if met.alarming:
+        return await _crisis(found, met, told, ehr, services, watch)
     if not order_cards.speaks(found, selecting=True):
         met.seen.check_whole()
         return None
@@ -81,8 +87,8 @@ async def signing(
     watch.lap("assess")
     told = holding.shown(call, service)
     found = OrderView(_view(met, ehr, services, told.uuid), judged, met.unread)
-    if met.assessment.gate.status == "crisis":
-        return await _crisis(found, met, call, service, ehr, services, watch)
+    if met.alarming:
+        return await _crisis(found, met, told, ehr, services, watch)
     if not order_cards.speaks(found, selecting=False):
         met.seen.check_whole()
         return None
@@ -105,30 +111,37 @@ async def _met(
     if not found and not unread:
         return None
     seen = await charts.read(call, service, ehr, services, watch)
-    assessment = patient_view.assessed(seen, ehr, services, model)
+    open_to = patient_view.assessed(seen, ehr, services, model)
+    assessment, stands = await patient_view.heeded(open_to, seen, ehr, services)
     patient_view.log(call, ehr, assessment)
-    return None if assessment.gate.silent else _Order(seen, found, unread, assessment)
+    flag = stands if assessment is not open_to else None
+    return None if assessment.gate.silent else _Order(seen, found, unread, assessment, flag)
 
 
 async def _crisis(
-    found: OrderView, met: _Order, call: HookCall, service: Service, ehr: Ehr, services: "Services", watch: Stopwatch
+    found: OrderView, met: _Order, told: Shown, ehr: Ehr, services: "Services", watch: Stopwatch
 ) -> cards.Card | None:
-    """Return the crisis card where a drug of ours is ordered: whoever signs it has to know first."""
-    if not any(one.known for one in found.judged.orders):
-        return None
-    told = holding.shown(call, service)
+    """Return the crisis card where a drug of ours is ordered, or may be: whoever signs it has to know first.
+
+    What stands against the orders is said all the same: a crisis makes no contraindication smaller.
+    """
+    speaks = order_cards.speaks(found, selecting=False)
+    if not (any(one.known for one in found.judged.orders) or order_cards.untold(found)):
+        if not speaks:
+            met.seen.check_whole()
+            return None
+        alone = order_cards.signing(found)
+        await holding.remember(alone, told, ehr, services, recorded=False)
+        return alone
     facts = facts_digest(met.seen.adapted, met.assessment, met.seen.attested)
-    flag = await holding.flag(facts, met.assessment, ehr, services, told)
+    raised = await holding.flag(facts, met.assessment, ehr, services, told)
     watch.lap("hold")
-    card = cards.card(_view(met, ehr, services, told.uuid, flag))
+    card = cards.card(_view(met, ehr, services, told.uuid, raised or met.flag))
     if card is not None:
-        await holding.remember(card, told, ehr, services, recorded=flag is not None)
+        card = order_cards.beside(card, found) if speaks else card
+        await holding.remember(card, told, ehr, services, recorded=raised is not None)
     return card
 
 
 def _view(met: _Order, ehr: Ehr, services: "Services", uuid: str, flag: str | None = None) -> cards.View:
     return patient_view.viewed(met.seen, met.assessment, (), uuid, flag, ehr, services)
-
-
-def _relative(reference: str) -> str:
-    return "/".join(reference.split("/")[-2:])

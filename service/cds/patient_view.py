@@ -13,6 +13,7 @@ from service.cds.charts import Seen
 from service.cds.discovery import Service
 from service.cds.envelope import HookCall
 from service.cds.stopwatch import Stopwatch
+from service.drafts import alarms
 from service.drafts.facts import facts_digest
 from service.drafts.records import Draft
 from service.drafts.states import UNCONFIRMED
@@ -36,7 +37,7 @@ async def evaluate(
     if services.model is None:
         raise Unavailable("U-MODEL-OFF", "the model is switched off here, so nothing is evaluated")
     seen = await charts.read(call, service, ehr, services, watch)
-    assessment = assessed(seen, ehr, services, services.model)
+    assessment, stands = await heeded(assessed(seen, ehr, services, services.model), seen, ehr, services)
     watch.lap("assess")
     known = await services.store.find(ehr=ehr.id, patient=assessment.patient)
     # An order that was signed here and is not yet seen in the EHR is in no chart: options beside it would double it.
@@ -51,16 +52,29 @@ async def evaluate(
     if decided:
         watch.lap("hold")
         return None
-    flag = await holding.flag(facts, assessment, ehr, services, told)
+    raised = await holding.flag(facts, assessment, ehr, services, told)
     watch.lap("hold")
-    view = viewed(seen, assessment, drafts, told.uuid, flag, ehr, services)
+    view = viewed(seen, assessment, drafts, told.uuid, raised or stands, ehr, services)
     card = cards.order_pending(view) if pending and assessment.gate.status == "open" else cards.card(view)
     if card is None:
         seen.check_whole()
     else:
-        await holding.remember(card, told, ehr, services, recorded=bool(drafts or flag))
+        await holding.remember(card, told, ehr, services, recorded=bool(drafts or raised))
     watch.lap("render")
     return card
+
+
+async def heeded(assessment: Assessment, seen: Seen, ehr: Ehr, services: "Services") -> tuple[Assessment, str | None]:
+    """Return the assessment as an alarm that stands closes it, with the id of its flag; as it is where none does."""
+    stands = await alarms.standing(services, ehr.id, seen.adapted)
+    if stands is None:
+        return assessment, None
+    return alarms.closed(assessment, stands) if _unaware(assessment) else assessment, stands.id
+
+
+def _unaware(assessment: Assessment) -> bool:
+    """Say whether drafting is open as if nothing had been answered: an alarm that was settled leaves its warnings."""
+    return assessment.gate.status == "open" and not assessment.gate.warnings
 
 
 def viewed(

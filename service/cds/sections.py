@@ -7,7 +7,7 @@ from datetime import datetime
 from fhir_adapters.canonical import Adapted
 from recommender.assess import STOPPED
 from recommender.assessment import SEVERITIES, Assessment, Candidate, CurrentDrug, Escalation, Prediction, Reason
-from service.cds import focus, options
+from service.cds import focus, options, undrafted
 from service.cds.language import ENGLISH, Phrases
 from service.cds.words import capital, clause, day, escape, in_ten, sentence
 
@@ -15,7 +15,6 @@ _FEW = 4
 _NAMES = 5
 _HEAD = 3
 _EVERYWHERE = frozenset({"DRAFT-SCHEDULE", "DRAFT-UNVERIFIED", "DRAFT-DOSE", "DRAFT-ORDERABLE", "MODEL-ABSTAINED"})
-_REFUSALS = ("DRAFT-", "MODEL-", "GATE-")
 
 
 def warnings(assessment: Assessment, say: Phrases) -> str:
@@ -143,7 +142,7 @@ def not_drafted(assessment: Assessment, say: Phrases, *, briefly: bool = False) 
     at hand) is counted in one clause, and only the rest is told.
     """
     left = [c for c in assessment.candidates if c.verdict in ("not-draftable", "abstained") and c.reasons]
-    told = [(c.ingredient, _refusal(c)) for c in left]
+    told = [(c.ingredient, undrafted.refusal(c)) for c in left]
     told.sort(key=lambda pair: pair[1].rule != STOPPED)
     if not briefly:
         return _named(say.not_drafted, told, say)
@@ -157,11 +156,6 @@ def _housekeeping(drugs: Sequence[str], say: Phrases) -> str:
     names = ", ".join(map(_drug, drugs[:_HEAD]))
     named = say.and_others.of(len(drugs) - _HEAD, names=names) if len(drugs) > _HEAD else names
     return say.housekeeping.format(names=named)
-
-
-def _refusal(candidate: Candidate) -> Reason:
-    """Return why a drug is not drafted: guidelines and trials may have been said of it since."""
-    return next((one for one in candidate.reasons if one.rule.startswith(_REFUSALS)), candidate.reasons[-1])
 
 
 def _named(template: str, entries: Sequence[tuple[str, Reason]], say: Phrases) -> str:

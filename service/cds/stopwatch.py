@@ -16,7 +16,7 @@ class Stopwatch:
         self._laps[station] = self._laps.get(station, 0.0) + (now - self._last) * 1000
         self._last = now
 
-    def header(self) -> str:
-        """Return the laps and their total as a Server-Timing header (W3C Server Timing)."""
-        total = (self._last - self._started) * 1000
-        return ", ".join(f"{name};dur={took:.1f}" for name, took in {**self._laps, "total": total}.items())
+    def header(self, *, stations: bool = True) -> str:
+        """Return the laps and their total as a Server-Timing header (W3C Server Timing), or the total alone."""
+        laps = {**(self._laps if stations else {}), "total": (self._last - self._started) * 1000}
+        return ", ".join(f"{name};dur={took:.1f}" for name, took in laps.items())

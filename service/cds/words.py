@@ -17,6 +17,7 @@ _HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 _ISO_DATE = re.compile(r"(?<![\w/-])\d{4}-\d{2}-\d{2}(?![\w+-])")  # not one inside an id or a version
 _ROW_KEY = re.compile(r"\((?:[A-Z]{2,4}\d{2,4}): ")
 _SOURCE_LIMIT = 70  # characters of a source's name
+_LONGEST, _HEAD, _TAIL = 600, 400, 150  # a chart's text may be of any length; what a rule says after it has to stand
 # What a program that shows a card would make an image, a link or an element of.
 MARKUP = re.compile(r"(?<!\\)!\[|(?<!\\)\]\(|<[a-zA-Z/!]|https?://|www\.", re.IGNORECASE)
 # GitHub makes links of bare addresses, even escaped ones.
@@ -51,7 +52,12 @@ def fact(message: str, say: Phrases) -> str:
 
 
 def escape(text: str) -> str:
-    """Return chart text as inert Markdown: one line without markup, HTML, links or control characters."""
+    """Return chart text as inert Markdown: one line without markup, HTML, links or control characters.
+
+    Of a text that no card has room for the middle is left out.
+    """
+    if len(text) > _LONGEST:
+        text = f"{text[:_HEAD]} … {text[-_TAIL:]}"
     ordinary = text.isascii() and text.isprintable()  # no control or format character can be in it
     plain = text if ordinary else "".join(c if unicodedata.category(c)[0] != "C" else " " for c in text)
     broken = _LINKS.sub(lambda found: f"{found.group(0)[:-1]} {found.group(0)[-1]}", plain)

@@ -47,6 +47,10 @@ class Forgetful:
         """Return nothing."""
         return ()
 
+    async def flag_of(self, ehr: str, patient: str) -> Flag | None:
+        """Return nothing."""
+        return None
+
     async def raise_flag(self, ehr: str, patient: str, facts: str, context: bytes, shown: Shown) -> Flag:
         """Return a flag of no store."""
         return Flag(str(uuid.uuid4()), ehr, patient, datetime.now(UTC))

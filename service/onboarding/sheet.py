@@ -7,7 +7,7 @@ from fhir_adapters.dialect.profile import Profile
 from fhir_adapters.rating import preferences
 from fhir_adapters.survey import searches
 from service.cds import client_auth, discovery
-from service.cds.cards import OVERRIDE_REASONS
+from service.cds.cards import ORDER_OVERRIDE_REASONS, OVERRIDE_REASONS
 from service.cds.client_auth import LEEWAY_S, MAX_LIFE_S
 from service.cds.discovery import Service
 from service.ehr import modes
@@ -122,10 +122,13 @@ def _audiences(ehr: Ehr, service: str, *, feedback: bool = False) -> tuple[str, 
     return tuple(sorted(client_auth.audiences(ehr.cds_client.audiences, service, feedback=feedback)))
 
 
+_READABLE = "optional, and 412 where it cannot be read"  # an error is never taken for none on record
+
+
 def _prefetch(profile: Profile) -> Section:
     rows: list[Row] = []
     for one in discovery.templates():
-        need = "required" if one.required else "optional"
+        need = "required" if one.required else _READABLE if one.decisive else "optional"
         asked = searches.request(one, "{{context.patientId}}", profile)
         own = "" if asked is None or asked.query == one.template else "; read by us in this EHR's own form"
         lacking = "; this EHR has no such type" if asked is None else own
@@ -137,9 +140,7 @@ def _prefetch(profile: Profile) -> Section:
 
 
 def _access(ehr: Ehr, profile: Profile) -> Section:
-    kinds = [one.template.partition("?")[0].partition("/")[0] for one in discovery.templates()]
-    asked = [profile.searching(kind).type or kind for kind in kinds if profile.searching(kind).supported]
-    named = list(dict.fromkeys([*asked, "Medication"]))
+    named = searches.kinds(profile)
     rows = (
         Row("fhirServer", (ehr.fhir_base,), "exactly, to the byte; nothing else is ever asked"),
         Row("scopes", (" ".join(f"patient/{kind}.rs" for kind in named),), "SMART v2"),
@@ -151,10 +152,16 @@ def _access(ehr: Ehr, profile: Profile) -> Section:
 
 def _feedback(settings: Settings) -> Section:
     base = f"{settings.server.public_url}/cds-services"
-    reasons = tuple(f"{one['code']}: {one['display']}" for one in OVERRIDE_REASONS)
+    reasons, of_orders = (
+        tuple(f"{one['code']}: {one['display']}" for one in found)
+        for found in (OVERRIDE_REASONS, ORDER_OVERRIDE_REASONS)
+    )
     rows = (
         *(Row(one.hook, (f"{base}/{one.id}/feedback",)) for one in discovery.services().values()),
-        Row("override reasons", reasons, f"{OVERRIDE_REASONS[0]['system']}; the EHR's own codes are taken too"),
+        Row(
+            "override reasons, options", reasons, f"{OVERRIDE_REASONS[0]['system']}; the EHR's own codes are taken too"
+        ),
+        Row("override reasons, orders", of_orders, "of the same code system"),
     )
     return Section("Feedback", "What was done with a card. It is never taken for a signature.", rows)
 

@@ -5,7 +5,6 @@ from typing import Any
 
 from rich.console import Console
 from rich.markdown import Markdown
-from rich.markup import escape
 from rich.table import Table
 
 from fhir_adapters.canonical import Feature
@@ -16,6 +15,7 @@ from service.errors import http_status
 from service.onboarding.dry_run import DryRun, Key
 from service.onboarding.samples import Sample
 from service.onboarding.sheet import Row, Section
+from service.terminal import escape
 
 _INDICATOR: Mapping[str, str] = {"info": "bold cyan", "warning": "bold yellow", "critical": "bold red"}
 _CAME: Mapping[str, str] = {"not": "yellow", "OperationOutcome:": "red", "null:": "dim"}
@@ -41,7 +41,7 @@ def print_sheet(
 
 def print_dry_run(console: Console, name: str, found: DryRun) -> None:
     """Print what was made of one request, station by station, down to the one that ended it."""
-    service = f"{found.service.hook} → {found.service.id}" if found.service else "no hook that is answered here"
+    service = f"{found.service.hook} → {found.service.id}" if found.service else "no hook that could be told"
     console.print(f"[bold]{escape(name)}[/bold]  {escape(service)}  as {escape(found.ehr.name)}")
     _print_envelope(console, found)
     _print_keys(console, found.keys, found.unasked)
@@ -66,7 +66,8 @@ def print_card(console: Console, card: Card) -> None:
     """Print a card as an EHR shows it: summary, detail, buttons, links."""
     indicator = str(card["indicator"])
     console.print(f"[{_INDICATOR[indicator]}]{indicator:8}[/] [bold]{escape(card['summary'])}[/bold]\n")
-    console.print(Markdown(card["detail"]) if console.is_terminal else escape(card["detail"]))
+    lines = "\n".join(map(escape, card["detail"].split("\n")))
+    console.print(Markdown(card["detail"]) if console.is_terminal else lines)
     console.print()
     for suggestion in card.get("suggestions", ()):
         console.print(f"\\[ {escape(suggestion['label'])} ]", style="cyan")
@@ -141,7 +142,8 @@ def _print_features(console: Console, found: DryRun) -> None:
     if found.unread:
         console.print(f"not supplied: {escape(', '.join(found.unread))}", style="yellow")
     for refusal in found.adapted.patient.refusals:
-        console.print(escape(f"ignored: {refusal.reference} {refusal.path}: {refusal.reason}"), style="yellow")
+        where = f"{refusal.reference} {refusal.path}".rstrip()
+        console.print(escape(f"ignored: {where}: {refusal.reason}"), style="yellow")
 
 
 def _cells(feature: Feature) -> tuple[str, str, str, str]:

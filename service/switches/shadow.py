@@ -14,7 +14,7 @@ import msgspec
 from service.cds.cards import outcome_of
 from service.cds.view import Card
 from service.drafts.audit import SERVICE_ACTOR
-from service.drafts.flags import Attested, Flag
+from service.drafts.flags import Alarm, Attested, Flag
 from service.drafts.records import AuditEntry, Draft, NewDraft, Shown
 from service.drafts.registers import Kind, Registered
 from service.drafts.store import Store
@@ -48,6 +48,14 @@ class Shadowed:
     async def attestations(self, ehr: str, patient: str) -> Sequence[Attested]:
         """Return what was attested."""
         return await self._store.attestations(ehr, patient)
+
+    async def flag_of(self, ehr: str, patient: str) -> Flag | None:
+        """Return the flag that was raised in the light."""
+        return await self._store.flag_of(ehr, patient)
+
+    async def alarm(self, flag: str) -> Alarm | None:
+        """Return a flag's last alarm."""
+        return await self._store.alarm(flag)
 
     async def hold(
         self,

@@ -1,7 +1,6 @@
 """CDS Hooks 2.0.1, ready for 3.0, requirement by requirement: docs/cds-hooks.md names the test of each."""
 
 import json
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,14 +15,20 @@ from service import settings_rules
 from service.cds.discovery import services
 from service.cds.lint import check_card
 from service.errors import ConfigError
-from service.settings import CdsClient, Ehr, Limits, Server, Settings, Sign, StoreSettings
+from service.settings import CdsClient, Ehr, Limits, Model, Server, Settings, Sign, StoreSettings
 from tests.fixtures import prefetch
-from tests.integration.running import BASE, ORIGIN, PATH, running, settings
+from tests.integration.running import BASE, ORIGIN, PATH, held, running, settings
 from tests.integration.sockets import Reply, peer
 
 PUBLIC = "http://127.0.0.1:8040"
 SELECT, SIGN = "/cds-services/psychotropic-order-select", "/cds-services/psychotropic-order-sign"
 PATHS = {"patient-view": PATH, "order-select": SELECT, "order-sign": SIGN}
+# http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes, the trial-use code system of CDS Hooks 3.0.
+HL7_REASONS = {
+    *("action-unsuccessful", "action-performed-no-adverse-effect", "need-more-info", "expert-contradicts"),
+    *("risk-benefit-ratio", "mitigate-risk-negative-outcome", "patient-contraindication", "prefers-alternative"),
+    "too-costly-uncovered",
+}
 OUTCOME = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "exception"}]}
 Json = dict[str, Any]
 
@@ -120,20 +125,22 @@ def test_suggested_resources_are_valid_fhir(client: TestClient) -> None:
 
 
 def test_discovery_answers_always(client: TestClient, tmp_path: Path) -> None:
-    """With a token of nobody, without a tenant, with the model off: 200, and a list of services."""
+    """With a token of nobody, and without a tenant and the model off: 200, and the list of all three services."""
     assert client.get("/cds-services", headers={"Authorization": "Bearer x"}).status_code == 200
     store, sign = StoreSettings(url=f"sqlite:///{tmp_path}/u.db"), Sign(key_file=tmp_path / "k.json")
-    with running(Settings(store=store, sign=sign)) as alone:
-        assert isinstance(alone.get("/cds-services").json()["services"], list)
+    with running(Settings(store=store, sign=sign, model=Model(enabled=False))) as alone:
+        answer = alone.get("/cds-services")
+    assert answer.status_code == 200
+    assert len(answer.json()["services"]) == 3
 
 
 def test_discovery_names_each_service_and_its_version(client: TestClient) -> None:
-    """Each has hook, id, title, description and usage as texts, a semantic version, and no key of another version."""
+    """Each has hook, id, title, description and usage as texts, the specification's version, and no unknown key."""
     allowed = {"hook", "id", "title", "description", "usageRequirements", "prefetch", "version"}
     for service in client.get("/cds-services").json()["services"]:
         assert set(service) == allowed
         assert all(isinstance(service[name], str) for name in allowed - {"prefetch"})
-        assert re.fullmatch(r"\d+\.\d+\.\d+", service["version"])
+        assert service["version"] == "2.0.1"
 
 
 def test_each_listed_service_is_callable_at_its_id(client: TestClient) -> None:
@@ -152,6 +159,7 @@ def test_each_listed_service_is_callable_at_its_id(client: TestClient) -> None:
     [
         ({"hookInstance": None}, "U-CDS-REQUEST"),
         ({"hookInstance": "1"}, "U-CDS-REQUEST"),
+        ({"hookInstance": "-" * 100_000 + "d1577c69dfbe44ad8d6da63e05e953b2"}, "U-CDS-REQUEST"),
         ({"context": None}, "U-CDS-CONTEXT"),
         ({"fhirAuthorization": {"access_token": "t"}}, "U-CDS-REQUEST"),
         ({"prefetch": []}, "U-CDS-REQUEST"),
@@ -163,6 +171,14 @@ def test_a_request_without_its_required_fields_is_refused(
     """hookInstance as a UUID, context, fhirServer beside fhirAuthorization, for each of the three hooks."""
     body = {name: value for name, value in (request(hook) | change).items() if value is not None}
     refused(post(client, body), 400, code)
+
+
+@pytest.mark.parametrize("path", PATHS.values())
+@pytest.mark.parametrize("hook", [None, 7, "", "PATIENT-VIEW", "order-dispatch"])
+def test_a_request_without_a_hook_of_ours_is_refused(client: TestClient, path: str, hook: Any) -> None:
+    """``hook`` has to be there, and has to be the one that is answered at the address, in its own spelling."""
+    body = {name: value for name, value in {**request(), "hook": hook}.items() if value is not None}
+    refused(client.post(path, json=body), 400, "U-CDS-HOOK" if isinstance(hook, str) else "U-CDS-REQUEST")
 
 
 @pytest.mark.parametrize("hook", PATHS)
@@ -200,7 +216,15 @@ def test_extensions_and_unknown_fields_change_nothing(client: TestClient, hook: 
         ({"userId": "Patient/p1"}, 403, "U-CDS-USER"),
         ({"userId": "RelatedPerson/r"}, 403, "U-CDS-USER"),
         ({"userId": "dr"}, 400, "U-CDS-CONTEXT"),
+        ({"userId": None}, 400, "U-CDS-CONTEXT"),
+        ({"patientId": None}, 400, "U-CDS-CONTEXT"),
+        ({"patientId": 7}, 400, "U-CDS-CONTEXT"),
         ({"patientId": "Patient/p1"}, 400, "U-CDS-CONTEXT"),
+        ({"patientId": ".."}, 400, "U-CDS-CONTEXT"),
+        ({"patientId": "p1/../p2"}, 400, "U-CDS-CONTEXT"),
+        ({"patientId": "p1%2f.."}, 400, "U-CDS-CONTEXT"),
+        ({"userId": "Practitioner/.."}, 400, "U-CDS-CONTEXT"),
+        ({"userId": "Device/d"}, 400, "U-CDS-CONTEXT"),
         ({"patientId": "other"}, 400, "U-PATIENT-MISMATCH"),
     ],
 )
@@ -259,7 +283,7 @@ def test_each_shape_of_each_prefetch_value(client: TestClient, key: str, shape: 
     detail = "".join(card["detail"] for card in answer.json()["cards"])
     if shape in ("null", "empty", "empty without entry"):
         assert template.holds not in detail.partition("Not supplied:")[2].partition(".")[0]
-    elif "Not supplied:" in detail:
+    else:
         part = " (only in part)" if shape in ("paged", "partial") else ""
         assert f"{template.holds}{part}" in detail.partition("Not supplied:")[2]
 
@@ -398,7 +422,10 @@ def test_the_fields_of_each_kind_of_card(tmp_path: Path, kind: str) -> None:
     assert all("actionSelectionBehavior" not in one for one in card.get("suggestions", []))
     actions = [action for one in card.get("suggestions", []) for action in one.get("actions", [])]
     assert all((action["type"], bool(action["description"])) == ("create", True) for action in actions)
-    assert all({"code", "system", "display"} == set(one) for one in card.get("overrideReasons", []))
+    reasons = card.get("overrideReasons", [])
+    assert all({"code", "system", "display"} == set(one) for one in reasons)
+    assert {one["code"] for one in reasons} <= HL7_REASONS
+    assert len(reasons) == {"patient-view": 5}.get(hook, 6) or not reasons
 
 
 def test_nothing_to_say_is_an_empty_list_and_only_after_an_evaluation(client: TestClient) -> None:
@@ -462,12 +489,15 @@ def test_feedback_on_several_cards_of_several_calls_is_taken(shown: tuple[TestCl
         {"overrideReason": {"reason": {"code": "house-rule", "system": "https://ehr.example/reasons"}}},
         {"overrideReason": {"reason": {"code": "x"}, "userComment": "äöü"}},
         {"overrideReason": {"userComment": "not now"}},
+        {"overrideReason": {"userComment": "x" * 10_000}},
+        {"overrideReason": None, "acceptedSuggestions": None},
         {"outcomeTimestamp": "2026-11-22T10:45:00.123+01:00"},
+        {"outcomeTimestamp": "2026-12-31t23:59:60z"},
         {"extension": EXTRA},
     ],
 )
 def test_feedback_in_the_ehrs_own_words_is_taken(shown: tuple[TestClient, list[Json]], more: Json) -> None:
-    """Codes of the EHR's own list, without display, comments, fractions, zones and extensions are taken."""
+    """Codes of the EHR's own list, without display, comments, fractions, zones, a leap second, extensions."""
     client, both = shown
     assert client.post(f"{PATH}/feedback", json={"feedback": [item(both[0], **more)]}).status_code == 200
 
@@ -484,11 +514,48 @@ def test_feedback_in_the_ehrs_own_words_is_taken(shown: tuple[TestClient, list[J
         {"feedback": [{"card": "x", "outcome": "overridden"}]},
         {"feedback": [{"card": "x", "outcome": "overridden", "outcomeTimestamp": "yesterday"}]},
         {"feedback": [{"card": "x", "outcome": "overridden", "outcomeTimestamp": "2026-11-22"}]},
+        {"feedback": [{"card": "x", "outcome": "overridden", "outcomeTimestamp": "20261122T104500Z"}]},
+        {"feedback": [{"card": "x", "outcome": "overridden", "outcomeTimestamp": "2026-W47-7T10:45:00Z"}]},
+        {"feedback": [{"card": "x", "outcome": "overridden", "outcomeTimestamp": "2026-02-30T10:45:00Z"}]},
+        {"feedback": [{"card": "x", "outcome": "overridden", "outcomeTimestamp": "2026-11-22T25:45:00Z"}]},
     ],
 )
 def test_feedback_without_its_required_fields_is_refused(client: TestClient, body: Json) -> None:
-    """card, outcome, a time, and what was accepted have to be there; nothing of such a body is recorded."""
+    """card, outcome, a time as RFC 3339 writes it, and what was accepted have to be there."""
     refused(client.post(f"{PATH}/feedback", json=body), 400, "U-CDS-FEEDBACK")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"outcome": "accepted", "acceptedSuggestions": [{"id": "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea"}]},
+        {"overrideReason": {"userComment": "x" * 10_001}},
+        {"overrideReason": {"reason": {"code": "x" * 257}}},
+        {"overrideReason": {"reason": {"code": "x", "display": "x" * 257}}},
+    ],
+)
+def test_feedback_that_cannot_be_kept_is_refused_whole(shown: tuple[TestClient, list[Json]], more: Json) -> None:
+    """A suggestion that the card did not show, and text without end, are refused: nothing of the body is recorded."""
+    client, both = shown
+    body = {"feedback": [item(both[0]), item(both[0], **more)]}
+    refused(client.post(f"{PATH}/feedback", json=body), 400, "U-CDS-FEEDBACK")
+    assert held(client) == len(both[0]["suggestions"]) - 1
+
+
+def test_feedback_on_another_tenants_card_is_unknown(tmp_path: Path) -> None:
+    """Cards with drafts and without, a crisis card too, are 404 for the other hospital, as one that never was."""
+    ours = settings(tmp_path)
+    other = ours.ehr[0].model_copy(update={"id": "south", "fhir_base": f"{BASE}/south"})
+    chart = prefetch.values(item9=3)
+    with running(ours) as client:
+        found = [*cards(client, request()), *cards(client, request("order-sign"))]
+        found += cards(client, request(prefetch=chart))
+        assert [client.post(f"{PATH}/feedback", json={"feedback": [item(one)]}).status_code for one in found] == [
+            200
+        ] * 3
+    with running(ours.model_copy(update={"ehr": (other,)})) as client:
+        for one in found:
+            refused(client.post(f"{PATH}/feedback", json={"feedback": [item(one)]}), 404, "U-CDS-CARD")
 
 
 def test_a_card_that_nobody_answers_for_stays(shown: tuple[TestClient, list[Json]]) -> None:
@@ -511,6 +578,11 @@ def test_browsers_of_listed_origins_may_call_each_path(client: TestClient, path:
         assert one.headers["access-control-allow-origin"] == ORIGIN
         assert "access-control-allow-credentials" not in one.headers
     assert {"authorization", "content-type"} <= set(good.headers["access-control-allow-headers"].split(", "))
+    listed = client.get("/cds-services", headers={"Origin": ORIGIN})
+    called = client.post(PATH, json=request(), headers={"Origin": ORIGIN})
+    for one in (listed, called):
+        assert (one.status_code, one.headers["access-control-allow-origin"]) == (200, ORIGIN)
+        assert "Origin" in one.headers["vary"]
     for origin in ("https://evil.example", "null", f"{ORIGIN}.evil.example", ORIGIN.upper()):
         bad = client.options(path, headers={"Origin": origin, **ask})
         assert bad.status_code == 403

@@ -1,6 +1,7 @@
 """order-select and order-sign over HTTP: orders that are being written meet the chart."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -143,19 +144,38 @@ def test_half_written_drafts_are_read(client: TestClient) -> None:
     assert "not all of it could be read" in card["detail"]
 
 
+UNREAD = "An order could not be read"
+
+
 @pytest.mark.parametrize(
-    "spoilt",
+    ("entry", "summary"),
     [
-        order("a", "a drug that nobody knows"),
-        {**order("a", "phenelzine", 15), "medicationCodeableConcept": {"text": 7, "coding": "x"}},
+        ({"resource": order("a", "a drug that nobody knows")}, "A drug that nobody knows is not in the rules"),
+        ({"resource": order("a", "<b>a drug</b> [x](https://evil.example)")}, UNREAD),
+        ({"resource": order("a", "x" * 100_000)}, UNREAD),
+        (
+            {"resource": {**order("a", "phenelzine", 15), "medicationCodeableConcept": {"text": 7, "coding": "x"}}},
+            UNREAD,
+        ),
+        (order("a", "phenelzine", 15), UNREAD),
+        ({"resource": json.dumps(order("a", "phenelzine", 15))}, UNREAD),
+        ({"resource": {"id": "a"}}, UNREAD),
+        ("MedicationRequest/a", UNREAD),
     ],
 )
-def test_an_order_that_nobody_could_read_is_said(client: TestClient, spoilt: Json) -> None:
-    """An order whose drug is not known, or cannot be read, gives a card that says so: silence would look checked."""
-    (card,) = sign(client, spoilt)
+@pytest.mark.parametrize("item9", [0, 3])
+def test_an_order_that_nobody_could_read_is_said(client: TestClient, entry: Any, summary: str, item9: int) -> None:
+    """An order that is not known or not readable gives a short card that says so, in a crisis the crisis card."""
+    body = request("order-sign", prefetch=prefetch.values(item9=item9))
+    body["context"]["draftOrders"]["entry"] = [entry]
+    (card,) = client.post(SIGN, json=body).json()["cards"]
     assert check_card(card, PUBLIC) == ()
-    assert card["indicator"] == "info"
-    assert "could not be read" in card["summary"]
+    assert len(card["detail"]) < 2000
+    if item9:
+        assert card["source"]["topic"]["code"] == "crisis"
+    else:
+        assert card["indicator"] == "info"
+        assert card["summary"].startswith(summary)
 
 
 @pytest.mark.parametrize("name", ["resourceType", "status", "id", "intent", "medicationCodeableConcept", "subject"])
@@ -172,6 +192,119 @@ def test_another_patients_order_is_refused(client: TestClient) -> None:
     answer = client.post(SIGN, json=request("order-sign", foreign))
     assert answer.status_code in (400, 422)
     assert answer.json()["issue"][0]["details"]["coding"][0]["code"] == "U-PATIENT-MISMATCH"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"resourceType": "ServiceRequest", "id": "s", "subject": {"reference": "Patient/other"}},
+        {"resourceType": "Task", "id": "t", "for": {"reference": "https://ehr.example/fhir/Patient/other"}},
+        {"resourceType": "NutritionOrder", "id": "n", "patient": {"reference": "Patient/other/_history/2"}},
+        {"resourceType": "RequestGroup", "id": "g", "contained": [order("x", "x", subject={"reference": "Patient/o"})]},
+    ],
+)
+def test_a_set_that_holds_another_patients_order_of_any_kind_is_refused(client: TestClient, other: Json) -> None:
+    """An order set of two patients is judged for neither, also where the foreign order holds no drug."""
+    for path, hook in ((SIGN, "order-sign"), (SELECT, "order-select")):
+        answer = client.post(path, json=request(hook, order("a", "amoxicillin 500 mg"), other))
+        assert (answer.status_code, "U-PATIENT-MISMATCH" in answer.text) == (400, True)
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        {"resourceType": "RequestGroup", "id": "a", "contained": [order("x", "phenelzine", 15)]},
+        {"resourceType": "CarePlan", "id": "a", "contained": [order("x", "phenelzine", 15)]},
+        prefetch.bundle(order("x", "phenelzine", 15)) | {"id": "a"},
+    ],
+)
+def test_orders_inside_another_resource_are_judged(client: TestClient, resource: Json) -> None:
+    """What an order set contains is judged as if it stood alone, at selection of the set too."""
+    selections = [f"{resource['resourceType']}/a"]
+    for cards in (sign(client, resource), select(client, resource, selections=selections)):
+        assert cards[0]["indicator"] == "critical"
+
+
+@pytest.mark.parametrize("reference", ["urn:uuid:d1577c69-dfbe-44ad-ba6d-3e05e953b2ea", "Medication/m"])
+def test_an_order_may_name_a_medication_of_its_bundle(client: TestClient, reference: str) -> None:
+    """A Medication beside the order is found by the address of its entry, and by its id."""
+    drug: Json = {"resourceType": "Medication", "id": "m", "code": {"text": "phenelzine"}}
+    named = {"resourceType": "MedicationRequest", "id": "a", "medicationReference": {"reference": reference}}
+    body = request("order-sign")
+    entries = [{"resource": named}, {"resource": drug, "fullUrl": "urn:uuid:d1577c69-dfbe-44ad-ba6d-3e05e953b2ea"}]
+    body["context"]["draftOrders"]["entry"] = entries
+    (card,) = client.post(SIGN, json=body).json()["cards"]
+    assert card["indicator"] == "critical"
+
+
+@pytest.mark.parametrize(
+    ("identity", "selection", "said"),
+    [
+        ("a", "MedicationRequest/a", True),
+        ("a", "https://ehr.example/fhir/MedicationRequest/a", True),
+        ("a", "MedicationRequest/a/_history/3", True),
+        ("a", "a", True),
+        ("a", "urn:uuid:d1577c69-dfbe-44ad-ba6d-3e05e953b2ea", True),
+        ("a", "MedicationRequest/gone", True),
+        (None, "MedicationRequest/a", True),
+        ("a", "ServiceRequest/s", False),
+        ("a", "MedicationRequest/calm", False),
+    ],
+)
+def test_a_selection_never_hides_the_order_that_it_may_mean(
+    client: TestClient, identity: str | None, selection: str, said: bool
+) -> None:
+    """A selection that names nothing in the set means all of it; one that names something else in it means that."""
+    drug = order("a", "phenelzine", 15) | {"id": identity}
+    lab: Json = {"resourceType": "ServiceRequest", "id": "s", "status": "draft"}
+    found = select(client, drug, lab, order("calm", "amoxicillin 500 mg"), selections=[selection])
+    assert any("phenelzine" in card["summary"].lower() for card in found) is said
+
+
+def test_a_long_order_set_is_told_in_few_words_the_gravest_first(client: TestClient) -> None:
+    """Of many orders six are told in full, contraindications first in whatever order they came, and the rest named."""
+    drugs = (
+        "mirtazapine",
+        "sertraline",
+        "lithium",
+        "clozapine",
+        "venlafaxine",
+        "duloxetine",
+        "bupropion",
+        "phenelzine",
+    )
+    for order_of in (drugs, tuple(reversed(drugs))):
+        (card,) = sign(client, *(order(f"o{place}", drug) for place, drug in enumerate(order_of)))
+        parts = [part for part in card["detail"].split("\n\n") if re.fullmatch(r"\*\*\w+\*\*", part)]
+        firsts = re.findall(r"\*\*\w+\*\*\n\n- \*([\w ]+):\*", card["detail"])
+        assert len(parts) == len(firsts) == 6
+        assert firsts == sorted(firsts, key=["contraindicated", "warning"].index)
+        assert "**Phenelzine**" in parts
+        (rest,) = re.findall(r"Findings on 2 more orders, not shown here: (\w+), (\w+)\.", card["detail"])
+        assert {part.strip("*").lower() for part in parts} | {name.lower() for name in rest} == set(drugs)
+
+
+def test_the_same_order_many_times_is_told_once(client: TestClient) -> None:
+    """Thirty orders of one drug give its findings once, and the count in the summary is that of the findings."""
+    (card,) = sign(client, *(order(f"o{place}", "phenelzine") for place in range(30)))
+    assert card["detail"].count("**Phenelzine**") == 1
+    assert "(+2 more)" in card["summary"]
+
+
+def test_a_prescription_without_a_name_is_never_silence(client: TestClient) -> None:
+    """Where a drug that is taken has no name, since its Medication was not sent, an order is not called checked."""
+    chart = without_drugs()
+    unnamed = {k: v for k, v in prefetch.citalopram().items() if k != "medicationCodeableConcept"}
+    chart["medications"] = prefetch.bundle(unnamed | {"medicationReference": {"reference": "Medication/m"}})
+    for hook, path in (("order-sign", SIGN), ("order-select", SELECT)):
+        answer = client.post(path, json=request(hook, order("a", "amoxicillin 500 mg"), prefetch=chart))
+        assert (answer.status_code, "_include=MedicationRequest:medication" in answer.text) == (412, True)
+    (card,) = sign(client, order("a", "sertraline", 250), prefetch=chart)
+    assert "prescriptions (only in part)" in card["detail"]
+    chart["medications"] = prefetch.bundle(
+        unnamed | {"medicationReference": {"reference": "Medication/m", "display": "Vitamin X"}}
+    )
+    assert sign(client, order("a", "amoxicillin 500 mg"), prefetch=chart) == []
 
 
 @pytest.mark.parametrize(
@@ -203,6 +336,43 @@ def test_a_crisis_is_said_before_an_order_of_ours_is_signed(client: TestClient) 
     assert sign(client, order("a", "amoxicillin 500 mg"), prefetch=prefetch.values(item9=3)) == []
 
 
+def test_a_crisis_hides_no_contraindication(client: TestClient) -> None:
+    """Below what the crisis asks for stands what speaks against the orders; nothing is suggested."""
+    orders = (order("a", "sertraline", 50), order("b", "phenelzine", 15))
+    for card in (
+        *sign(client, *orders, prefetch=prefetch.values(item9=3)),
+        *select(client, *orders, prefetch=prefetch.values(item9=3)),
+    ):
+        assert card["source"]["topic"]["code"] == "crisis"
+        assert "14 days have passed" in card["detail"]
+        assert "suggestions" not in card
+
+
+def test_in_a_crisis_an_order_of_a_stranger_is_judged_all_the_same(client: TestClient) -> None:
+    """What a drug of others does to one that is taken is said; its card is of the order, for no drug of ours starts."""
+    (card,) = sign(client, order("a", "ibuprofen", 400), prefetch=prefetch.values(item9=3))
+    assert card["source"]["topic"]["code"] == "order-findings"
+    assert "citalopram" in card["detail"]
+
+
+def test_an_alarm_that_nobody_has_answered_is_said_before_an_order_of_ours(client: TestClient) -> None:
+    """After a crisis card a chart without that answer brings no draft at an order either, and the card asks to look."""
+    assert view(client, item9=3)[0]["source"]["topic"]["code"] == "crisis"
+    silent = prefetch.values()
+    silent["scores"]["entry"] = [one for one in silent["scores"]["entry"] if one["resource"]["id"] != "i9"]
+    for cards in (
+        sign(client, order("a", "sertraline", 50), prefetch=silent),
+        select(client, order("a", "phenelzine", 15), prefetch=silent),
+    ):
+        (card,) = cards
+        assert card["indicator"] == "warning"
+        assert "A crisis card was shown for this patient" in card["detail"]
+        assert "suggestions" not in card
+        decline(client, SIGN, card)
+    assert sign(client, order("a", "amoxicillin 500 mg"), prefetch=silent) == []
+    assert held(client) == 0
+
+
 def test_withheld_consent_keeps_the_order_hooks_silent(client: TestClient) -> None:
     """Where consent is denied nothing is worked out, whatever is ordered."""
     text = (Path(__file__).parents[1] / "fixtures/fhir/consent_denied.json").read_text()
@@ -214,15 +384,25 @@ def test_withheld_consent_keeps_the_order_hooks_silent(client: TestClient) -> No
 
 
 def test_feedback_on_an_order_card_is_taken(client: TestClient) -> None:
-    """A card of order-sign is remembered, so that an override with its reason is recorded and not unknown."""
+    """An override of a card without drafts is entered in a chain with its reason, its comment is not."""
+    application: Any = client.app
+    store = application.state.services.store
     (card,) = sign(client, order("a", "phenelzine", 15))
-    item = {
+    item: Json = {
         "card": card["uuid"],
         "outcome": "overridden",
         "outcomeTimestamp": "2026-11-22T10:45:00Z",
         "overrideReason": {"reason": card["overrideReasons"][0]},
     }
+    item["overrideReason"] |= {"userComment": "said at the bedside"}
     assert client.post(f"{SIGN}/feedback", json={"feedback": [item]}).status_code == 200
+    (entered,) = client.portal.call(lambda: store.registered("feedback", ehr="north"))  # type: ignore[union-attr]
+    assert (entered.subject, entered.entry.actor) == ("psychotropic-order-sign", "ehr:north")
+    told = entered.entry.detail
+    assert (told["card"], told["outcome"], told["commented"]) == (card["uuid"], "overridden", True)
+    assert told["reason"]["code"] == card["overrideReasons"][0]["code"]
+    assert "bedside" not in str(told)
+    assert not client.portal.call(store.verify)  # type: ignore[union-attr]
 
 
 def test_the_time_is_told_by_station(client: TestClient) -> None:
@@ -268,9 +448,9 @@ def decline(client: TestClient, path: str, card: Json) -> None:
     assert client.post(f"{path}/feedback", json={"feedback": [item]}).status_code == 200
 
 
-def view(client: TestClient) -> list[Json]:
+def view(client: TestClient, item9: int = 0) -> list[Json]:
     """Return the cards of the open chart."""
-    return client.post(PATH, json=prefetch.request()).json()["cards"]
+    return client.post(PATH, json=prefetch.request(prefetch=prefetch.values(item9=item9))).json()["cards"]
 
 
 def test_leaving_an_order_as_written_silences_no_open_chart(client: TestClient) -> None:

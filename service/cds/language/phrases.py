@@ -113,6 +113,7 @@ class Phrases(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     with_drug: str
     per_day: str
     more_lines: str
+    more_orders: Plural
     rules_of_service: str
     and_more: Plural
     with_present: str
@@ -132,3 +133,4 @@ class Phrases(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unreadable_consents: Mapping[str, str]
     holds: Mapping[str, str]
     override_reasons: Mapping[str, str]
+    order_override_reasons: Mapping[str, str]
