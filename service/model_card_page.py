@@ -1,5 +1,6 @@
 """``/model-card``: what the model is and is not, with every source attribute; a page, or JSON by ``Accept``."""
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources.abc import Traversable
@@ -28,6 +29,7 @@ NOT_FOR = (
     "It is trained on a cohort simulated from published trials, not on patients.",
 )
 _KEPT = ("statement", "limits", "created", "patients", "features", "ranges", "figures", "evidence", "schema")
+_KEY = re.compile(r"\b(?:[a-z0-9]+_[a-z0-9_]+|bmi)\b")
 Section = tuple[str, str, Sequence[Attribute]]
 
 
@@ -47,6 +49,8 @@ async def model_card(request: Request) -> Response:
         card=card,
         tables=tables(card.get("figures", {})),
         reads=reads(card.get("features", ())),
+        ranges=[(named(name), *span) for name, span in card.get("ranges", {}).items()],
+        limits=[_words_of_keys(line) for line in card.get("limits", ())],
         sections=sections(attributes),
     )
     response.headers["Vary"] = "Accept"
@@ -104,11 +108,30 @@ _NAMES = {
     "oracle_auc": "best possible AUC",
     "ece": "calibration error",
     "calibration_in_the_large": "observed minus predicted",
+    "slope": "calibration slope",
+    "rate": "share with it",
+}
+_READ = {
+    "phq9_total": "PHQ-9",
+    "gad7_total": "GAD-7",
+    "antidepressant_trials": "antidepressants tried before",
+    "bmi": "body mass index",
+    "ssri": "SSRI",
+    "snri": "SNRI",
+    "tca": "tricyclic",
+    "cyp2c19_guided": "whether CYP2C19 guides its dose",
+    "cyp2d6_guided": "whether CYP2D6 guides its dose",
+    "log_exposure": "its level by genotype (logarithm)",
 }
 
 
 def _words(name: str) -> str:
     return name.replace("-", " ").replace("_", " ")
+
+
+def _words_of_keys(line: str) -> str:
+    """Return a sentence with features as people write them."""
+    return _KEY.sub(lambda found: named(found[0]), line)
 
 
 def _cell(name: str, value: float) -> str:
@@ -120,8 +143,13 @@ def reads(features: Sequence[str]) -> tuple[str, str]:
     """Return in words what the model reads of the patient, and of the drug."""
     terms = [name.removeprefix("log_or_") for name in features if name.startswith("log_or_")]
     others = [name for name in features if name not in PATIENT_FEATURES and not name.startswith("log_or_")]
-    drug = f"log-odds ratios on {', '.join(map(_words, terms))}; {', '.join(map(_words, others))}"
-    return ", ".join(_words(name) for name in features if name in PATIENT_FEATURES), drug
+    drug = f"log-odds ratios on {', '.join(map(_words, terms))}; {', '.join(map(named, others))}"
+    return ", ".join(named(name) for name in features if name in PATIENT_FEATURES), drug
+
+
+def named(feature: str) -> str:
+    """Return a feature of the model as people write it."""
+    return _READ.get(feature) or _words(feature)
 
 
 def sections(card: Card) -> list[Section]:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from service import settings_file as configuration
 from service.drafts import keys, operators, stores
+from service.drafts.canonical_json import instant
 from service.drafts.records import Draft, State
 from service.drafts.settling import Word
 from service.drafts.signing import Signer
@@ -23,7 +24,7 @@ T = TypeVar("T")
 _COLUMNS = ("id", "state", "version", "ehr", "ingredient", "created", "expires")
 _TIMES = ("created", "expires", "updated", "at")
 # What an event says beyond its name and actor, for the one who has to look into it.
-_TOLD = ("code", "status", "fields", "by", "reason", "attempt", "version", "topic")
+_TOLD = ("code", "status", "scope", "fields", "by", "reason", "attempt", "version", "topic")
 
 
 def list_drafts(config: Path | None, states: Sequence[State], *, as_json: bool) -> None:
@@ -33,6 +34,8 @@ def list_drafts(config: Path | None, states: Sequence[State], *, as_json: bool) 
         print(json.dumps(rows, indent=2))
         return
     _print_columns([_COLUMNS, *([_cell(row, name) for name in _COLUMNS] for row in rows)] if rows else [["No drafts."]])
+    for row in (one for one in rows if "to_do" in one):
+        print(f"{row['id']}  {row['code']}: {row['to_do'][0]}")
 
 
 def show_draft(config: Path | None, draft: str, *, as_json: bool) -> None:
@@ -87,10 +90,17 @@ def backup_store(config: Path | None, file: Path) -> None:
 
 
 def restore_store(config: Path | None, file: Path) -> None:
-    """Make the store's file from a backup and print what was verified in it."""
+    """Make the store's file from a backup; print what was verified in it, what was stopped and what is lost."""
     found = configuration.load(config)
     path = _file_of(found)
-    _print_copied(sqlite_backup.restore(file, path, stores.sealing(found), _jwks(found)), path)
+    restored = sqlite_backup.restore(file, path, stores.sealing(found), _jwks(found))
+    _print_copied(restored.report, path)
+    print(f"{restored.withdrawn} unsigned drafts withdrawn; {restored.parked} open orders parked (drafts show ID)")
+    since = f"{instant(restored.last)[:19]}Z" if restored.last else "its beginning"
+    print(
+        f"the last entry is of {since}. What was decided since is lost: revocations, patients' consents and refusals,"
+    )
+    print("attestations, switches, signatures. Enter it again before clinicians go on, stops and refusals first.")
 
 
 def rekey_store(config: Path | None) -> None:

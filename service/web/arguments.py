@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from recommender.assessment import Prediction
-from service.cds.words import in_ten
 from service.web import outcomes
 from service.web import points as rules
 from service.web.points import Point
@@ -18,7 +17,17 @@ from service.web.words import said
 FEW = 3
 # Rows of guideline_steps.csv, and the judgement of a trial, by the side that they speak for.
 FOR_A_DRUG = ("GS20", "GS19", "TRIAL-ADEQUATE", "GS05", "GS04")
-FOR_NO_CHANGE = ("GS21", "GS18", "GS116", "GS115", "TRIAL-INADEQUATE", "GS03")
+FOR_NO_CHANGE = (
+    "TRIAL-UNKNOWN",
+    "TRIAL-INADEQUATE",
+    "GS25",
+    "GS24",
+    "GS21",
+    "GS18",
+    "GS116",
+    "GS115",
+    "GS03",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,5 +80,5 @@ def _better(name: str, found: Prediction, beside: Prediction) -> bool:
 
 
 def _clause(name: str, found: Prediction, beside: Prediction, other: str) -> str:
-    drug = other.replace("_", " ")
-    return f"{outcomes.NAMES[name]}: {in_ten(found)}, on {drug} {in_ten(beside)}."
+    drug, of = other.replace("_", " "), outcomes.whole([found, beside])
+    return f"{outcomes.NAMES[name]}: {outcomes.chance(found, of)}, on {drug} {outcomes.chance(beside, of)}."

@@ -13,6 +13,7 @@ import msgspec
 
 from fhir_adapters import dates
 from service.cds.words import day
+from service.drafts import access
 from service.ehr.transport import EhrRefused
 from service.errors import EhrFailed, Forbidden, Unauthenticated
 
@@ -55,12 +56,24 @@ class Person:
     number: str
 
 
-async def person(services: "Services", session: "Session | User", reference: str) -> Person:
+async def person(
+    services: "Services", session: "Session | User", reference: str, asked: access.Asked | None = None
+) -> Person:
     """Return the patient as the EHR has it now, read with the token of a session or of an API's user.
 
     Forbidden U-SESSION-PATIENT when the launch was for another patient or the EHR does not give this user the
-    patient; Unauthenticated U-AUTH when it no longer takes the token; EhrFailed when it cannot say.
+    patient, which is recorded where it is told what was ``asked``; Unauthenticated U-AUTH when it no longer takes the
+    token; EhrFailed when it cannot say.
     """
+    try:
+        return await _person(services, session, reference)
+    except Forbidden as error:
+        if asked is not None:
+            await access.enter(services, session, reference, asked, error.code)
+        raise
+
+
+async def _person(services: "Services", session: "Session | User", reference: str) -> Person:
     if session.patient is not None and session.patient != reference:
         raise Forbidden("U-SESSION-PATIENT", "This window was opened for another patient: open the draft's chart.")
     try:

@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from fhir_adapters.dialect.profile import Profile
-from service import site_time
-from service.drafts import consenting
+from service.drafts import access, consenting
+from service.drafts.access import Asked
 from service.drafts.consenting import Word
 from service.drafts.records import AuditEntry
 from service.errors import BadRequest
@@ -80,7 +80,7 @@ async def record_of_launch(request: Request) -> Response:
     session = await sessions.acting(request, services, forms.one(form, "csrf"))
     if session.patient is None:
         raise BadRequest("U-REQUEST", "This window was opened for no patient: open it from the patient's chart.")
-    await chart.person(services, session, session.patient)
+    await chart.person(services, session, session.patient, Asked(session.patient, "operation", "page", "consent"))
     await consenting.record(services, session.patient, session.practitioner, _word(form))
     return RedirectResponse("/consent", status_code=303)
 
@@ -92,7 +92,7 @@ def recorded(entries: Sequence[AuditEntry], profile: Profile) -> list[Recorded]:
             said=_DECISIONS[entry.detail["decision"]],
             told_by=_TOLD_BY[entry.detail["told_by"]],
             by=entry.detail.get("display") or entry.actor,
-            at=moment(site_time.local(entry.at, profile)),
+            at=moment(entry.at, profile),
         )
         for entry in reversed(entries)
     ]
@@ -106,8 +106,9 @@ def _word(form: forms.Form) -> Word:
 
 
 async def _show(request: Request, services: "Services", session: Session, patient: str, draft: str | None) -> Response:
-    ehr = session.practitioner.ehr
-    person = await chart.person(services, session, patient)
+    ehr, asked = session.practitioner.ehr, Asked(patient, "read", "page", "consent")
+    person = await chart.person(services, session, patient, asked)
+    await access.enter(services, session, patient, asked)
     entries = await consenting.history(services.store, ehr, patient)
     return page(
         request,

@@ -15,7 +15,8 @@ from starlette.responses import RedirectResponse, Response
 from fhir_adapters.dialect.profile import Profile
 from service import site_time
 from service.cds.words import capital, day
-from service.drafts import attesting
+from service.drafts import access, attesting
+from service.drafts.access import Asked, Interaction
 from service.drafts.attesting import REVIEWERS, Limits, Reviewer, Word
 from service.drafts.canonical_json import load_object
 from service.drafts.flags import RESULTS, Alarm, Attested, Flag, Result
@@ -27,7 +28,7 @@ from service.smart.sessions import Session
 from service.web import chart, forms
 from service.web.forms import Form
 from service.web.rendering import PageRoute, page
-from service.web.words import said
+from service.web.words import moment, said
 
 if TYPE_CHECKING:
     from service.bootstrap import Services
@@ -88,7 +89,8 @@ async def crisis(request: Request, flag_id: str) -> Response:
     flag = await services.store.flag(flag_id)
     if session is None:
         return RedirectResponse(f"/launch?ehr={flag.ehr}&flag={flag.id}", status_code=303)
-    person = await _opened(services, session, flag)
+    person = await _opened(services, session, flag, "read")
+    await access.enter(services, session, flag.patient, Asked(flag.patient, "read", "page", "crisis"))
     store, profile = services.store, services.profiles[flag.ehr]
     alarm, history = await store.alarm(flag.id), await store.flag_history(flag.id)
     attested = await store.attestations(flag.ehr, flag.patient)
@@ -113,7 +115,7 @@ async def attest(request: Request, flag_id: str) -> Response:
     form = await forms.read(request)
     session = await sessions.acting(request, services, forms.one(form, "csrf"))
     flag = await services.store.flag(flag_id)
-    await _opened(services, session, flag)
+    await _opened(services, session, flag, "operation")
     word = _word(form, services.profiles[flag.ehr])
     await attesting.attest(services, flag.patient, session.practitioner, session.token, word)
     return RedirectResponse(f"/crisis/{flag.id}", status_code=303)
@@ -140,7 +142,7 @@ def view(
     return View(
         flag=flag.id,
         head=_CRISIS if context.get("status") == "crisis" else _WAITS,
-        raised=_moment(alarm.raised, profile) if alarm else "",
+        raised=moment(alarm.raised, profile) if alarm else "",
         standing=not (recorded and recorded[0].current),
         reasons=[said(text) for text in context.get("reasons", [])],
         to_tell=[_person(one) for one in context.get("to_tell", [])],
@@ -155,24 +157,24 @@ def _told(history: Sequence[AuditEntry], names: Mapping[str, str], profile: Prof
     for entry in history:
         if entry.event == "shown":
             shown.setdefault(entry.actor, []).append(entry.at)
-    times = {who: (_moment(at[0], profile), _moment(at[-1], profile)) for who, at in shown.items()}
+    times = {who: (moment(at[0], profile), moment(at[-1], profile)) for who, at in shown.items()}
     return [Told(names.get(who, who), first, last if last != first else None) for who, (first, last) in times.items()]
 
 
-async def _opened(services: "Services", session: Session, flag: Flag) -> chart.Person:
+async def _opened(services: "Services", session: Session, flag: Flag, interaction: Interaction) -> chart.Person:
     """Return the patient, whom the EHR opens to this user; another tenant's flag is not there."""
     if flag.ehr != session.practitioner.ehr:
         raise NotFound("U-FLAG-UNKNOWN", "There is nothing under this address; open the patient's chart again.")
-    return await chart.person(services, session, flag.patient)
+    return await chart.person(services, session, flag.patient, Asked(flag.patient, interaction, "page", "crisis"))
 
 
 def _recorded(one: Attested, alarm: Alarm | None, profile: Profile) -> Recorded:
     return Recorded(
         by=one.by,
-        assessed=_moment(one.assessed, profile),
+        assessed=moment(one.assessed, profile),
         result=_RESULTS[one.result],
         review=f"{one.review_by} on {day(one.review_on)}",
-        recorded=_moment(one.recorded, profile),
+        recorded=moment(one.recorded, profile),
         current=alarm is None or one.recorded > alarm.raised,
     )
 
@@ -204,11 +206,6 @@ def _date(text: str) -> date | None:
         return date.fromisoformat(text)
     except ValueError:
         return None
-
-
-def _moment(at: datetime, profile: Profile) -> str:
-    here = site_time.local(at, profile)
-    return f"{day(here.date())}, {here:%H:%M %Z}"
 
 
 def _person(told: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from service import telemetry
 from service.drafts import checks, decisions
 from service.errors import BadRequest, Unprocessable, http_status
 from service.smart import sessions
-from service.web import editing, forms, opening, own_choice, view
+from service.web import basis, editing, forms, opening, own_choice, view
 from service.web.editing import Fields
 from service.web.opening import Opened
 from service.web.rendering import PageRoute, page
@@ -30,6 +30,7 @@ async def edit(request: Request, draft_id: str) -> Response:
     if await own_choice.is_owed(opened):
         return RedirectResponse(f"/review/{quote(draft_id)}", status_code=303)
     checks.unsigned(opened.draft, await services.store.now())
+    await opening.shown(opened, "edit")
     return _form(request, opened, _fields(opened), None)
 
 
@@ -48,6 +49,7 @@ async def change(request: Request, draft_id: str) -> Response:
         kept = await decisions.prepare(opened.services, draft_id, session.practitioner, session.token, order)
     except (Unprocessable, BadRequest) as error:
         telemetry.ERRORS.labels(error.code).inc()
+        await opening.shown(opened, "edit")
         return _form(request, opened, sent, error)
     return RedirectResponse(f"/review/{draft_id}/order?digest={quote(kept.digest)}", status_code=303)
 
@@ -70,6 +72,6 @@ def _form(request: Request, opened: Opened, shown: Fields, error: Unprocessable 
         label=view.label(opened.draft),
         shown=shown,
         times=editing.TIMES,
-        refused=None if error is None else error.message,
+        refused=None if error is None else basis.in_words(opened.services.knowledge.sources, error.message),
         code=None if error is None else error.code,
     )

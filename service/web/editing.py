@@ -10,15 +10,30 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from service.drafts import dosages
+from service.drafts import differences, dosages, order_elements, quantities, refills
 from service.drafts.canonical_json import dumps, load_object
 from service.drafts.records import Draft
 from service.errors import BadRequest
 from service.web import forms
 from service.web.forms import Form
+from service.web.words import said
 
 _NUMBER = re.compile(r"\d{1,5}(\.\d{1,3})?")
+_COUNT = re.compile(r"\d{1,3}")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_AMOUNT = ("value", "unit", "system", "code")
+_DOSAGE = frozenset(
+    {"text", "route.text", "route.coding.system", "route.coding.code", "route.coding.display"}
+    | {
+        f"timing.repeat.{name}"
+        for name in ("frequency", "period", "periodUnit", "boundsPeriod.start", "boundsPeriod.end")
+    }
+    | {f"doseAndRate.doseQuantity.{name}" for name in _AMOUNT}
+)
+_SUPPLY = frozenset(
+    {"numberOfRepeatsAllowed"}
+    | {f"{name}.{part}" for name in ("quantity", "expectedSupplyDuration") for part in _AMOUNT}
+)
 TIMES = {1: "once a day", 2: "twice a day", 3: "three times a day", 4: "four times a day"}
 
 
@@ -42,11 +57,11 @@ def fields(draft: Draft) -> Fields | None:
     """Return the draft as the form holds it, None where it is of another shape."""
     resource = load_object(draft.resource)
     found = dosages.sequence(resource.get("dosageInstruction"))
-    dosage = dosages.mapping(found[0] if len(found) == 1 else None)
-    repeat, dose = _repeat(dosage), _quantity(dosage)
-    if (repeat.get("period"), repeat.get("periodUnit"), dose.get("code")) != (1, "d", "mg"):
+    dosage, supply = dosages.mapping(found[0] if found else None), dosages.mapping(resource.get("dispenseRequest"))
+    if len(found) != 1 or not _is_daily(dosage) or not _is_counted_in_days(supply):
         return None
-    supply, period = dosages.mapping(resource.get("dispenseRequest")), dosages.mapping(repeat.get("boundsPeriod"))
+    repeat, dose = _repeat(dosage), _quantity(dosage)
+    period = dosages.mapping(repeat.get("boundsPeriod"))
     return Fields(
         product=str(resource["medicationCodeableConcept"]["text"]),
         limits=_limits(load_object(draft.context)),
@@ -75,28 +90,44 @@ def edited(draft: Draft, sent: Fields) -> bytes:
     resource = load_object(draft.resource)
     dosage = resource["dosageInstruction"][0]
     dosage["doseAndRate"][0]["doseQuantity"]["value"] = _number(sent.each_mg, "dose")
-    dosage["timing"]["repeat"]["frequency"] = int(_number(sent.times, "number of doses a day"))
+    dosage["timing"]["repeat"]["frequency"] = _count(sent.times, "number of doses a day")
     period = {name: _day(text) for name, text in (("start", sent.start), ("end", sent.end)) if text}
     dosage["timing"]["repeat"].pop("boundsPeriod", None)
     dosage["timing"]["repeat"] |= {"boundsPeriod": period} if period else {}
-    _supply(resource, sent)
+    _supply(resource, sent, refills.unit(load_object(draft.context), differences.drafted(draft) or {}))
     if sent.note:
         resource["note"] = [*resource.get("note", []), {"text": sent.note}]
     return dumps(resource)
 
 
-def _supply(resource: dict[str, Any], sent: Fields) -> None:
+def _is_daily(dosage: Mapping[str, Any]) -> bool:
+    """Say whether the form has a field for each element of a dosage."""
+    repeat, paths = _repeat(dosage), {path for path, _ in order_elements.leaves(dosage)}
+    daily = (repeat.get("period"), repeat.get("periodUnit"), _quantity(dosage).get("code")) == (1, "d", "mg")
+    return daily and repeat.get("frequency") in TIMES and paths <= _DOSAGE
+
+
+def _is_counted_in_days(supply: Mapping[str, Any]) -> bool:
+    """Say whether the form has a field for each element of a supply, or there is none."""
+    duration, paths = (
+        dosages.mapping(supply.get("expectedSupplyDuration")),
+        {p for p, _ in order_elements.leaves(supply)},
+    )
+    return not supply or (paths <= _SUPPLY and duration.get("code", "d") == "d")
+
+
+def _supply(resource: dict[str, Any], sent: Fields, unit: Mapping[str, Any]) -> None:
     supply = dict(dosages.mapping(resource.get("dispenseRequest")))
-    _amount(supply, "quantity", sent.quantity, {"unit": "unit"})
-    _amount(supply, "expectedSupplyDuration", sent.days, {"unit": "days", "system": dosages.UCUM, "code": "d"})
+    _amount(supply, "quantity", sent.quantity, unit)
+    _amount(supply, "expectedSupplyDuration", sent.days, {"unit": "days", "system": quantities.UCUM, "code": "d"})
     supply.pop("numberOfRepeatsAllowed", None)
     if sent.repeats:
-        supply["numberOfRepeatsAllowed"] = int(_number(sent.repeats, "number of repeats"))
+        supply["numberOfRepeatsAllowed"] = _count(sent.repeats, "number of repeats")
     resource.pop("dispenseRequest", None)
     resource |= {"dispenseRequest": supply} if supply else {}
 
 
-def _amount(supply: dict[str, Any], name: str, text: str, new: Mapping[str, str]) -> None:
+def _amount(supply: dict[str, Any], name: str, text: str, new: Mapping[str, Any]) -> None:
     if not text:
         supply.pop(name, None)
         return
@@ -111,7 +142,7 @@ def _limits(context: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _limit(name: str, bound: Mapping[str, Any]) -> str:
-    why = f" ({bound['rule']}: {bound['words']})" if bound.get("words") else ""
+    why = f" ({said(bound['words'])})" if bound.get("words") else ""
     return f"{name}: {bound['mg'].normalize():f} mg a day{why}."
 
 
@@ -129,6 +160,12 @@ def _number(text: str, name: str) -> int | Decimal:
         raise BadRequest("U-REQUEST", f"The {name} is no number: write it as 50 or 37.5.")
     found = Decimal(text)
     return int(found) if found == found.to_integral_value() else found
+
+
+def _count(text: str, name: str) -> int:
+    if not _COUNT.fullmatch(text):
+        raise BadRequest("U-REQUEST", f"The {name} is no whole number: write it as 2.")
+    return int(text)
 
 
 def _day(text: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from fhir_adapters.dialect.profile import Profile
 from service.drafts.canonical_json import load_object
 from service.drafts.records import Draft, Signature
 from service.drafts.states import UNSIGNED
@@ -55,17 +56,19 @@ class Placed:
     revocable: bool
 
 
-def placed(draft: Draft, signature: Signature | None, label: str, replaces: str) -> Placed:
+def placed(
+    draft: Draft, signature: Signature | None, label: str, replaces: str, profile: Profile | None = None
+) -> Placed:
     """Return where an order is; ``settled`` when it is in force in the EHR as it was decided."""
     requester: Mapping[str, str] = load_object(signature.order)["requester"] if signature else {}
     return Placed(
         head="Signed" if signature else "Accepted in the EHR",
         label=label,
         by=requester.get("display") or requester.get("reference", ""),
-        at=moment(signature.signed) if signature else "",
+        at=moment(signature.signed, profile) if signature else "",
         number=signature.order_id if signature else "",
         where=WORDS[draft.state],
-        since=moment(draft.updated),
+        since=moment(draft.updated, profile),
         settled=draft.state == "confirmed",
         replaces=replaces,
         draft=draft.id,

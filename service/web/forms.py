@@ -12,9 +12,15 @@ _MAX_FIELDS = 50
 
 
 async def read(request: Request) -> Form:
-    """Return a plain form's fields; BadRequest U-REQUEST for anything that these pages do not send."""
+    """Return a plain form's fields; BadRequest U-REQUEST for anything that these pages do not send.
+
+    They stay with the request, so that a refusal can give back what was typed.
+    """
     try:
-        return parse_qs((await request.body()).decode(), keep_blank_values=True, max_num_fields=_MAX_FIELDS)
+        request.state.form = parse_qs(
+            (await request.body()).decode(), keep_blank_values=True, max_num_fields=_MAX_FIELDS
+        )
+        return request.state.form
     except ValueError as error:
         raise BadRequest("U-REQUEST", "The form cannot be read: open the page again.") from error
 

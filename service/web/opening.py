@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 
-from service.drafts import decisions
+from service.drafts import access, decisions
+from service.drafts.access import Asked, Interaction
 from service.drafts.records import Draft
 from service.smart import sessions
 from service.smart.sessions import Session
@@ -37,15 +38,26 @@ async def acting(request: Request, draft_id: str) -> tuple[Opened, Form]:
     """Return the draft that a form acts on, and its fields; Unauthenticated, Forbidden U-CSRF as sessions have it."""
     services, form = services_of(request), await forms.read(request)
     session = await sessions.acting(request, services, forms.one(form, "csrf"))
-    return await opened(services, session, draft_id), form
+    return await opened(services, session, draft_id, "operation"), form
 
 
-async def opened(services: "Services", session: Session, draft_id: str) -> Opened:
-    """Return a draft of the session's tenant; NotFound U-DRAFT-UNKNOWN, Forbidden U-SESSION-PATIENT."""
+async def opened(services: "Services", session: Session, draft_id: str, interaction: Interaction = "read") -> Opened:
+    """Return a draft of the session's tenant; NotFound U-DRAFT-UNKNOWN, Forbidden U-SESSION-PATIENT, recorded."""
     draft = await decisions.own_draft(services, session.practitioner.ehr, draft_id)
-    return Opened(services, session, draft, await chart.person(services, session, draft.patient))
+    asked = Asked(_reference(draft), interaction, "page")
+    return Opened(services, session, draft, await chart.person(services, session, draft.patient, asked))
+
+
+async def shown(opened: Opened, name: str) -> None:
+    """Record, before the page of this name is made, that this person reads the draft; Unavailable U-STORE-*."""
+    asked = Asked(_reference(opened.draft), "read", "page", name)
+    await access.enter(opened.services, opened.session, opened.draft.patient, asked)
 
 
 async def of_patient(opened: Opened) -> Sequence[Draft]:
     """Return all drafts of the patient, ended ones too."""
     return await opened.services.store.find(ehr=opened.draft.ehr, patient=opened.draft.patient)
+
+
+def _reference(draft: Draft) -> str:
+    return f"MedicationRequest/{draft.id}"

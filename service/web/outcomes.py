@@ -7,7 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from recommender.assessment import Prediction
-from service.cds.words import in_ten
+from service.cds.language import ENGLISH
 from service.web.pictures import intervals
 
 NAMES: Mapping[str, str] = {
@@ -25,15 +25,17 @@ WANTED = frozenset({"remission", "response"})  # more is better
 _ALWAYS = ("remission", "adverse-event-stopping")
 _EFFECTS = ("sexual-dysfunction", "weight-gain", "sedation", "gastrointestinal", "insomnia")
 _NOT_KNOWN = "not known"
+_TENTH = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One outcome of one option: its name, the chance in words, and its bar where there is one."""
+    """One outcome of one option: its name, the chance in words, its bar, and whether there is a chance to tell."""
 
     name: str
     words: str
     bar: Markup
+    is_known: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +58,15 @@ def figures(contexts: Sequence[Mapping[str, Any]]) -> Figures:
     drugs = [predictions(context) for context in contexts]
     options = [*drugs, predictions(contexts[0], "no_change")]
     effects = [name for name in _EFFECTS if any(name in one for one in options)]
-    shown = [*_ALWAYS, *effects]
+    shown = {name: whole([one[name] for one in options if name in one]) for name in (*_ALWAYS, *effects)}
     most = intervals.scale(one[name] for one in options for name in shown if name in one)
     ranked = any(drugs)
     return Figures(
         of=[
-            [_figure(name, one.get(name), most, estimated=one is not options[-1] or bool(one)) for name in shown]
+            [
+                _figure(name, one.get(name), most, of, estimated=one is not options[-1] or bool(one))
+                for name, of in shown.items()
+            ]
             for one in options
         ],
         most=most,
@@ -69,6 +74,21 @@ def figures(contexts: Sequence[Mapping[str, Any]]) -> Figures:
     )
 
 
-def _figure(name: str, found: Prediction | None, most: int, *, estimated: bool) -> Figure:
-    missing = _NOT_KNOWN if estimated and name not in _ALWAYS else in_ten(None)
-    return Figure(NAMES[name], missing if found is None else in_ten(found), intervals.bar(found, most))
+def whole(found: Sequence[Prediction]) -> int:
+    """Return of how many people a row of chances is told: all of a row of as many, so that they can be compared."""
+    return 10 if all(one.low >= _TENTH for one in found) else 100
+
+
+def chance(found: Prediction, of: int) -> str:
+    """Return a chance in words with its interval, of ten or a hundred people: ``22 in 100 (9 to 46)``."""
+    low, middle, high = (round(value * of) for value in (found.low, found.p, found.high))
+    if middle == 0:
+        return ENGLISH.fewer_than_one.format(whole=of)
+    template = ENGLISH.in_whole if low == high else ENGLISH.in_whole_range
+    return template.format(count=middle, whole=of, low=low, high=high)
+
+
+def _figure(name: str, found: Prediction | None, most: int, of: int, *, estimated: bool) -> Figure:
+    missing = _NOT_KNOWN if estimated and name not in _ALWAYS else ENGLISH.not_estimated
+    said = missing if found is None else chance(found, of)
+    return Figure(NAMES[name], said, intervals.bar(found, most), found is not None)

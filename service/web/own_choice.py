@@ -30,6 +30,7 @@ CHOICES: Final = {
     "refer": "Ask a psychiatrist first",
     "undecided": "I have not decided: I want to see the options first",
 }
+_SAID: Final = {"undecided": "not decided yet"}
 
 
 @router.post("/review/{draft_id}/own")
@@ -81,7 +82,7 @@ def words(choice: str, knowledge: Knowledge) -> str | None:
     if choice.startswith(_DRUG):
         drug = choice.removeprefix(_DRUG)
         return drug.replace("_", " ") if drug in knowledge.drugs else None
-    return CHOICES.get(choice)
+    return None if choice not in CHOICES else _SAID.get(choice, CHOICES[choice].lower())
 
 
 def show(request: Request, opened: Opened, drafts: Sequence[Draft], risks: Sequence[str]) -> Response:

@@ -1,23 +1,25 @@
-"""The clinician's pages of a draft: read, prepare, sign, reject, later. They work without scripts."""
+"""The clinician's page of a draft: read, prepare, reject, take back, refer, later. It works without scripts."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from fhir_adapters.dialect.profile import Profile
 from service.cds.cards import OVERRIDE_REASONS
-from service.drafts import authority, checks, decisions, referring, revoking
-from service.drafts.records import Draft, Prepared, Signature
-from service.drafts.states import ENDED, SIGNED
-from service.drafts.store import Store
-from service.errors import BadRequest, Conflict
+from service.drafts import authority, decisions, referring, revoking
+from service.drafts.records import Draft, Signature
+from service.drafts.states import SIGNED
+from service.errors import BadRequest
 from service.smart import sessions
+from service.switches import in_force
 from service.web import (
+    basis,
+    closing,
     consent_page,
     edit_page,
     fate,
@@ -27,6 +29,7 @@ from service.web import (
     own_choice,
     record,
     sheet_page,
+    sign_page,
     view,
     weights,
     words,
@@ -35,17 +38,13 @@ from service.web import (
 from service.web.opening import Opened, acting, services_of
 from service.web.rendering import PageRoute, page
 
-if TYPE_CHECKING:
-    from service.bootstrap import Services
-
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 router.include_router(edit_page.router)
 router.include_router(worklist.router)
 router.include_router(consent_page.router)
 router.include_router(own_choice.router)
 router.include_router(sheet_page.router)
-# The write-back takes a moment: a page that waits for it need not be loaded again by hand.
-_SETTLE_TRIES, _SETTLE_S = 15, 0.1
+router.include_router(sign_page.router)
 
 
 @router.get("/review/{draft_id}")
@@ -68,57 +67,6 @@ async def prepare(request: Request, draft_id: str) -> Response:
         return RedirectResponse(f"/review/{draft_id}", status_code=303)
     kept = await decisions.prepare(opened.services, draft_id, session.practitioner, session.token, None)
     return RedirectResponse(f"/review/{draft_id}/order?digest={quote(kept.digest)}", status_code=303)
-
-
-@router.get("/review/{draft_id}/order")
-async def order(request: Request, draft_id: str, digest: str = "") -> Response:
-    """Show the exact order that was prepared for this practitioner, to sign it."""
-    services = services_of(request)
-    session = await sessions.current(request, services)
-    if session is None:
-        return RedirectResponse(f"/review/{draft_id}", status_code=303)
-    opened = await opening.opened(services, session, draft_id)
-    if await own_choice.is_owed(opened):
-        return RedirectResponse(f"/review/{draft_id}", status_code=303)
-    prepared = await _prepared(opened, digest)
-    context = record.read(opened.draft.context)
-    return page(
-        request,
-        session,
-        "sign.html",
-        person=opened.person,
-        label=view.label(opened.draft),
-        prepared=prepared,
-        lines=words.order_lines(prepared.order),
-        changed=words.changes(opened.draft),
-        text=prepared.order.decode(),
-        replaces=record.replaces(context),
-        step_up=_wants_step_up(opened),
-        follows=words.FOLLOWS.get(services.tenant(opened.draft.ehr).write_back, ""),
-    )
-
-
-@router.post("/review/{draft_id}/sign")
-async def sign(request: Request, draft_id: str) -> Response:
-    """Sign the prepared bytes."""
-    opened, form = await acting(request, draft_id)
-    if await own_choice.is_owed(opened):
-        return RedirectResponse(f"/review/{draft_id}", status_code=303)
-    prepared = await _prepared(opened, forms.one(form, "digest"))
-    ticked = [text for n, text in enumerate(prepared.acknowledgements) if str(n) in form.get("acknowledgement", ())]
-    await decisions.sign(
-        opened.services,
-        draft_id,
-        opened.session.practitioner,
-        opened.session.token,
-        version=prepared.version,
-        digest=prepared.digest,
-        acknowledgements=ticked,
-        reason=forms.one(form, "note") or None,
-        seen=await own_choice.seen(opened),
-    )
-    await _settle(opened.services, draft_id)
-    return RedirectResponse(f"/review/{draft_id}", status_code=303)
 
 
 @router.post("/review/{draft_id}/reject")
@@ -173,6 +121,7 @@ async def refer(request: Request, draft_id: str) -> Response:
         person=opened.person,
         draft=draft_id,
         referral=record.read(raw),
+        condition=words.condition(opened.draft),
         text=raw.decode(),
     )
 
@@ -189,28 +138,14 @@ async def sign_out(request: Request) -> Response:
     services = services_of(request)
     await sessions.acting(request, services, forms.one(await forms.read(request), "csrf"))
     message = "You can close this window. Drafts that you did not decide on stay held until their time runs out."
-    response = page(request, None, "message.html", heading="Signed out", message=message, code="", back=None)
+    back = ("/review", "Sign in again")
+    response = page(request, None, "message.html", heading="Signed out", message=message, code="", back=back)
     await sessions.end(request, services, response)
     return response
 
 
-def _wants_step_up(opened: Opened) -> bool:
-    services, draft, who = opened.services, opened.draft, opened.session.practitioner
-    users, sign = services.tenant(draft.ehr).users, services.settings.sign
-    risky = authority.risks(draft, services.knowledge)
-    return bool(risky) and not authority.is_stepped_up(who, sign, users, services.clock())
-
-
-async def _prepared(opened: Opened, digest: str) -> Prepared:
-    store, draft = opened.services.store, opened.draft
-    checks.unsigned(draft, await store.now())
-    found = await store.prepared(draft.id, digest, opened.session.practitioner.reference)
-    if found is None or found.version != draft.version:
-        raise Conflict("U-DIGEST", "This order is not the one that was prepared for you: prepare it again.")
-    return found
-
-
 async def _show(request: Request, opened: Opened) -> Response:
+    await opening.shown(opened, "review")
     store, draft = opened.services.store, opened.draft
     drafts = view.together(draft, await opening.of_patient(opened))
     now = await store.now()
@@ -223,8 +158,10 @@ async def _show(request: Request, opened: Opened) -> Response:
         await own_choice.remember_opening(opened)
     signed = [d for d in drafts if d.state in SIGNED]
     boxed = {name: drug.boxed_warnings for name, drug in opened.services.knowledge.drugs.items()}
-    awaited = {d.id for d in drafts if d.state in ENDED and await _was_awaited(store, d)}
-    shown = view.review(draft, drafts, now, boxed, awaited)
+    ended = await closing.histories(opened, drafts)
+    profile, named = opened.services.profiles[draft.ehr], opened.services.knowledge.sources
+    shown = view.review(draft, drafts, now, boxed, closing.awaited(ended), profile)
+    stopped = await in_force.of(store, draft.ehr)
     flag = await store.flag_of(draft.ehr, draft.patient) if shown.warnings else None
     return page(
         request,
@@ -237,42 +174,28 @@ async def _show(request: Request, opened: Opened) -> Response:
         referable=opened.session.prescribes is not False
         and any(authority.is_complex(d, opened.services.knowledge) for d in waiting),
         person=opened.person,
-        barred={d.id: words for d in waiting if (words := offering.barred(opened, d))},
+        barred={d.id: why for d in waiting if (why := offering.barred(opened, d, stopped))},
+        rejected=closing.reasons(ended),
+        next=None if shown.open or signed else await closing.what_next(opened, ended),
         asked_later=opened.session.prescribes is None,
-        placed=[_placed(d, await store.signature(d.id)) for d in signed],
+        placed=[_placed(d, await store.signature(d.id), profile) for d in signed],
         weighed=weights.weigh(_open_contexts(drafts, now), request.query_params),
         shares=weights.SHARES,
         base=opened.services.tenant(draft.ehr).fhir_base,
-        cites=view.cites(shown),
-        sources={keys: _source(opened.services, keys) for keys in view.sources(shown)},
+        cites=basis.cites(shown),
+        sources={keys: basis.named(named, keys) for keys in basis.sources(shown)},
+        origins={keys: basis.briefly(named, keys) for keys in basis.origins(shown)},
         reasons=[(known["code"], known["display"]) for known in OVERRIDE_REASONS],
     )
-
-
-async def _was_awaited(store: Store, draft: Draft) -> bool:
-    return any(entry.event == "awaited" for entry in await store.history(draft.id))
 
 
 def _open_contexts(drafts: Sequence[Draft], now: datetime) -> dict[str, Mapping[str, Any]]:
     return {draft.ingredient: record.read(draft.context) for draft in drafts if view.is_open(draft, now)}
 
 
-def _placed(draft: Draft, signature: Signature | None) -> fate.Placed:
-    return fate.placed(draft, signature, view.label(draft), record.replaces(record.read(draft.context)))
-
-
-def _source(services: "Services", keys: str) -> list[tuple[str, str]]:
-    """Return what a point's sources stand for, and where each is; a key that is not known stands for itself."""
-    known = services.knowledge.sources
-    found = [(key, known.get(key)) for key in keys.split("+")]
-    return [(one.what, one.address) if one else (key, "") for key, one in found]
-
-
-async def _settle(services: "Services", draft_id: str) -> None:
-    for _ in range(_SETTLE_TRIES):
-        if (await services.store.read(draft_id)).state not in ("signed", "writing", "written"):
-            return
-        await asyncio.sleep(_SETTLE_S)
+def _placed(draft: Draft, signature: Signature | None, profile: Profile) -> fate.Placed:
+    replaces = record.replaces(record.read(draft.context))
+    return fate.placed(draft, signature, view.label(draft), replaces, profile)
 
 
 def _sign_in(ehr: str, draft: str) -> Response:

@@ -6,7 +6,8 @@ from typing import Any
 
 from recommender.assessment import Prediction
 from service.cds import language
-from service.cds.words import day
+from service.cds.words import capital, day, plain
+from service.drafts import order_elements
 from service.drafts.canonical_json import load_object
 from service.drafts.records import Draft
 from service.drafts.states import AWAITING, SIGNED
@@ -15,6 +16,10 @@ from service.web.sheet_texts import Texts
 
 # A medicine that is in force, or was signed here; what was accepted in the EHR still waits for its signature.
 _DECIDED = tuple(state for state in SIGNED if state != AWAITING)
+_TIMES = tuple(f"timing.repeat.{name}" for name in ("frequency", "period", "periodUnit"))
+_TOLD = frozenset(
+    {"text", *_TIMES, *(f"doseAndRate.doseQuantity.{name}" for name in ("value", "unit", "system", "code"))}
+)
 EFFECTS = ("sedation", "insomnia", "gastrointestinal", "weight-gain", "sexual-dysfunction")
 
 
@@ -54,9 +59,7 @@ def sheet(
     context = record.read(drafts[0].context)
     date = day(drafts[0].created.date(), language.of(texts.language))
     versions = context.get("versions", {})
-    made_with = ", ".join(
-        f"{key} {versions[key].partition('+')[0]}" for key in ("model", "knowledge") if key in versions
-    )
+    made_with = ", ".join(_part(key, versions[key], texts) for key in texts.parts if key in versions)
     left = [draft for draft in drafts if draft.state in _DECIDED] or drafts
     return Sheet(
         choices=[_medicine(draft, texts) for draft in drafts],
@@ -69,6 +72,10 @@ def sheet(
         missing=_missing(len(context.get("unknowns", [])), texts),
         made=texts.made.format(date=date, name=name, versions=made_with or "-"),
     )
+
+
+def _part(name: str, version: str, texts: Texts) -> str:
+    return f"{texts.parts[name]} {plain(version.partition('+')[0], language.of(texts.language))}"
 
 
 def _medicine(draft: Draft, texts: Texts) -> Medicine:
@@ -90,7 +97,9 @@ def _taken(dosage: Mapping[str, Any], texts: Texts) -> str:
     repeat: Mapping[str, Any] = dosage.get("timing", {}).get("repeat", {})
     doses: Sequence[Mapping[str, Any]] = dosage.get("doseAndRate", ())
     times, amount = repeat.get("frequency"), _amount(doses)
-    daily = (repeat.get("period"), repeat.get("periodUnit")) == (1, "d") and not dosage.get("asNeededBoolean")
+    # What the template does not say (as needed, when, how long, up to how often) is never left off.
+    plain = all(path in _TOLD or path.startswith("route.") for path, _ in order_elements.leaves(dosage))
+    daily = plain and (repeat.get("period"), repeat.get("periodUnit")) == (1, "d")
     if not (daily and times and {"value", "unit"} <= amount.keys()):
         return dosage.get("text", "")
     template = texts.taken_once if times == 1 else texts.taken_more
@@ -116,7 +125,7 @@ def _name(ingredient: str) -> str:
 def _effect(words: str, found: Prediction, texts: Texts) -> str:
     low, middle, high = (round(100 * value) for value in (found.low, found.p, found.high))
     template = texts.effect if middle else texts.effect_few
-    return template.format(effect=words, middle=middle, low=low, high=high)
+    return template.format(effect=capital(words), middle=middle, low=low, high=high)
 
 
 def _outcome(drafts: Sequence[Draft], texts: Texts, *, is_open: bool) -> str:

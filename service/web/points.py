@@ -10,6 +10,17 @@ from service.cds import changes
 from service.cds.words import day
 from service.web.words import said
 
+_WRITTEN = {
+    "{1.73_m2}": "1.73 m²",
+    "kg/m2": "kg/m²",
+    "mm[Hg]": "mmHg",
+    "10*9/L": "10⁹/L",
+    "10*3/uL": "10³/µL",
+    "{beats}/min": "a minute",
+    " {steps}/d": " steps a day",
+    "{score}": "",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Cite:
@@ -84,7 +95,14 @@ def point(reason: Mapping[str, Any], context: Mapping[str, Any]) -> Point:
 
 def _cite(reference: str, fact: Mapping[str, str]) -> Cite:
     when = day(date.fromisoformat(fact["date"])) if fact.get("date") else ""
-    return Cite(fact.get("what", ""), when, reference)
+    return Cite(_units(fact.get("what", "")), when, reference)
+
+
+def _units(text: str) -> str:
+    """Return a chart fact with its UCUM unit as people write it."""
+    for ucum, written in _WRITTEN.items():
+        text = text.replace(ucum, written)
+    return text
 
 
 def pending(texts: Sequence[str]) -> list[Point]:

@@ -20,7 +20,8 @@ from starlette.types import Scope
 
 from fhir_adapters.errors import UndersignError
 from service import telemetry
-from service.errors import Unauthenticated, http_status
+from service.errors import Forbidden, Unauthenticated, http_status
+from service.web import refusal_words, sent_again, sheet_texts
 
 if TYPE_CHECKING:
     from service.bootstrap import Services
@@ -30,44 +31,6 @@ _HERE = Path(__file__).parent
 # Control characters and the marks of Unicode UAX #9, but not the joiners that names in some scripts need.
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff]")
 _STYLE = hashlib.sha256((_HERE / "static" / "style.css").read_bytes()).hexdigest()[:12]
-_HEADINGS = {
-    401: "Please sign in again",
-    403: "Not allowed",
-    404: "Not found",
-    409: "The draft has moved on",
-    502: "The EHR did not answer",
-    503: "Not ready",
-}
-# What the code alone would not tell a clinician: what still can be done, and by whom.
-_WORDS = {
-    "U-SIGNER-ROLE": "The EHR has no active role for you that may prescribe, so you can read and reject this draft "
-    "but not sign it. The EHR's registry can tell you why.",
-    "U-DRAFT-SIGNED": "This draft was signed in the meantime. Open it to see where the order is.",
-    "U-DRAFT-STATE": "This draft was decided on or closed in the meantime. Open it to see what became of it.",
-    "U-DRAFT-EXPIRED": "This draft's time is over and nothing was ordered. Open the chart again in the EHR for what "
-    "holds now.",
-    "U-ACKNOWLEDGE": "Nothing was signed: not every point was ticked. Open the draft and read the order again.",
-    "U-ATTEST-CLOSED": "A practitioner has attested that drafting stays closed for this patient. Nothing was signed.",
-    "U-ORDER-PENDING": "Nothing was signed: another order of this patient was signed here or accepted in the EHR, and "
-    "is not confirmed there yet. See to that one first.",
-    "U-ORDER-EXISTS": "Nothing was signed: the EHR has an active order of this drug that is newer than this draft. "
-    "Open the chart again in the EHR.",
-    "U-ORDER-UNKNOWN": "Nothing was signed: the EHR has an order that may be of this drug and newer than this draft. "
-    "Look at the orders there, then open the chart again.",
-    "U-CONSENT-WITHHELD": "Nothing was signed: the patient has said no to suggestions by AI, here or in the EHR, or "
-    "the site asks for a yes that is not there. Decide without a draft.",
-    "U-STEP-UP": "Nothing was signed: this draft is of high risk, and your sign-in is too old or too weak for it. Sign "
-    "in again, then open the draft and sign it.",
-    "U-SUPERVISION": "Nothing was signed: this site leaves this draft to a specialist. The draft's page makes a "
-    "referral to a psychiatrist.",
-    "U-AUTH": "Your session has ended or the EHR no longer takes it. What you did not finish was not kept.",
-}
-
-
-_CRISIS_WORDS = {
-    "U-SIGNER-ROLE": "The EHR has no active role for you that may prescribe, so nothing was recorded. Somebody who may "
-    "prescribe has to state that the risk was assessed. The EHR's registry can tell you why.",
-}
 
 
 class PageRoute(APIRoute):
@@ -81,7 +44,7 @@ class PageRoute(APIRoute):
             try:
                 return await handler(request)
             except UndersignError as error:
-                return refusal(request, error)
+                return refusal(request, *await _met(request, error))
 
         return handle
 
@@ -121,41 +84,60 @@ def page(request: Request, session: "Session | None", template: str, status: int
         csrf=session.csrf if session else None,
         development=services.settings.server.development,
         style=f"/static/style.css?v={_STYLE}",
+        site=sheet_texts.of(services.tenant(who.ehr).language if who else "en"),
         **shown,
     )
     return HTMLResponse(text, status, headers=_headers(services, session))
 
 
-def refusal(request: Request, error: UndersignError) -> Response:
-    """Return an error as a page, with the way back to the draft where the address names one."""
+def refusal(request: Request, error: UndersignError, session: "Session | None" = None) -> Response:
+    """Return an error as a page: what to do, the way back where there is one, and what had been typed.
+
+    ``session`` is the one of now where the page that was sent is of an earlier one: what was typed can then be sent
+    under its name, by one more press.
+    """
     telemetry.ERRORS.labels(error.code).inc()
-    status, back = http_status(error), _back(request, error)
-    message = (_WORDS | (_CRISIS_WORDS if "flag_id" in request.path_params else {})).get(error.code, error.message)
+    services: Services = request.app.state.services
+    status, sent = http_status(error), sent_again.of(request, services.settings.server.public_url)
+    again = sent if sent and sent.fields and (session or sent_again.may_pass(status, error.code)) else None
     response = page(
         request,
         None,
         "message.html",
         status,
-        heading=_HEADINGS.get(status, "That did not work"),
-        message=f"{message[:1].upper()}{message[1:].rstrip('.')}.",
+        heading=refusal_words.heading(error),
+        message=refusal_words.words(error, acting=sent is not None, crisis="flag_id" in request.path_params),
         code=error.code,
-        back=back if back and _leads_back(error) else None,
+        back=_back(request, error),
+        typed=sent.typed if sent else (),
+        again=again,
+        anew=session.practitioner if session else None,
+        token=session.csrf if session else sent.csrf if sent and status != 401 else "",
+        signed_out=isinstance(error, Unauthenticated),
     )
+    if again:  # with no-referrer, browsers send "Origin: null" with its form
+        response.headers["Referrer-Policy"] = "same-origin"
     if isinstance(error, Unauthenticated):
         from service.smart import sessions  # it needs the errors above
 
-        sessions.clear_cookie(response, sessions.COOKIE, request.app.state.services.settings)
+        sessions.clear_cookie(response, sessions.COOKIE, services.settings)
     return response
 
 
 def _back(request: Request, error: UndersignError) -> tuple[str, str] | None:
     """Return address and name of the page that a refused step came from, or that it needs first."""
     draft, flag = (request.path_params.get(name) for name in ("draft_id", "flag_id"))
-    if flag:
-        return f"/crisis/{flag}", "Back to the page"
+    if isinstance(error, Unauthenticated):
+        return f"/review/{draft}" if draft else f"/crisis/{flag}" if flag else "/review", "Sign in again"
+    if error.code == "U-DRAFT-UNKNOWN":
+        return "/review", "Open the worklist"
+    if not _leads_back(error):
+        return None
     if draft and error.code == "U-STEP-UP":
         return f"/step-up?draft={draft}", "Sign in again"
-    return (f"/review/{draft}", "Open the draft") if draft else None
+    if draft or flag:
+        return (f"/review/{draft}", "Open the draft") if draft else (f"/crisis/{flag}", "Back to the page")
+    return (request.url.path, "Try again") if sent_again.may_pass(http_status(error), error.code) else None
 
 
 def _leads_back(error: UndersignError) -> bool:
@@ -163,6 +145,21 @@ def _leads_back(error: UndersignError) -> bool:
     return http_status(error) not in (403, 404) or error.code.startswith(
         ("U-SIGNER-", "U-CSRF", "U-STEP-UP", "U-SUPERVISION")
     )
+
+
+async def _met(request: Request, error: UndersignError) -> "tuple[UndersignError, Session | None]":
+    """Return what a form of an earlier session meets: the session of now, or that this is of another patient."""
+    services: Services = request.app.state.services
+    if error.code != "U-CSRF" or sent_again.of(request, services.settings.server.public_url) is None:
+        return error, None
+    from service.smart import sessions  # it needs the errors above
+
+    session, draft = await sessions.current(request, services), request.path_params.get("draft_id")
+    if session is None or session.patient is None or draft is None:
+        return error, session
+    if (await services.store.read(draft)).patient == session.patient:
+        return error, session
+    return Forbidden("U-SESSION-PATIENT", "Another patient was opened in this browser, which closed this page."), None
 
 
 def _headers(services: "Services", session: "Session | None") -> dict[str, str]:

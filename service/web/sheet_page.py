@@ -29,6 +29,7 @@ async def sheet(request: Request, draft_id: str, language: str = "") -> Response
     drafts, now = view.together(opened.draft, await opening.of_patient(opened)), await services.store.now()
     boxed = {name: drug.boxed_warnings for name, drug in services.knowledge.drugs.items()}
     texts = sheet_texts.of(language if language in LANGUAGES else tenant.language)
+    await opening.shown(opened, "sheet")
     left = any(view.is_open(draft, now) for draft in drafts)
     return page(
         request,

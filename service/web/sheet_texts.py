@@ -50,6 +50,9 @@ class Texts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     opt_out: tuple[str, ...]
     made: str
     print_hint: str
+    drug_names: str
+    page_note: str
+    parts: Mapping[str, str]
     groups: Mapping[str, str]
 
 

@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from fhir_adapters.dialect.profile import Profile
 from recommender.assessment import SEVERITIES
 from service.cds.words import capital
 from service.drafts import differences
 from service.drafts.records import Draft
 from service.drafts.states import SIGNED, UNSIGNED
-from service.web import arguments, fate, figures, outcomes, record, scores
+from service.web import arguments, boxed_words, fate, figures, others, outcomes, ranking_words, record, scores
 from service.web import points as rules
 from service.web.arguments import Excluded
 from service.web.outcomes import Figure
-from service.web.points import Change, Cite, Point
+from service.web.points import Change, Point
 from service.web.words import ago, moment, said
 
 FEW = 3
@@ -69,7 +70,7 @@ class Review:
 
     ``warnings`` are what an assessment of suicide risk leaves to be done: they stand before everything else.
     ``guidelines`` are what these say at this step; ``by_model`` whether the learned ranker gave the figures, whose
-    bars end at ``most`` of 100; ``order`` says what made the ranking and what would change it.
+    bars end at ``most`` of 100; ``order`` says what made the ranking, ``order_changes`` what would change it.
     """
 
     draft: str
@@ -94,7 +95,9 @@ class Review:
     ruled_out: Sequence[Excluded]
     options: Sequence[Option]
     chart: figures.Chart | None
-    order: Mapping[str, Any]
+    order: str
+    order_changes: Sequence[str]
+    not_drafted: Sequence[others.Group]
     replaces: str
     open: bool
 
@@ -105,11 +108,12 @@ def review(
     now: datetime,
     boxed: Mapping[str, Collection[str]] = _NONE,
     awaited: Collection[str] = (),
+    profile: Profile | None = None,
 ) -> Review:
     """Return the page for the assessment that ``here`` is of; ``now`` is the store's time.
 
     ``boxed`` are the keys of the boxed warnings by drug; ``awaited`` the ids of ended drafts that had been accepted in
-    the EHR.
+    the EHR; ``profile`` tells the zone of the times.
     """
     drafts = together(here, patients_drafts)
     context, contexts = record.read(here.context), [record.read(draft.context) for draft in drafts]
@@ -122,9 +126,9 @@ def review(
         draft=here.id,
         summary=context.get("summary", ""),
         why=scores.why(context),
-        made=moment(here.created),
+        made=moment(here.created, profile),
         age=ago(here.created, now),
-        held_until=moment(here.expires),
+        held_until=moment(here.expires, profile),
         versions=_versions(context.get("versions", {})),
         short_versions=capital(
             said(_versions({k: v.partition("+")[0] for k, v in context.get("versions", {}).items()}))
@@ -143,7 +147,9 @@ def review(
         ruled_out=arguments.ruled_out(context),
         options=[*columns, _no_change(context, found.of[-1])],
         chart=figures.chart(context),
-        order=context.get("order", {}),
+        order=context.get("order", {}).get("statement", ""),
+        order_changes=ranking_words.sentences(context.get("order", {})),
+        not_drafted=others.not_drafted(contexts),
         replaces=record.replaces(context),
         open=any(column.ended is None for column in columns),
     )
@@ -163,25 +169,6 @@ def is_open(draft: Draft, now: datetime) -> bool:
 def label(draft: Draft) -> str:
     """Return a draft's option in words."""
     return differences.label(draft)
-
-
-def sources(review: Review) -> list[str]:
-    """Return what the page stands on, as the joined keys of a point's sources, each once in order of appearance."""
-    return list(dict.fromkeys(one.source for one in (*_points(review), *_switches(review)) if one.source))
-
-
-def cites(review: Review) -> list[Cite]:
-    """Return every chart fact that the page stands on, once each, in order of appearance."""
-    return list(dict.fromkeys(cite for point in _points(review) for cite in point.cites))
-
-
-def _points(review: Review) -> list[Point]:
-    own = [p for option in review.options for p in (*option.points, *option.more, *option.pending, *option.speaks_for)]
-    return [*review.either_way, *review.for_a_drug, *own, *review.guidelines]
-
-
-def _switches(review: Review) -> list[Change]:
-    return [change for option in review.options for change in option.switch]
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +205,7 @@ def _option(draft: Draft, context: Mapping[str, Any], rows: Sequence[Figure], to
         points=own[:shown],
         more=own[shown:],
         unknown=rules.unknown(context, told.same),
-        boxed=", ".join(key.replace("_", " ") for key in told.boxed.get(draft.ingredient, ())),
+        boxed=boxed_words.said(told.boxed.get(draft.ingredient, ())),
         edited=draft.version > 1,
         ended=None
         if is_open(draft, told.now)

@@ -1,4 +1,4 @@
-"""The worklist: what is held for a practitioner by urgency, and signed orders that a person must look after."""
+"""The worklist: orders that a person must look after, what is held by urgency, and what goes on by itself."""
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -11,14 +11,17 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from service.drafts import authority
-from service.drafts.records import Draft, State
+from fhir_adapters.dialect.profile import Profile
+from service.drafts import access, authority
+from service.drafts.access import Asked
+from service.drafts.records import Draft
 from service.drafts.states import UNSIGNED
 from service.errors import Forbidden
 from service.smart import sessions
 from service.smart.sessions import Session
-from service.web import chart, fate, opening, record, view, words
+from service.web import chart, opening, orders_under_way, record, view, words
 from service.web.chart import Person
+from service.web.orders_under_way import GOING_ON, IN_FORCE, STUCK
 from service.web.rendering import PageRoute, page
 
 if TYPE_CHECKING:
@@ -29,7 +32,6 @@ LISTED_PATIENTS = 20
 _LIMIT = 5_000  # drafts that are looked at; the newest, so what there are more of is told
 _ASKED = 3 * LISTED_PATIENTS  # patients whom the EHR is asked about, since it may open only some to this user
 _SOON = timedelta(hours=24)
-STUCK: tuple[State, ...] = ("parked", "mismatch")
 _OWN_FIRST = "high risk: your own choice comes before the options"
 _URGENCIES = ("now", "today", "routine")
 _WORDS = {"now": "Now", "today": "Today", "routine": "Routine"}
@@ -53,17 +55,6 @@ class Row:
     soon: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Stuck:
-    """A signed order that is not in the EHR as signed, and what to do."""
-
-    id: str
-    person: Person
-    label: str
-    what: str
-    since: str
-
-
 @router.get("/review")
 async def worklist(request: Request) -> Response:
     """List what waits at the practitioner's EHR, for the patients that the EHR opens to them."""
@@ -72,22 +63,27 @@ async def worklist(request: Request) -> Response:
     if session is None:
         return _choose(request, services)
     ehr, patient, store = session.practitioner.ehr, session.patient, services.store
+    profile = services.profiles[ehr]
     now = await store.now()
     found = await store.find(ehr=ehr, patient=patient, states=UNSIGNED, limit=_LIMIT)
     held = [draft for draft in found if view.is_open(draft, now)]
-    troubled = await store.find(ehr=ehr, patient=patient, states=STUCK, limit=_LIMIT)
-    patients = list(dict.fromkeys(draft.patient for draft in (*troubled, *by_urgency(held))))
+    wanted = (*STUCK, *GOING_ON, *(IN_FORCE if patient else ()))
+    decided = await store.find(ehr=ehr, patient=patient, states=wanted, limit=_LIMIT)
+    stuck, others = _parted(decided)
+    patients = list(dict.fromkeys(draft.patient for draft in (*stuck, *by_urgency(held), *others)))
     people = await _people(services, session, patients[:_ASKED])
     listed = dict(list(people.items())[:LISTED_PATIENTS])
-    more = len(found) == _LIMIT or len(people) > len(listed) or len(patients) > _ASKED
+    more = _LIMIT in (len(found), len(decided)) or len(people) > len(listed) or len(patients) > _ASKED
     flag = await store.flag_of(ehr, patient) if patient else None
-    person = await chart.person(services, session, patient) if patient else None
+    asked = Asked("", "search-type", "page", "list", query="review")
+    person = await chart.person(services, session, patient, asked) if patient else None
+    await access.enter_each(services, session, {*listed, *([patient] if patient else ())}, asked)
     return page(
         request,
         session,
         "list.html",
-        rows=rows(held, listed, now, {d.id for d in held if authority.risks(d, services.knowledge)}),
-        stuck=[_stuck(draft, listed[draft.patient]) for draft in troubled if draft.patient in listed],
+        rows=rows(held, listed, now, {d.id for d in held if authority.risks(d, services.knowledge)}, profile),
+        orders=orders_under_way.orders(decided, listed, profile),
         more=more,
         flag=flag.id if flag else None,
         launched=patient is not None,
@@ -95,7 +91,13 @@ async def worklist(request: Request) -> Response:
     )
 
 
-def rows(held: Iterable[Draft], people: Mapping[str, Person], now: datetime, risky: Collection[str] = ()) -> list[Row]:
+def rows(
+    held: Iterable[Draft],
+    people: Mapping[str, Person],
+    now: datetime,
+    risky: Collection[str] = (),
+    profile: Profile | None = None,
+) -> list[Row]:
     """Return one row an assessment: the most urgent first, then what ends first, then by patient.
 
     The options of ``risky`` drafts are not told here: the clinician's own choice comes before them.
@@ -103,7 +105,7 @@ def rows(held: Iterable[Draft], people: Mapping[str, Person], now: datetime, ris
     ordered = sorted(by_urgency(held), key=_assessment)
     found = [list(drafts) for (patient, *_), drafts in groupby(ordered, _assessment) if patient in people]
     found.sort(key=lambda drafts: (_rank(drafts[0]), drafts[0].expires, people[drafts[0].patient].name))
-    return [_row(drafts, people[drafts[0].patient], now, risky) for drafts in found]
+    return [_row(drafts, people[drafts[0].patient], now, risky, profile) for drafts in found]
 
 
 def by_urgency(held: Iterable[Draft]) -> list[Draft]:
@@ -122,7 +124,9 @@ def _urgency(draft: Draft) -> tuple[str, str]:
     return (first["urgency"], first["reason"]) if first else ("routine", "")
 
 
-def _row(drafts: Sequence[Draft], person: Person, now: datetime, risky: Collection[str]) -> Row:
+def _row(
+    drafts: Sequence[Draft], person: Person, now: datetime, risky: Collection[str], profile: Profile | None
+) -> Row:
     ranked = sorted(drafts, key=lambda draft: draft.rank)
     first = ranked[0]
     urgency, why = _urgency(first)
@@ -132,15 +136,17 @@ def _row(drafts: Sequence[Draft], person: Person, now: datetime, risky: Collecti
         summary=record.read(first.context).get("summary", ""),
         options=[_OWN_FIRST] if any(d.id in risky for d in ranked) else [view.label(draft) for draft in ranked],
         urgency=_WORDS[urgency],
-        why=why if urgency != "routine" else "",
-        made=words.moment(first.created),
-        held_until=words.moment(first.expires),
+        why=words.said(why) if urgency != "routine" else "",
+        made=words.moment(first.created, profile),
+        held_until=words.moment(first.expires, profile),
         soon=first.expires - now < _SOON,
     )
 
 
-def _stuck(draft: Draft, person: Person) -> Stuck:
-    return Stuck(draft.id, person, view.label(draft), fate.WORDS[draft.state], words.moment(draft.updated))
+def _parted(decided: Iterable[Draft]) -> tuple[list[Draft], list[Draft]]:
+    """Part the orders that a person must look after from the others."""
+    found = list(decided)
+    return [one for one in found if one.state in STUCK], [one for one in found if one.state not in STUCK]
 
 
 async def _people(services: "Services", session: Session, patients: Sequence[str]) -> Mapping[str, Person]:

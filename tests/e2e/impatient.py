@@ -6,6 +6,7 @@ from service.ehr import writeback
 writeback.LEASE_S = 1
 writeback.DELIVERY_S = 0.8
 writeback.POLL_S = 0.1
+writeback.SETTLE_S = 1
 
 if __name__ == "__main__":
     main()

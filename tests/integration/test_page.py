@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from markupsafe import escape
 
-from service.drafts.canonical_json import dumps
+from service.drafts import canonical_json
+from service.drafts.canonical_json import dumps, load_object
 from service.drafts.records import Draft, NewDraft
-from tests.integration.page_world import AMARA, JONAS, NURSE, World, world
+from service.web import words
+from tests.integration.page_world import AMARA, JONAS, NURSE, PUBLIC, World, world
 
 ACKNOWLEDGED = "Replaces citalopram: taper plan needed, do not combine."
 REASON = "prefers-alternative"
@@ -170,18 +173,18 @@ def test_nothing_is_signed_without_every_tick(own: World) -> None:
 
 
 def test_signing_twice_and_coming_back_say_what_happened(own: World) -> None:
-    """A second press, the back button and a page opened before are answered by a way to the draft, never a 500."""
+    """A second press and the back button lead to the order as it was signed; what is too late says so."""
     drafts, csrf = _opened(own, AMARA)
     address, digest = _prepared(own, drafts[0], csrf)
     form = {"digest": digest, "acknowledgement": "0"}
     assert own.post(f"/review/{drafts[0].id}/sign", csrf, **form).status_code == 303
-    for answer in (
-        own.post(f"/review/{drafts[0].id}/sign", csrf, **form),
-        own.get(address),
-        own.post(f"/review/{drafts[0].id}/reject", csrf, draft=f"{drafts[0].id}/1", reason=REASON),
-    ):
-        assert _refusal(answer) == (409, "U-DRAFT-SIGNED")
-        assert f'href="/review/{drafts[0].id}"' in answer.text
+    for answer in (own.post(f"/review/{drafts[0].id}/sign", csrf, **form), own.get(address)):
+        assert (answer.status_code, answer.headers["location"]) == (303, f"/review/{drafts[0].id}")
+    late = own.post(f"/review/{drafts[0].id}/reject", csrf, draft=f"{drafts[0].id}/1", reason=REASON)
+    assert _refusal(late) == (409, "U-DRAFT-SIGNED")
+    assert f'href="/review/{drafts[0].id}"' in late.text
+    history = own.call(own.services.store.history, drafts[0].id)
+    assert [entry.event for entry in history].count("signed") == 1
     beside = own.post(f"/review/{drafts[1].id}/prepare", csrf)
     assert _refusal(beside) == (409, "U-DRAFT-STATE")
 
@@ -192,6 +195,78 @@ def test_only_what_was_shown_can_be_signed(scene: World, digest: str) -> None:
     drafts, csrf = _opened(scene, JONAS)
     answer = scene.post(f"/review/{drafts[0].id}/sign", csrf, digest=digest)
     assert _refusal(answer) == (409, "U-DIGEST")
+
+
+def _api_edit(scene: World, draft: Draft, csrf: str, **changes: Any) -> Any:
+    """Prepare a draft as edited through the API, in this browser's session."""
+    resource = {**load_object(draft.resource), **changes}
+    body = {"resourceType": "Parameters", "parameter": [{"name": "order", "resource": resource}]}
+    headers = {"x-csrf-token": csrf, "origin": PUBLIC, "content-type": "application/fhir+json"}
+    return scene.client.post(f"/fhir/MedicationRequest/{draft.id}/$prepare", content=dumps(body), headers=headers)
+
+
+def _edit_of(draft: Draft, **repeat: Any) -> dict[str, Any]:
+    """Return an edit of the dosage's times, its supply and a note."""
+    dosage = load_object(draft.resource)["dosageInstruction"][0]
+    dosage["timing"]["repeat"] |= repeat
+    dosage["asNeededCodeableConcept"] = {"text": "panic <b>"}
+    supply = {**load_object(draft.resource)["dispenseRequest"], "validityPeriod": {"end": "2046-01-01"}}
+    return {"dosageInstruction": [dosage], "dispenseRequest": supply, "note": [{"text": "Call in a week."}]}
+
+
+def test_the_page_says_every_part_of_the_bytes_that_are_signed(own: World) -> None:
+    """What one prescriber edited through the API, another reads on the page in words, and signs those very bytes."""
+    drafts, csrf = _opened(own, JONAS)
+    edit = _edit_of(drafts[0], when=["HS"], boundsPeriod={"start": "2046-01-01"})
+    assert _api_edit(own, drafts[0], csrf, **edit).status_code == 200
+    own.client.cookies.clear()
+    own.sign_in(drafts[0].id, "dr-mensah")
+    csrf = own.csrf(f"/review/{drafts[0].id}")
+    address, shown = _prepared(own, drafts[0], csrf)
+    page = own.get(address)
+    visible, _, folded = page.text.partition("<details>")
+    said = " ".join(unescape(re.sub(r"<[^>]+>", " ", visible.replace("&lt;b&gt;", "(b)"))).split())
+    for words_ in (
+        "before going to sleep as needed for “panic (b)” from 2046-01-01",
+        "valid until 2046-01-01",
+        "Note by Practitioner/dr-lindqvist Call in a week.",
+    ):
+        assert words_ in said
+    raw = unescape(re.search(r"<pre>(.*)</pre>", folded, re.DOTALL)[1]).encode()  # type: ignore[index]
+    assert canonical_json.digest(raw) == shown
+    lines = words.order_lines(raw, own.services.profiles[drafts[0].ehr])
+    assert re.findall(r"<dt>([^<]*)</dt><dd>([^<]*)</dd>", visible) == [
+        (name, str(escape(value))) for name, value in lines
+    ]
+    assert re.findall(r"<dt><code>([^<]*)</code></dt><dd>([^<]*)</dd>", folded) == words.carried(raw)
+    ticks = [str(n) for n in range(page.text.count('name="acknowledgement"'))]
+    own.post(f"/review/{drafts[0].id}/sign", csrf, digest=shown, acknowledgement=ticks)
+    signature = own.call(own.services.store.signature, drafts[0].id)
+    assert (signature.digest, signature.order) == (shown, raw)
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"timing": {"code": {"text": "QID"}}}, "U-ORDER-ELEMENT"),
+        ({"patientInstruction": "Take eight tablets at once"}, "U-ORDER-ELEMENT"),
+        ({"additionalInstruction": [{"text": "Double the dose each day"}]}, "U-ORDER-ELEMENT"),
+        ({"maxDosePerAdministration": {"value": 5000, "unit": "mg"}}, "U-ORDER-ELEMENT"),
+        ({"doseAndRate": {"unit": "g"}}, "U-ORDER-DOSE"),
+    ],
+)
+def test_what_the_page_would_not_say_is_not_prepared(scene: World, change: dict[str, Any], code: str) -> None:
+    """An edit with a part that no line of the page has is refused by its code and leaves the draft as it was."""
+    drafts, csrf = _opened(scene, JONAS)
+    dosage = load_object(drafts[0].resource)["dosageInstruction"][0]
+    if "timing" in change:
+        change = {"timing": {**dosage["timing"], **change["timing"]}}
+    if "doseAndRate" in change:
+        change = {"doseAndRate": [{"doseQuantity": {**dosage["doseAndRate"][0]["doseQuantity"], "unit": "g"}}]}
+    answer = _api_edit(scene, drafts[0], csrf, dosageInstruction=[{**dosage, **change}])
+    assert answer.status_code == 422
+    assert answer.json()["issue"][0]["details"]["coding"][0]["code"] == code
+    assert scene.call(scene.services.store.read, drafts[0].id).version == 1
 
 
 def test_another_practitioners_preparation_is_not_mine(scene: World) -> None:
@@ -430,9 +505,9 @@ def test_the_style_sheet_is_ours_and_kept(scene: World) -> None:
 
 
 def test_the_page_is_light(scene: World) -> None:
-    """A whole review page is under 32 KB without its style sheet."""
+    """A whole review page, the reasons of every other drug with it, is under 48 KB without its style sheet."""
     drafts, _ = _opened(scene, AMARA)
-    assert len(scene.get(f"/review/{drafts[0].id}").content) < 32_768
+    assert len(scene.get(f"/review/{drafts[0].id}").content) < 49_152
 
 
 def _form(scene: World, draft: Draft) -> dict[str, str]:
@@ -483,12 +558,15 @@ def test_an_edit_that_the_rules_block_comes_back_with_its_form(scene: World) -> 
     for change, status, code in (
         ({"each_mg": "9999"}, 422, "U-ORDER-DOSE-CEILING"),
         ({"each_mg": "a lot"}, 400, "U-REQUEST"),
+        ({"repeats": "1.9"}, 400, "U-REQUEST"),
+        ({"repeats": "1000"}, 400, "U-REQUEST"),
         ({"end": "2020-01-01"}, 422, "U-ORDER-DATES"),
     ):
         answer = scene.post(address, csrf, **{**form, **change})
         assert _refusal(answer) == (status, code)
         assert 'role="alert"' in answer.text
         assert f'value="{next(iter(change.values()))}"' in answer.text
+    assert _refusal(scene.post(address, csrf, **{**form, "times": "2.5"})) == (400, "U-REQUEST")
     assert _refusal(scene.post(address, csrf, **{**form, "version": "7"})) == (409, "U-DRAFT-VERSION")
     assert scene.call(scene.services.store.read, drafts[0].id).version == 1
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from service.drafts.records import Draft, State
+from service.web import record
 from tests.integration.page_world import AMARA, JONAS, World, world
 
 
@@ -78,9 +79,41 @@ def test_the_change_is_marked_beside_what_is_taken_now(scene: World) -> None:
 
 
 def test_what_would_change_the_order_is_on_the_page(scene: World) -> None:
-    """Where the learned ranker made the order, the page says which weight would change it."""
+    """Where the learned ranker made the order, the page says by comparison what would change it, without a weight."""
     _, page = _review(scene, AMARA)
-    assert "The order changes if" in _words(page)
+    found = re.search(r"<summary>What made the order.*?</details>", page, re.DOTALL)
+    assert found
+    said = _words(found[0])
+    assert "does not count now: if it counted" in said
+    assert "would fall behind the best" in said
+    assert not re.search(r"weight|band|\d\.\d", said)
+
+
+def test_every_drug_without_a_draft_has_its_reason_and_its_source(scene: World) -> None:
+    """Each considered drug stands once, in an option or in the folded list, in plain words with a source by name."""
+    draft, page = _review(scene, AMARA)
+    context = record.read(draft.context)
+    found = re.search(r'<details id="not-drafted".*?</details>', page, re.DOTALL)
+    assert found
+    items = re.findall(r"<li[^>]*><b>(.*?)</b>:(.*?)</li>", found[0], re.DOTALL)
+    named = [name for drugs, _ in items for name in drugs.split(", ")]
+    assert sorted(named) == sorted(one["ingredient"].replace("_", " ") for one in context["not_drafted"])
+    assert {"bupropion", "esketamine", "sertraline"} <= set(named)
+    assert not {"mirtazapine", "paroxetine", "citalopram"} & set(named)
+    for _, said in items:
+        assert "<small>" in said or "nothing more against it on record" in said
+    text = _words(found[0])
+    assert not re.search(r"\b[A-Z]{1,4}-[A-Z]{2,}|\bSR\d+|DRAFT-|\d{4}-\d\d-\d\d", text), text
+    assert f"({len(named)})" in text
+    assert '<a href="#not-drafted">' in page
+
+
+def test_what_all_options_share_is_no_reason_of_another_drug(scene: World) -> None:
+    """That the present drug is replaced holds of every switch: it tells no other drug from those that are drafted."""
+    _, page = _review(scene, AMARA)
+    found = re.search(r'<details id="not-drafted".*?</details>', page, re.DOTALL)
+    assert found
+    assert "Replaces citalopram" not in found[0]
 
 
 def test_the_sheet_is_for_this_patient_alone(scene: World) -> None:
@@ -107,7 +140,11 @@ def test_the_sheet_is_for_this_patient_alone(scene: World) -> None:
 
 @pytest.mark.parametrize(
     ("state", "what"),
-    [("parked", "It stopped and is not tried again"), ("mismatch", "The EHR holds something else")],
+    [
+        ("parked", "It stopped and is not tried again"),
+        ("mismatch", "The EHR holds something else"),
+        ("write-failed", "The EHR has not taken it yet"),
+    ],
 )
 def test_an_order_in_trouble_stands_first_with_what_to_do(
     scene: World, monkeypatch: pytest.MonkeyPatch, state: State, what: str
@@ -128,6 +165,32 @@ def test_an_order_in_trouble_stands_first_with_what_to_do(
     assert words.index("Signed, and not in the EHR as signed (1)") < words.index("Nothing here is an order")
     assert what in words
     assert f'href="/review/{draft.id}"' in page
+
+
+@pytest.mark.parametrize(
+    ("state", "head", "what"),
+    [
+        ("write-failed", "Signed, and not in the EHR as signed (1)", "Do not order it a second time"),
+        ("signed", "Decided, not in force yet (1)", "It waits to be written"),
+        ("awaiting-ehr-signature", "Decided, not in force yet (1)", "It is not in force yet"),
+        ("confirmed", "In the EHR", "read back unchanged"),
+    ],
+)
+def test_a_patients_list_never_hides_an_order(
+    scene: World, monkeypatch: pytest.MonkeyPatch, state: State, head: str, what: str
+) -> None:
+    """Where nothing is left to decide, the list of the patient tells where the order is."""
+    draft = scene.hold(JONAS)[0]
+
+    async def alone(*, states: Sequence[State] | None = None, **_: Any) -> Sequence[Draft]:
+        return [replace(draft, state=state)] if states is not None and state in states else []
+
+    monkeypatch.setattr(scene.services.store, "find", alone)
+    scene.launch(JONAS)
+    words = _words(scene.get("/review").text)
+    assert "No draft waits for a decision on this patient." in words
+    assert words.index(head) < words.index(what)
+    assert ("Open the chart again" in words) == (state == "confirmed")
 
 
 def test_the_worklist_says_how_urgent_a_draft_is(scene: World) -> None:

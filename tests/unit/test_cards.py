@@ -416,6 +416,8 @@ def test_development_mode_is_said_in_every_card() -> None:
         "{drug} {0} {said!r} }{",
         "\u202etxet desrever\u2066",
         "&lt;img src=x&gt;",
+        "[x](javascript:alert(1)) \u001b[31mred\u001b]0;title\u0007 \u0085 \u2028 \x00",
+        f"{'x' * 100_000} <b>",
     ],
 )
 def test_chart_text_is_inert(hostile: str) -> None:
@@ -429,7 +431,17 @@ def test_chart_text_is_inert(hostile: str) -> None:
     plain = words.escape(hostile)
     assert "\n" not in plain
     assert "\u202e" not in plain
+    assert "\u001b" not in plain
     assert plain in card["detail"]
+    assert len(card["detail"]) < 8000
+
+
+def test_what_a_rule_says_after_a_long_text_of_the_chart_stands() -> None:
+    """Of a text that is too long the middle is left out: what follows from it stays readable."""
+    said = words.escape(f"Recorded allergy to {'x' * 5000}: do not use sertraline.")
+    assert said.startswith("Recorded allergy to x")
+    assert said.endswith("x: do not use sertraline.")
+    assert " … " in said
 
 
 @pytest.mark.parametrize(

@@ -338,6 +338,53 @@ def test_keys_are_fetched_once_and_again_for_an_unknown_kid() -> None:
 
 
 @respx.mock
+def test_a_known_key_waits_for_no_fetch_of_an_unknown_one() -> None:
+    """While the key server hangs over somebody else's kid, a kid that is known is answered at once."""
+    asked, answered = asyncio.Event(), asyncio.Event()
+    now = [0.0]
+
+    async def answer(_: httpx.Request) -> httpx.Response:
+        if now[0]:
+            asked.set()
+            await answered.wait()
+        return httpx.Response(200, content=PUBLIC)
+
+    respx.get("https://k.example/jwks").mock(side_effect=answer)
+    keys = ClientKeys(CdsClient(jwks_url="https://k.example/jwks"), lambda: now[0])
+
+    async def use() -> None:
+        assert await keys.find("ec")
+        now[0] = 11
+        stranger = asyncio.create_task(keys.find("nobody"))
+        await asked.wait()
+        assert await keys.find("ec")
+        assert not stranger.done()
+        answered.set()
+        assert await stranger is None
+
+    asyncio.run(use())
+
+
+@respx.mock
+def test_calls_that_wait_for_keys_wait_once() -> None:
+    """Many calls at once over a dead key server make one fetch, and each ends with it; later it is asked again."""
+    route = respx.get("https://k.example/jwks").mock(httpx.Response(500))
+    now = [0.0]
+    keys = ClientKeys(CdsClient(jwks_url="https://k.example/jwks"), lambda: now[0])
+
+    async def use() -> None:
+        found = await asyncio.gather(*(keys.find("ec") for _ in range(20)), return_exceptions=True)
+        assert {type(one) for one in found} == {Unavailable}
+        assert route.call_count == 1
+        route.mock(httpx.Response(200, content=PUBLIC))
+        now[0] = 3
+        assert await keys.find("ec")
+        assert route.call_count == 2
+
+    asyncio.run(use())
+
+
+@respx.mock
 @pytest.mark.parametrize(
     "answer",
     [

@@ -255,3 +255,26 @@ def test_every_drug_of_a_table_is_an_ingredient() -> None:
     known = {row["ingredient"] for row in rows("ingredients")}
     for table in ("drug_names", "drug_codes", "atc_codes"):
         assert {one for row in rows(table) for one in row["ingredients"].split("+")} <= known, table
+
+
+@pytest.mark.parametrize(
+    ("text", "ingredients"),
+    [
+        ("Cymbalta 60 mg for fibromyalgia", ("duloxetine",)),
+        ("amitriptyline 10 mg tablet for migraine prophylaxis", ("amitriptyline",)),
+        ("Unlesbar 20 mg for fibromyalgia", ()),
+        ("Cymbalta 60 mg for pain with sertralin-ersatz", ()),
+        ("Cymbalta 60 mg for bridging to sertraline", ()),
+        ("Xadago 50 mg", ("safinamide",)),
+        ("Zelapar 1.25 mg", ("selegiline",)),
+        ("Provayblue", ("methylene blue",)),
+        ("Nuedexta", ("dextromethorphan", "quinidine")),
+        ("Robitussin DM", ("dextromethorphan", "guaifenesin")),
+        ("Invega Sustenna 156 mg", ("paliperidone",)),
+        ("Abilify Maintena 400 mg", ("aripiprazole",)),
+    ],
+)
+def test_a_purpose_behind_a_drug_and_brands_of_two_words_are_read(text: str, ingredients: tuple[str, ...]) -> None:
+    """What stands behind "for" need not be understood unless it names another drug; a brand is its ingredients."""
+    found = adapted(request("m", {"text": text})).patient.medications
+    assert [one.ingredients for one in found] == [ingredients]

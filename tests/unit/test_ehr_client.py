@@ -187,8 +187,10 @@ def test_redirects_are_refused(status: int) -> None:
 
 @pytest.mark.parametrize(
     ("status", "code", "passing"),
-    [(400, "U-EHR-REFUSED", False), (403, "U-EHR-REFUSED", False), (404, "U-EHR-REFUSED", False),
-     (429, "U-EHR-REFUSED", True), (500, "U-EHR-UNREACHABLE", True), (503, "U-EHR-UNREACHABLE", True)],
+    [(400, "U-EHR-REFUSED", False), (401, "U-EHR-SCOPE", False), (403, "U-EHR-SCOPE", False),
+     (404, "U-EHR-REFUSED", False), (408, "U-EHR-BUSY", True), (409, "U-EHR-REFUSED", False),
+     (429, "U-EHR-BUSY", True), (500, "U-EHR-UNREACHABLE", True), (501, "U-EHR-REFUSED", False),
+     (503, "U-EHR-UNREACHABLE", True)],
 )  # fmt: skip
 @respx.mock
 def test_an_error_answer_keeps_its_status(status: int, code: str, passing: bool) -> None:
@@ -445,7 +447,7 @@ def practitioner(**changes: Any) -> httpx.Response:
         (httpx.Response(404), Forbidden, "U-SIGNER-UNKNOWN"),
         (httpx.Response(410), Forbidden, "U-SIGNER-UNKNOWN"),
         (httpx.Response(401), Unauthenticated, "U-AUTH"),
-        (httpx.Response(403), EhrFailed, "U-EHR-REFUSED"),
+        (httpx.Response(403), EhrFailed, "U-EHR-SCOPE"),
         (httpx.Response(503), EhrFailed, "U-EHR-UNREACHABLE"),
         (httpx.Response(200, content=b"{"), EhrFailed, "U-EHR-ANSWER"),
         (practitioner(active=False), Forbidden, "U-SIGNER-INACTIVE"),

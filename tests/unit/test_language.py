@@ -130,7 +130,7 @@ def test_no_phrase_pushes(spoken: str) -> None:
     """No phrase of ours tells anybody what to do; the override reasons in English are HL7's own words."""
     say = language.of(spoken)
     pushing = [key for key, said in phrases(spoken) if pushes(said, say)]
-    assert [key for key in pushing if not (spoken == "en" and key.startswith("override_reasons."))] == []
+    assert [key for key in pushing if not (spoken == "en" and "override_reasons." in key)] == []
 
 
 @pytest.mark.parametrize(

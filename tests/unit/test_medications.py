@@ -95,10 +95,10 @@ def test_why_a_drug_was_stopped_is_in_the_charts_words() -> None:
 
 
 def test_a_drug_not_taken_is_no_course() -> None:
-    """A MedicationStatement of not-taken is refused by that name."""
+    """A MedicationStatement of not-taken is refused by that name, and says of which drug."""
     found = adapted(statement("m", SERTRALINE, status="not-taken")).patient
     assert found.medications == ()
-    assert [one.reason for one in found.refusals] == ["not-taken"]
+    assert [(one.reason, one.key) for one in found.refusals] == [("not-taken", "taken.sertraline")]
 
 
 def test_every_status_of_the_fixture_is_a_course_or_a_refusal() -> None:

@@ -31,6 +31,7 @@ class Ehr:
 
     def __init__(self, pages: Mapping[str, list[bytes] | Exception], delay_s: float = 0) -> None:
         self.asked: list[tuple[str, str | None]] = []
+        self.undeclared: set[str] = set()
         self._pages = pages
         self._delay_s = delay_s
 
@@ -50,6 +51,10 @@ class Ehr:
         if isinstance(found, Exception):
             raise found
         return found
+
+    async def lacks(self, kind: str, error: EhrRefused) -> bool:
+        """Say that a type is not there."""
+        return kind in self.undeclared and error.http_status == 404
 
     async def continued(self, page: bytes, token: str | None = None) -> list[bytes]:
         """Answer for what follows a page that was sent."""
@@ -207,8 +212,11 @@ def test_a_consent_search_that_failed_stops_the_call(given: Mapping[str, bytes],
 
 
 def test_an_ehr_without_consents_is_no_failure() -> None:
-    """A key that was not sent, at an EHR that has no such type, is left out."""
+    """A key that was not sent, at an EHR that has no such type and declares none, is left out; a 404 alone is 412."""
     none = Ehr(WHOLE | {"Consent": EhrRefused("U-EHR-REFUSED", "no such type", 404)})
+    with pytest.raises(Precondition, match=r"prefetch\.consents"):
+        complete({}, none)
+    none.undeclared = {"Consent"}
     assert "consents" not in complete({}, none)
     assert "consents" not in complete({"patient": b"{}", "conditions": EMPTY}, None)
 

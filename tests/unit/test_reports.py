@@ -201,4 +201,4 @@ def test_an_expired_waiver_is_a_finding_again(tmp_path: Path, today: date, waive
     (accepted,) = waivers.load(file)
     found = runner.waived(result("c", "fail"), (accepted,), today)
     assert bool(found.waived) is waived
-    assert waived or "ended on 2026-12-31" in found.told[-1].message
+    assert waived or "ended on 2026-12-31" in found.said.message

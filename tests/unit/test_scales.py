@@ -639,12 +639,42 @@ def test_an_unreadable_question_is_never_a_no(question: int) -> None:
 
 
 def test_the_latest_screener_counts() -> None:
-    """A later screener of no outweighs an earlier yes, and an unfinished one does not."""
+    """A later screener of no outweighs an earlier yes; after an unfinished one neither counts, by name."""
     early, late = screener(True, True, True, True, True), screener(False, False)
     found = adapted(early | {"id": "e", "authored": "2026-10-01"}, late).features
     assert found.number("cssrs_ideation") == 0
     unfinished = adapted(early, late | {"id": "l", "authored": "2026-11-12", "status": "in-progress"}).features
-    assert unfinished.number("cssrs_ideation") == 5
+    open_ = unfinished.features["cssrs_ideation"]
+    assert (open_.status, open_.reason) == ("refused", "in-progress")
+
+
+@pytest.mark.parametrize(
+    ("loinc", "name", "status", "reads"),
+    [
+        ("44260-8", "phq9_item9", "preliminary", "preliminary"),
+        ("44260-8", "phq9_item9", "unknown", "unknown"),
+        ("44260-8", "phq9_item9", "cancelled", None),
+        ("44260-8", "phq9_item9", "entered-in-error", None),
+        ("71353-7", "epds_item10", "preliminary", "preliminary"),
+        ("44261-6", "phq9_total", "preliminary", None),
+    ],
+)
+def test_an_unfinished_answer_about_suicide_is_not_outweighed_by_an_older_no(
+    loinc: str, name: str, status: str, reads: str | None
+) -> None:
+    """A newer answer about suicide that is not finished takes the older one's place, unread; others do not."""
+    old = observation("old", loinc, "2026-11-02", valueInteger=0)
+    new = observation("new", loinc, "2026-11-21", valueInteger=3, status=status)
+    found = adapted(old, new).features.features[name]
+    assert (found.value, found.reason) == ((None, reads) if reads else (0, None))
+
+
+def test_a_question_that_a_form_in_progress_leaves_out_is_not_lost() -> None:
+    """An unfinished form holds against an older answer only where it has one of its own."""
+    done = response("r", {"/44260-8": {"valueInteger": 0}}, authored="2026-11-02")
+    begun = response("s", {"/44255-8": {"valueInteger": 1}}, authored="2026-11-21", status="in-progress")
+    begun["item"].append({"linkId": "/44260-8"})
+    assert adapted(done, begun).features.number("phq9_item9") == 0
 
 
 def test_the_most_severe_ideation_of_the_full_scale_counts() -> None:

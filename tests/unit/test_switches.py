@@ -42,6 +42,10 @@ class Registers:
         chain.append(AuditEntry(identity, len(chain) + 1, at, event, actor, dict(detail), "", ""))
         return Registered(identity, kind, ehr, subject, chain[-1])
 
+    async def forget(self, chains: Sequence[Registered], ehr: str, actor: str, detail: Mapping[str, Any]) -> Registered:
+        """Remove nothing: switches are never forgotten."""
+        raise NotImplementedError
+
     async def registered(
         self, kind: Kind, *, ehr: str | None = None, subject: str | None = None
     ) -> Sequence[Registered]:

@@ -11,7 +11,7 @@ from service.drafts.canonical_json import dumps
 from service.drafts.records import Draft, State
 from service.drafts.states import SIGNED
 from service.errors import EhrFailed
-from service.web import chart, record, rendering, view, words
+from service.web import basis, chart, record, rendering, view, words
 from tests.contract import samples
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -104,7 +104,7 @@ def test_every_source_on_the_page_is_listed_once() -> None:
             ]
         )
     )
-    assert view.sources(page) == ["A+B", "B"]
+    assert basis.sources(page) == ["A+B", "B"]
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_what_may_lower_a_dose_has_its_sources_apart(text: str, message: str, so
     """The keys that end a sentence on a dose become a source of the page, and no key is left in the words."""
     (found,) = review(draft(dose={"pending": [text]})).options[0].pending
     assert (found.message, found.source, found.verified) == (message, source, verified)
-    assert view.sources(review(draft(dose={"pending": [text]}))) == ([source] if source else [])
+    assert basis.sources(review(draft(dose={"pending": [text]}))) == ([source] if source else [])
 
 
 def test_dates_of_rules_are_written_as_people_write_them() -> None:

@@ -24,9 +24,13 @@ Shown = Page | FrameLocator
 class Scene:
     """The two programs; what the EHR's record and the service's hold say is asked over HTTP."""
 
-    def __init__(self, stage: Stage, http: httpx.Client) -> None:
+    def __init__(self, stage: Stage, http: httpx.Client, children: Children) -> None:
         self.ehr, self.service, self._stage, self._http = stage.ehr, stage.service, stage, http
-        self.config = stage.config
+        self.config, self._children = stage.config, children
+
+    def signal_ehr(self, number: int) -> None:
+        """Send the EHR's process a signal: one that stops it lets it answer nothing until it is continued."""
+        self._children.signal("ehr", number)
 
     def orders(self, patient: str) -> list[Json]:
         """Return the EHR's active orders of a patient that were placed since the chart was made."""
@@ -169,4 +173,4 @@ def scene(folder: Path, *lines: str, page_link: str = "smart") -> Generator[Scen
         start_ehr(stage, children, [sys.executable, "-m", "tests.e2e.browser.ehr"])
         start_service(stage, children, [sys.executable, "-m", "tests.e2e.impatient"])
         children.wait(http)
-        yield Scene(stage, http)
+        yield Scene(stage, http, children)

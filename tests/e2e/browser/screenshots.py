@@ -12,7 +12,7 @@ from typing import Literal
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.e2e.browser import states
+from tests.e2e.browser import moments, states
 from tests.e2e.browser.accessibility import problems
 from tests.e2e.browser.conftest import chromium
 from tests.e2e.browser.scene import Scene, scene
@@ -39,6 +39,15 @@ def walk(home: Scene, browser: Browser, folder: Path) -> Iterator[str]:
             context.close()
 
 
+def met(home: Scene, browser: Browser, folder: Path) -> Iterator[str]:
+    """Write the pictures of what changes under an open page: wide by day, and in the dark on a phone."""
+    for number, ((width, height), scheme) in enumerate(zip(SIZES, SCHEMES, strict=True)):
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+        for name, page in moments.moments(home, context.new_page(), 1 + 4 * number):
+            yield _line(page, folder / f"{name}-{width}-{scheme}.png")
+        context.close()
+
+
 def _all(home: Scene, page: Page, copy: int) -> Iterator[tuple[str, Page]]:
     yield from states.documents(home, page)
     yield from states.desk(home, page, copy + 1)
@@ -58,12 +67,13 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     folder: Path = parser.parse_args().folder
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as place, scene(Path(place)) as home, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
-        for line in walk(home, browser, folder):
-            sys.stdout.write(f"{line}\n")
-            sys.stdout.flush()
-        browser.close()
+    for shots in (walk, met):
+        with tempfile.TemporaryDirectory() as place, scene(Path(place)) as home, sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+            for line in shots(home, browser, folder):
+                sys.stdout.write(f"{line}\n")
+                sys.stdout.flush()
+            browser.close()
     return 0
 
 

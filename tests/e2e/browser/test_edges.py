@@ -40,7 +40,7 @@ def test_two_tabs_on_alternatives_make_one_order(home: Scene, page: Page) -> Non
     sign(first)
     expect(heading(first)).to_contain_text("Signed")
     sign(second)
-    expect(heading(second)).to_have_text("The draft has moved on")
+    expect(heading(second)).to_have_text("This draft is closed")
     eventually(lambda: len(home.orders(patient)) == 1, within_s=20)
 
 
@@ -52,7 +52,7 @@ def test_what_was_accepted_on_the_card_is_not_signed_on_the_page_as_well(home: S
     page.locator("form.acts button").nth(1).click()
     expect(page.get_by_role("heading", name="Unsigned (1)")).to_be_visible()
     sign(window)
-    expect(heading(window)).to_have_text("The draft has moved on")
+    expect(heading(window)).to_have_text("This draft is closed")
     page.get_by_role("button", name="Review, to sign").click()
     page.get_by_role("button", name="Sign this order").click()
     assert len(home.orders(patient)) == 1
@@ -66,7 +66,7 @@ def test_beside_an_accepted_suggestion_no_alternative_is_signed(home: Scene, pag
     page.locator("form.acts button").nth(1).click()
     expect(page.get_by_role("heading", name="Unsigned (1)")).to_be_visible()
     sign(window)
-    expect(heading(window)).to_have_text("The draft has moved on")
+    expect(heading(window)).to_have_text("Another order is on its way")
     assert home.orders(patient) == []
 
 
