@@ -80,6 +80,12 @@ class Result:
         return worst(one.verdict for one in self.told)
 
     @property
+    def said(self) -> Told:
+        """The first of the worst things said: what a line about this check shows."""
+        none = Told("not-tested", "nothing to judge")
+        return next((one for one in self.told if one.verdict == self.verdict), none)
+
+    @property
     def required(self) -> bool:
         """Whether a run without this verdict says little."""
         return self.check.required and self.asked

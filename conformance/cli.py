@@ -13,6 +13,7 @@ from conformance.exchanges import Live, Replayed
 from conformance.listening.command import check_cds_client
 from conformance.options import (
     Accepted,
+    Authority,
     ClientId,
     ClientKey,
     KeepPeople,
@@ -29,10 +30,9 @@ from conformance.options import (
     command,
     now,
 )
-from conformance.options import backend as made_backend
 from conformance.options import client as made_client
+from conformance.reaching import reached
 from conformance.running import Order
-from fhir_adapters.dialect import profile as profiles
 
 check_app = typer.Typer(
     help="Conformance: what works, what does not, who has to act.\n\nExample: undersign check service http://127.0.0.1:8040",
@@ -45,6 +45,7 @@ def check_service(
     url: Annotated[str, typer.Argument(help="Base address, without /cds-services.", metavar="URL")],
     issuer: Annotated[str, typer.Option(help="Issuer of the calls' tokens.", metavar="URL")] = "",
     key: KeyFile = None,
+    ca: Authority = None,
     origin: Annotated[
         str, typer.Option(help="Origin of the EHR's pages, where a browser calls the service.", metavar="ORIGIN")
     ] = "",
@@ -60,14 +61,14 @@ def check_service(
     Example: undersign check service https://undersign.hospital.example --issuer https://ehr.example/fhir --key jwk.json
     """
     client = made_client(issuer, key) if issuer or key else None
-    base = url.rstrip("/")
+    base = tenants.address(url, secret=client is not None)
     order = Order(
         kinds.service(),
         base,
         requests,
         now(),
         secrets.token_hex(8),
-        command("service", base, ("--issuer", issuer), ("--key", key), ("--origin", origin)),
+        command("service", base, ("--issuer", issuer), ("--key", key), ("--origin", origin), ("--ca", ca)),
         {"signed": client is not None, "origin": origin},
         {"client": client},
         tuple(only or ()),
@@ -76,7 +77,7 @@ def check_service(
         keep_people,
         verbose,
     )
-    raise typer.Exit(running.run(order, Live()))
+    raise typer.Exit(running.run(order, Live(ca=ca)))
 
 
 @check_app.command("ehr")
@@ -87,6 +88,7 @@ def check_ehr(
     client_id: ClientId = "",
     key: ClientKey = None,
     token: Token = "",
+    ca: Authority = None,
     write: Write = False,
     only: Only = None,
     out: Out = None,
@@ -101,32 +103,19 @@ def check_ehr(
     It only reads, unless --write names a test patient. Example: undersign check ehr https://ehr.example/fhir
     --patient 123 --client-id undersign --key jwk.json --out report
     """
-    tenant = tenants.find(target, config)
     people = tuple(patient or ())
     if write and not people:
         raise CheckError("U-CHECK-WRITE", "--write needs --patient: the test patient whose record may be written to")
-    named = client_id or (tenant.client_id if key else "")
-    backend = made_backend(named, key) if named or key else None
-    dialect = profile or tenant.profile
-    if dialect:
-        profiles.load(dialect)  # a mistyped name is no finding about the EHR
-    given = (("--profile", dialect), ("--client-id", named), ("--key", key), ("--token", "$TOKEN" if token else ""))
-    listed = tuple(("--patient", one) for one in people)
+    ehr = reached(target, config, people, profile, client_id, key, token)
     order = Order(
         kinds.ehr(),
-        tenant.base,
+        ehr.base,
         requests,
         now(),
         secrets.token_hex(8),
-        command("ehr", tenant.base, *listed, *given) + (" --write" if write else ""),
-        {
-            "patients": list(people),
-            "profile": dialect,
-            "write": people[0] if write else "",
-            "signed": backend is not None,
-            "with_token": bool(token),
-        },
-        {"backend": backend, "token": token},
+        command("ehr", ehr.base, *ehr.given, ("--ca", ca)) + (" --write" if write else ""),
+        {**ehr.options, "write": people[0] if write else ""},
+        ehr.secrets,
         tuple(only or ()),
         out,
         accepted,
@@ -134,7 +123,7 @@ def check_ehr(
         verbose,
         write,
     )
-    raise typer.Exit(running.run(order, Live()))
+    raise typer.Exit(running.run(order, Live(ca=ca)))
 
 
 @check_app.command("bulk")
@@ -148,6 +137,7 @@ def check_bulk(
     client_id: ClientId = "",
     key: ClientKey = None,
     token: Token = "",
+    ca: Authority = None,
     only: Only = None,
     out: Out = None,
     requests: Requests = 400,
@@ -161,36 +151,23 @@ def check_bulk(
     What it begins it gives back. Example: undersign check bulk https://ehr.example/fhir --group 42
     --client-id undersign --key jwk.json --out report
     """
-    tenant = tenants.find(target, config)
-    named = client_id or (tenant.client_id if key else "")
-    backend = made_backend(named, key) if named or key else None
-    dialect = profile or tenant.profile
-    if dialect:
-        profiles.load(dialect)
-    given = (("--profile", dialect), ("--client-id", named), ("--key", key), ("--token", "$TOKEN" if token else ""))
-    listed = tuple(("--patient", one) for one in patient or ())
+    ehr = reached(target, config, tuple(patient or ()), profile, client_id, key, token)
     order = Order(
         kinds.bulk(),
-        tenant.base,
+        ehr.base,
         requests,
         now(),
         secrets.token_hex(8),
-        command("bulk", tenant.base, ("--group", group), *listed, *given),
-        {
-            "patients": list(patient or ()),
-            "profile": dialect,
-            "group": group,
-            "signed": backend is not None,
-            "with_token": bool(token),
-        },
-        {"backend": backend, "token": token},
+        command("bulk", ehr.base, ("--group", group), *ehr.given, ("--ca", ca)),
+        {**ehr.options, "group": group},
+        ehr.secrets,
         tuple(only or ()),
         out,
         accepted,
         keep_people,
         verbose,
     )
-    raise typer.Exit(running.run(order, Live()))
+    raise typer.Exit(running.run(order, Live(ca=ca)))
 
 
 check_app.command("cds-client")(check_cds_client)

@@ -1,18 +1,34 @@
 """One request and its answer, and where answers come from: a server, or a recording of one."""
 
 import hashlib
+import ssl
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Protocol, cast
 
 import httpx
 import msgspec
 
 from conformance import masking
+from conformance.errors import CheckError
 
 Headers = Mapping[str, str]
+NOT_RECORDED = "not in the recording"
+_NO_CONNECTION, _NO_TRUST = "no connection", "the certificate is of no authority that the service trusts"
+# What the machine says when it cannot connect, and what that means.
+_CAUSES: Mapping[str, str] = {
+    "name or service": "this machine does not know the name",
+    "nodename nor": "this machine does not know the name",
+    "temporary failure in name": "this machine does not know the name",
+    "no address": "this machine does not know the name",
+    "refused": "nothing listens there",
+    "all connection attempts failed": "nothing listens there",
+    "unreachable": "no way leads there",
+    "ssl": "TLS cannot be agreed on",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +45,7 @@ class Asked:
         """What a recording knows it by: method, address, and the digest of its body as evidence shows it."""
         # Masked, so that what was built from a masked answer, or signed anew, is known again.
         shown = masking.body(self.body, keep_people=False) if self.body else ""
-        return self.method, self.url, hashlib.sha256(shown.encode()).hexdigest()
+        return self.method, masking.url(self.url), hashlib.sha256(shown.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +65,11 @@ class Exchange:
     body: bytes = b""
     error: str = ""
     seen: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def unreached(self) -> bool:
+        """Whether no server was met at all: another request would end in the same way."""
+        return self.error.startswith((_NO_CONNECTION, _NO_TRUST))
 
     def header(self, name: str) -> str:
         """Return a header of the answer, empty where it has none."""
@@ -86,13 +107,24 @@ class Sender(Protocol):
         ...
 
 
+def _trusted(ca: Path | None) -> ssl.SSLContext:
+    """Return how TLS is checked: by the public authorities, and those of a PEM file; CheckError U-CHECK-CA."""
+    found = httpx.create_ssl_context(trust_env=False)
+    if ca is not None:
+        try:
+            found.load_verify_locations(ca)
+        except (OSError, ssl.SSLError) as error:
+            raise CheckError("U-CHECK-CA", f"{ca}: not readable as certificates in PEM") from error
+    return found
+
+
 class Live:
     """Sends over the network: one connection, no redirect followed, no proxy of the environment, a time limit."""
 
-    def __init__(self, *, timeout_s: float = 10.0, verify: bool = True) -> None:
+    def __init__(self, *, timeout_s: float = 10.0, ca: Path | None = None) -> None:
         limits = httpx.Limits(max_connections=1, max_keepalive_connections=1)
         self._client = httpx.AsyncClient(
-            timeout=timeout_s, verify=verify, limits=limits, follow_redirects=False, trust_env=False
+            timeout=timeout_s, verify=_trusted(ca), limits=limits, follow_redirects=False, trust_env=False
         )
 
     async def send(self, asked: Asked, number: int) -> Exchange:
@@ -125,7 +157,7 @@ class Replayed:
         """Return the recorded answer, an exchange with an error where this request was never made."""
         found = self._left.get(asked.key)
         if not found:
-            return Exchange(number, asked, "", 0.0, error="not in the recording")
+            return Exchange(number, asked, "", 0.0, error=NOT_RECORDED)
         one = found.pop(0) if len(found) > 1 else found[0]
         return Exchange(number, asked, one.started, one.took_ms, one.status, one.headers, one.body, one.error)
 
@@ -135,12 +167,14 @@ class Replayed:
 
 def _plain(error: httpx.HTTPError) -> str:
     """Return what went wrong without an address: the finding names the request."""
-    if "CERTIFICATE" in str(error).upper():
-        return "the certificate is not one that this machine trusts"
+    said = str(error).lower()
+    if "certificate" in said:
+        return _NO_TRUST
+    cause = next((means for words, means in _CAUSES.items() if words in said), "")
     words = {
-        httpx.ConnectTimeout: "no connection in time",
+        httpx.ConnectTimeout: f"{_NO_CONNECTION} in time",
         httpx.ReadTimeout: "no answer in time",
-        httpx.ConnectError: "no connection",
+        httpx.ConnectError: f"{_NO_CONNECTION} ({cause})" if cause else _NO_CONNECTION,
         httpx.RemoteProtocolError: "the connection ended in the middle",
     }
     return next((said for kind, said in words.items() if isinstance(error, kind)), type(error).__name__)

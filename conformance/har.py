@@ -3,7 +3,8 @@
 http://www.softwareishard.com/blog/har-12-spec/ . Members that start with ``_`` are ours, as HAR allows.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ NAME = "Undersign"
 
 def as_har(exchanges: Sequence[Exchange], run: Mapping[str, Any], *, keep_people: bool = False) -> dict[str, Any]:
     """Return a HAR document; ``run`` says what was run on what, so that it can be run again."""
-    entries = [_entry(one, keep_people=keep_people) for one in exchanges]
+    people = frozenset[str]().union(*(masking.named(body) for one in exchanges for body in (one.body, one.asked.body)))
+    shown = partial(masking.body, keep_people=keep_people, people=people)
+    entries = [_entry(one, shown) for one in exchanges]
     return {"log": {"version": "1.2", "creator": {"name": NAME, "version": "1"}, "_run": dict(run), "entries": entries}}
 
 
@@ -33,14 +36,14 @@ def read(path: Path) -> tuple[tuple[Exchange, ...], Mapping[str, Any]]:
         ) from error
 
 
-def _entry(one: Exchange, *, keep_people: bool) -> dict[str, Any]:
+def _entry(one: Exchange, shown: Callable[[bytes], str]) -> dict[str, Any]:
     asked = one.asked
-    answer = masking.body(one.body, keep_people=keep_people)
-    sent = masking.body(asked.body, keep_people=keep_people) if asked.body else ""
+    answer = shown(one.body)
+    sent = shown(asked.body) if asked.body else ""
     kind = asked.headers.get("content-type", "")
     request: dict[str, Any] = {
         "method": asked.method,
-        "url": asked.url,
+        "url": asked.key[1],
         "httpVersion": "HTTP/1.1",
         "cookies": [],
         "queryString": [],

@@ -1,5 +1,6 @@
 """The options that several commands of ``undersign check`` share, and what is made of them."""
 
+import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -40,6 +41,9 @@ Write = Annotated[
 Settings = Annotated[Path | None, typer.Option(help="The service's TOML file, for a tenant's id.", metavar="FILE")]
 ClientId = Annotated[str, typer.Option(help="Our client's id at the EHR.", metavar="ID")]
 ClientKey = Annotated[Path | None, typer.Option(help="Private JWK of that client (ES384, RS384).", metavar="FILE")]
+Authority = Annotated[
+    Path | None, typer.Option("--ca", help="Certificates (PEM) of an authority to trust as well.", metavar="FILE")
+]
 Token = Annotated[str, typer.Option(help="An access token, where there is no key.", metavar="TOKEN")]
 KeyFile = Annotated[Path | None, typer.Option(help="Private JWK that signs calls (ES384, RS384).", metavar="FILE")]
 
@@ -50,9 +54,10 @@ def now() -> datetime:
 
 
 def command(suite: str, target: str, *given: tuple[str, object]) -> str:
-    """Return the command that repeats a run."""
+    """Return the command that repeats a run, as a shell takes it; a value that starts with ``$`` is a variable."""
     words = [word for name, value in given if value for word in (name, str(value))]
-    return " ".join(["undersign check", suite, target, *words])
+    shown = [word if word.startswith("$") else shlex.quote(word) for word in (target, *words)]
+    return " ".join(["undersign check", suite, *shown])
 
 
 def backend(client_id: str, key: Path | None) -> "Backend":
@@ -80,8 +85,12 @@ def _key(path: Path) -> tuple["ECKey | RSAKey", str]:
     from joserfc.jwk import ECKey, RSAKey, import_key
 
     try:
-        found = import_key(msgspec.json.decode(path.read_bytes(), type=dict[str, Any]))
-    except (OSError, JoseError, ValueError, msgspec.MsgspecError) as error:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise CheckError("U-CHECK-CLIENT", f"the key {path} cannot be read: check its path") from error
+    try:
+        found = import_key(msgspec.json.decode(raw, type=dict[str, Any]))
+    except (JoseError, ValueError, msgspec.MsgspecError) as error:
         raise CheckError("U-CHECK-CLIENT", "the key is no private JWK (EC P-384 or RSA)") from error
     if not isinstance(found, ECKey | RSAKey) or not found.is_private:
         raise CheckError("U-CHECK-CLIENT", "the key is no private JWK (EC P-384 or RSA)")

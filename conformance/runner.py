@@ -1,5 +1,6 @@
 """A run: which checks, in which order, what each says, and what that means for the exit status."""
 
+import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -11,14 +12,20 @@ from conformance.waivers import Waiver
 Status = Literal["passed", "findings", "not-run", "too-little"]
 # 0 all required checks passed, 1 findings, 2 could not run, 3 ran, but too little was tested to say.
 EXIT: Mapping[Status, int] = {"passed": 0, "findings": 1, "not-run": 2, "too-little": 3}
+STOPPED_BY_A_KEY = 130  # as shells have it for Ctrl-C
 _ENOUGH = 0.8  # of the required checks
 _REACH = "see that the address is right and that this machine reaches it: name, port, proxy, firewall, certificate"
+STOPPED = "the run was stopped before this check"
+_RECORD = "make the recording anew with this version: another one asks in another way"
 _REPORT = "tell us the check's id and this line, without any value of a patient; the other checks stand"
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The results of one run, in the order of the suite. ``about``: what was run on what, when, by which version."""
+    """The results of one run, in the order of the suite. ``about``: what was run on what, when, by which version.
+
+    ``stopped``: it was ended before all checks had their turn.
+    """
 
     suite: str
     title: str
@@ -26,6 +33,7 @@ class Run:
     results: tuple[Result, ...]
     notes: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    stopped: bool = False
 
     def counts(self) -> dict[Verdict, int]:
         """Return how many checks ended with each verdict."""
@@ -46,7 +54,7 @@ class Run:
             return "not-run"
         required = [one for one in self.results if one.required]
         tested = sum(one.verdict != "not-tested" for one in required)
-        return "passed" if tested >= _ENOUGH * len(required) else "too-little"
+        return "passed" if tested >= _ENOUGH * len(required) and not self.stopped else "too-little"
 
 
 def chosen(
@@ -69,13 +77,26 @@ async def run(
     waivers: Sequence[Waiver] = (),
     told: Callable[[Result], None] = lambda _: None,
 ) -> Run:
-    """Judge the checks one after the other; a check that cannot run is a result, never an exception."""
+    """Judge the checks one after the other; a check that cannot run is a result, never an exception.
+
+    A run that is cancelled (Ctrl-C) ends as one that is stopped: what was not judged by then was not tested.
+    """
     results: list[Result] = []
-    for check in checks:
-        result = waived(await judge(check, probe), waivers, today)
-        results.append(result)
-        told(result)
-    return Run(suite.name, suite.title, about, tuple(results), suite.notes)
+    try:
+        for check in checks:
+            results.append(waived(await judge(check, probe), waivers, today))
+            told(results[-1])
+    except asyncio.CancelledError:
+        _go_on()
+    left = [Result(one, (Told("not-tested", STOPPED),)) for one in checks[len(results) :]]
+    return Run(suite.name, suite.title, about, (*results, *left), suite.notes, stopped=bool(left))
+
+
+def _go_on() -> None:
+    """Take the cancelling back, so that the end of the run can still take back what it wrote, and report."""
+    task = asyncio.current_task()
+    if task is not None:
+        task.uncancel()
 
 
 async def judge(check: Check[Any], probe: Any) -> Result:
@@ -87,7 +108,7 @@ async def judge(check: Check[Any], probe: Any) -> Result:
     except Untested as none:
         said = (Told("not-tested", none.why, exchanges=none.exchanges),)
     except Broken as broken:
-        fix = _REACH if broken.acts == "network" else ""
+        fix = {"network": _REACH, "integration-engineer": _RECORD}.get(broken.acts, "")
         said = (Told("broken", broken.why, fix=fix, acts=broken.acts, exchanges=broken.exchanges),)
     except Exception as error:  # noqa: BLE001 - the boundary of a check: a fault of ours must not end the run
         why = f"{type(error).__name__} in this check: a fault of this program"
@@ -101,6 +122,7 @@ def waived(result: Result, waivers: Sequence[Waiver], today: date) -> Result:
     if found is None or result.verdict not in ("fail", "warn"):
         return result
     if found.until < today:
-        told = Told("warn", f"the waiver of {found.owner} ended on {found.until.isoformat()}: {found.reason}")
-        return replace(result, told=(*result.told, told))
+        ended = f"its waiver ({found.owner}: {found.reason}) ended on {found.until.isoformat()}"
+        first = replace(result.said, message=f"{result.said.message}; {ended}")
+        return replace(result, told=(first, *(one for one in result.told if one is not result.said)))
     return replace(result, waived=f"{found.reason} ({found.owner}, until {found.until.isoformat()})")

@@ -80,8 +80,12 @@ class Order:
 
 
 def run(order: Order, sender: Sender) -> int:
-    """Run it, say and write what came of it, and return the exit status. CheckError U-CHECK-UNKNOWN, U-CHECK-WAIVER."""
-    return runner.EXIT[asyncio.run(_judged(order, sender)).status]
+    """Run it, say and write what came of it, and return the exit status; of a run that was stopped, 130.
+
+    CheckError U-CHECK-UNKNOWN, U-CHECK-WAIVER, U-CHECK-OUT.
+    """
+    found = asyncio.run(_judged(order, sender))
+    return runner.STOPPED_BY_A_KEY if found.stopped else runner.EXIT[found.status]
 
 
 def checks(suite: Suite[Any], only: Sequence[str], *, write: bool = False) -> list[Check[Any]]:
@@ -98,6 +102,7 @@ async def _judged(order: Order, sender: Sender) -> runner.Run:
     suite = order.kind.suite
     chosen = checks(suite, order.only, write=order.write)
     accepted = waivers.load(order.waivers)
+    _made(order.out)
     terminal = Terminal(sys.stdout, verbose=order.verbose, command=order.command)
     # A recording has waited already.
     sleep = _nothing if isinstance(sender, Replayed) else asyncio.sleep
@@ -112,16 +117,25 @@ async def _judged(order: Order, sender: Sender) -> runner.Run:
         found = replace(found, facts=order.kind.facts(probe))
     finally:
         await session.close()
-    terminal.end(found, _written(order, found, session.exchanges))
+    terminal.end(found, write(order, found, session.exchanges))
     return found
 
 
-def _written(order: Order, found: runner.Run, exchanges: Sequence[Exchange]) -> dict[str, str]:
+def _made(folder: Path | None) -> None:
+    """Make the folder of the reports before anything is asked; CheckError U-CHECK-OUT."""
+    try:
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CheckError("U-CHECK-OUT", f"no folder can be made at {folder}: give another with --out") from error
+
+
+def write(order: Order, found: runner.Run, exchanges: Sequence[Exchange]) -> dict[str, str]:
+    """Write the reports and the evidence of a run into its folder, and return their paths by ending; none without."""
     if order.out is None:
         return {}
     from conformance.report import html  # templates are for the end of a run, not for its first line
 
-    order.out.mkdir(parents=True, exist_ok=True)
     page = html.document(found, exchanges, command=order.command, evidence=f"{found.suite}.har")
     documents = {
         "html": page.encode(),

@@ -41,6 +41,8 @@ def check_adapter(
     """
     if not samples.is_dir():
         raise CheckError("U-CHECK-SAMPLES", f"{samples} is no folder that can be opened: check its path")
+    if not any(path.suffix in (".json", ".ndjson") for path in samples.rglob("*")):
+        raise CheckError("U-CHECK-SAMPLES", f"no sample (.json, .ndjson) lies in {samples}")
     if update and golden is None:
         raise CheckError("U-CHECK-SAMPLES", "--update-golden needs --golden: the folder that they are written to")
     profiles.load(profile)

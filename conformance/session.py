@@ -5,14 +5,17 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
-from conformance.checks import Broken, Untested
-from conformance.exchanges import Asked, Exchange, Headers, Sender
+from conformance.checks import Acts, Broken, Untested
+from conformance.exchanges import NOT_RECORDED, Asked, Exchange, Headers, Sender
 
 T = TypeVar("T")
 
 _BUSY = frozenset({429, 503})
+_FAILING = 500
 _LONGEST_WAIT_S = 10.0
 _LOCKED_OUT = 3  # answers in a row that say "too many": the next one may lock an account
+_AGAIN_S = 0.3  # a server that fails now and then is asked for the same once more
+_IN_VAIN = 3  # second attempts in a row that failed too: it does not fail by chance
 
 
 class Session:
@@ -36,6 +39,7 @@ class Session:
         self.exchanges: list[Exchange] = []
         self._sender, self._budget, self._told, self._sleep = sender, budget, told, sleep
         self._refused_in_a_row = 0
+        self._in_vain = 0
         self._known: dict[str, asyncio.Task[Any]] = {}
 
     async def get(self, path: str, headers: Headers | None = None) -> Exchange:
@@ -45,7 +49,7 @@ class Session:
     async def send(
         self, method: str, path: str, *, headers: Headers | None = None, body: bytes = b"", token: bool = True
     ) -> Exchange:
-        """Send one request, waiting once where the server says how long.
+        """Send one request, waiting once where the server says how long; a read that fails is sent once more.
 
         Raises Broken where no answer came, Untested where the budget is spent or the server wants no more.
         """
@@ -54,8 +58,13 @@ class Session:
         if found.status in _BUSY and (wait := _seconds(found.header("retry-after"))) is not None:
             await self._sleep(min(wait, _LONGEST_WAIT_S))
             found = await self._once(asked)
+        elif found.status >= _FAILING and _reads(asked) and self._in_vain < _IN_VAIN:
+            await self._sleep(_AGAIN_S)
+            found = await self._once(asked)
+            self._in_vain = self._in_vain + 1 if found.status >= _FAILING else 0
         if found.error:
-            raise Broken(f"{method} {_shown(asked.url)}: {found.error}", exchanges=(found.number,))
+            acts: Acts = "integration-engineer" if found.error == NOT_RECORDED else "network"
+            raise Broken(f"{method} {_shown(asked.url)}: {found.error}", acts, (found.number,))
         return found
 
     async def try_send(self, method: str, path: str, **more: Any) -> Exchange:
@@ -105,6 +114,8 @@ class Session:
     async def _once(self, asked: Asked) -> Exchange:
         if len(self.exchanges) >= self._budget:
             raise Untested(f"the budget of {self._budget} requests is spent; raise it with --requests")
+        if self.exchanges and all(one.unreached for one in self.exchanges):
+            raise Untested("nothing was asked of a server that cannot be reached: see the first request", (1,))
         if self._refused_in_a_row >= _LOCKED_OUT:
             raise Untested("the server answered 429 or 423 three times in a row, so no more was asked")
         found = await self._sender.send(asked, len(self.exchanges) + 1)
@@ -112,6 +123,10 @@ class Session:
         self._refused_in_a_row = self._refused_in_a_row + 1 if found.status in (423, 429) else 0
         self._told(found)
         return found
+
+
+def _reads(asked: Asked) -> bool:
+    return asked.method == "GET" or asked.url.endswith("/_search")
 
 
 def _seconds(text: str) -> float | None:

@@ -50,6 +50,9 @@ audiences = [
   "{service}/cds-services/psychotropic-order-sign",
 ]
 algorithms = ["ES384"]
+
+[ehr.users]
+clients = ["undersign", "reference-ehr-script"]  # the page, and the demo itself
 """
 
 

@@ -16,24 +16,16 @@ from conformance.reference_ehr.refusals import Json, Refusal
 from conformance.reference_ehr.search import local_reference, values
 from conformance.reference_ehr.store import Store
 
+_INTENTS = frozenset(
+    {"proposal", "plan", "order", "original-order", "reflex-order", "filler-order", "instance-order", "option"}
+)
 # http://hl7.org/fhir/R4/valueset-medicationrequest-status.html, …-intent.html, document-reference-status,
 # task-status and task-intent: all required bindings.
 CODES: Mapping[tuple[str, str], frozenset[str]] = {
     ("MedicationRequest", "status"): frozenset(
         {"active", "on-hold", "cancelled", "completed", "entered-in-error", "stopped", "draft", "unknown"}
     ),
-    ("MedicationRequest", "intent"): frozenset(
-        {
-            "proposal",
-            "plan",
-            "order",
-            "original-order",
-            "reflex-order",
-            "filler-order",
-            "instance-order",
-            "option",
-        }
-    ),
+    ("MedicationRequest", "intent"): _INTENTS,
     ("DocumentReference", "status"): frozenset({"current", "superseded", "entered-in-error"}),
     ("Task", "status"): frozenset(
         {
@@ -51,19 +43,7 @@ CODES: Mapping[tuple[str, str], frozenset[str]] = {
             "entered-in-error",
         }
     ),
-    ("Task", "intent"): frozenset(
-        {
-            "unknown",
-            "proposal",
-            "plan",
-            "order",
-            "original-order",
-            "reflex-order",
-            "filler-order",
-            "instance-order",
-            "option",
-        }
-    ),
+    ("Task", "intent"): _INTENTS | {"unknown"},
 }
 _PATIENT_PATH = {"MedicationRequest": "subject", "DocumentReference": "subject", "Task": "for"}
 _PEOPLE = ("requester", "recorder", "performer", "author", "owner", "agent.who")

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from conformance.checks import Consequence, Result, Verdict
 from conformance.exchanges import Exchange
 from conformance.report import coverage, prefetch
-from conformance.report.markdown import HEAD, PEOPLE, worst_first
+from conformance.report.findings import HEAD, PEOPLE, findings
 from conformance.runner import Run
 
 _WORDS: Mapping[Verdict, str] = {
@@ -30,9 +30,9 @@ _ABOUT = {
 
 def document(run: Run, exchanges: Sequence[Exchange], *, command: str, evidence: str = "") -> str:
     """Return the page; ``command`` repeats the run, ``evidence`` is the name of the HAR file."""
-    findings = [one for one in worst_first(run.results) if one.verdict in ("fail", "warn", "broken")]
+    found = findings(run.results)
     counts = run.counts()
-    people = [one.acts for one in findings]
+    people = [one.result.acts for one in found]
     who = [(one, people.count(one)) for one in dict.fromkeys(people)]
     total = len(run.results) or 1
     feeds: Mapping[str, Any] = run.facts.get("coverage", {})
@@ -46,7 +46,7 @@ def document(run: Run, exchanges: Sequence[Exchange], *, command: str, evidence:
         words=_WORDS,
         acting=PEOPLE,
         consequences=_CONSEQUENCES,
-        findings=findings,
+        findings=found,
         people=who,
         untested=_untested(run.results),
         groups=_groups(run.results),
@@ -81,7 +81,7 @@ def _untested(results: Sequence[Result]) -> list[tuple[str, list[str]]]:
     found: dict[str, list[str]] = {}
     for one in results:
         if one.verdict == "not-tested":
-            found.setdefault(one.told[0].message, []).append(one.check.id)
+            found.setdefault(one.said.message, []).append(one.check.id)
     return list(found.items())
 
 

@@ -34,6 +34,6 @@ def _case(suite: Xml.Element, result: Result, name: str) -> None:
     if kind == "failure" and result.waived:
         kind, said = "skipped", f"waived: {result.waived}\n{said}"
     if kind:
-        Xml.SubElement(case, kind, message=result.told[0].message).text = said
+        Xml.SubElement(case, kind, message=result.said.message).text = said
     elif result.verdict == "warn":
         Xml.SubElement(case, "system-out").text = said

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from conformance.checks import Result, Told, Verdict
 from conformance.report import coverage, prefetch
-from conformance.report.markdown import HEAD, PEOPLE, worst_first
+from conformance.report.findings import HEAD, PEOPLE, Finding, and_more, findings
 from conformance.runner import Run
 
 _MARK: Mapping[Verdict, tuple[str, str]] = {
@@ -44,13 +44,15 @@ class Terminal:
 
     def told(self, result: Result) -> None:
         """Say what one check found."""
-        said = result.told[0].message
-        again = result.verdict == "not-tested" and said in self._reasons
-        if not self._verbose and (result.verdict == "pass" or again):
+        said = result.said.message
+        again = result.verdict in ("not-tested", "broken") and said in self._reasons
+        silent = result.verdict == "pass" or again
+        if (silent and not self._verbose) or (again and result.verdict == "broken"):
             return
         self._reasons.add(said)
         mark, style = _MARK[result.verdict]
-        line = Text(f"{mark} ", style=style)
+        line = Text()
+        line.append(f"{mark} ", style=style)
         line.append(result.check.id, style="bold" if result.verdict == "fail" else "")
         line.append(f"  {said}", style="" if result.verdict in ("fail", "warn") else "dim")
         self._console.print(line)
@@ -60,30 +62,33 @@ class Terminal:
         counts = run.counts()
         said = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
         style = {"passed": "bold green", "findings": "bold red"}.get(run.status, "bold yellow")
-        findings = [one for one in worst_first(run.results) if one.verdict in ("fail", "warn", "broken")]
+        found = findings(run.results)
         self._console.print()
-        for one in findings[:_MOST]:
+        for one in found[:_MOST]:
             self._finding(one)
-        if len(findings) > _MOST:
-            self._console.print(Text(f"and {len(findings) - _MOST} more: see the report (--out DIR)", style="dim"))
-        if findings:
-            again = f"{self._command} --only {findings[0].check.id}"
+        if len(found) > _MOST:
+            self._console.print(Text(f"and {len(found) - _MOST} more: see the report (--out DIR)", style="dim"))
+        if found:
+            again = f"{self._command} --only {found[0].result.check.id}"
             self._console.print(Text(f"one alone: {again}", style="dim"))
-        reasons = Counter(one.told[0].message for one in run.results if one.verdict == "not-tested" and one.asked)
+        reasons = Counter(one.said.message for one in run.results if one.verdict == "not-tested" and one.asked)
         if run.status == "too-little" and reasons:
             why, number = reasons.most_common(1)[0]
             self._console.print(Text(f"not tested ({number} checks): {why}", style="yellow"))
         for line in _facts(run.facts):
             self._console.print(Text(line))
-        self._console.print(Text(f"{HEAD[run.status]}: {said}", style=style))
+        head = f"stopped: {HEAD[run.status]}" if run.stopped else HEAD[run.status]
+        self._console.print(Text(f"{head}: {said}", style=style))
         if files:
             folder, kinds = str(Path(files["html"]).parent), ", ".join(files)
             self._console.print(Text(f"reports: {folder}/{run.suite}.{{{kinds}}}", style="dim"))
 
-    def _finding(self, result: Result) -> None:
-        told = next(one for one in result.told if one.verdict == result.verdict)
+    def _finding(self, finding: Finding) -> None:
+        result, told = finding.result, finding.result.said
         mark, style = _MARK[result.verdict]
-        line = Text(f"{mark} {result.check.id}", style=style)
+        line = Text()
+        line.append(f"{mark} {result.check.id}", style=style)
+        line.append(f", {and_more(finding.also)}" if finding.also else "", style="dim")
         more = sum(one.verdict == result.verdict for one in result.told) - 1
         line.append(f"  {told.message}{f'; {more} more like it' if more else ''}", style="")
         line.append(_where(told), style="dim")
@@ -95,8 +100,9 @@ class Terminal:
 
 
 def _where(told: Told) -> str:
-    """Return the place in the answer and the first request that shows it, as the evidence numbers it."""
-    at = [f"at {told.path}"] if told.path else []
+    """Return what came, its place in the answer and the first request that shows it, as the evidence numbers it."""
+    at = [f"got {told.got}"] if told.got else []
+    at += [f"at {told.path}"] if told.path.strip("$") else []
     seen = [f"request {told.exchanges[0]}"] if told.exchanges else []
     return f" · {', '.join(at + seen)}" if at or seen else ""
 

@@ -10,7 +10,7 @@ from conformance.checks import Verdict
 from conformance.errors import CheckError
 from conformance.exchanges import Asked, Exchange, Replayed
 from conformance.reference_ehr import faults
-from conformance.report import as_json
+from conformance.report import as_json, findings
 from conformance.suites.ehr import SUITE, afterwards
 from tests.integration.checked_ehr import PEOPLE, WRITE, InMemory, judged, result
 
@@ -50,7 +50,6 @@ FAULTS: list[tuple[str, str, Verdict]] = [
     ("token.taken", "token-not-taken", "fail"),
     ("token.none", "open", "fail"),
     ("token.wrong", "open", "fail"),
-    ("token.none", "no-outcome", "warn"),
     ("token.beyond", "any-scope", "fail"),
     ("search.read", "wrong-read", "fail"),
     ("search.unknown-id", "lenient-ids", "fail"),
@@ -111,6 +110,7 @@ FAULTS: list[tuple[str, str, Verdict]] = [
     ("coverage.decisive", "no-birth-date", "fail"),
     ("coverage.features", "no-units", "warn"),
     ("write.active", "read-only", "fail"),
+    ("write.active", "demands=category", "fail"),
     ("write.draft", "only-active", "warn"),
     ("write.answer", "no-location", "fail"),
     ("write.answer", "no-etag", "warn"),
@@ -126,6 +126,32 @@ FAULTS: list[tuple[str, str, Verdict]] = [
     ("write.invalid", "takes-anything", "fail"),
     ("write.taken-back", "nothing-taken-back", "fail"),
 ]
+# What follows from a fault beside its own checks, and is true of it too; nothing else is said.
+FOLLOWS: dict[str, set[str]] = {
+    "missing=Consent": {"search.consents"},
+    "missing=Medication": {"terms.drugs"},
+    "missing=AllergyIntolerance": {"capability.works"},
+    "plain-endpoints": {"smart.matches", "token.granted"},
+    "no-outcome": {"write.invalid"},
+    "stack-trace": {"write.invalid"},
+    "wrong-read": {"patient.own"},
+    "wrong-patient": {"patient.nobody"},
+    "forbidden=Condition": {"coverage.lists"},
+    "failing=MedicationRequest": {"coverage.lists"},
+    "failing=MedicationStatement": {"coverage.lists"},
+    "wrong-total": {"coverage.lists"},
+    "local-problems": {"coverage.lists"},
+    "broken-elements": {"content.valid"},
+    "no-status": {"coverage.features", "write.reread", "write.if-match"},
+    "future-dates": {"coverage.decisive", "coverage.features"},
+    "local-observations": {"coverage.decisive", "coverage.features"},
+    "odd-units": {"coverage.features"},
+    "wrong-unit": {"coverage.features"},
+    "uncoded-drugs": {"write.reread"},
+    "local-drugs": {"write.reread"},
+    "takes-anything": {"write.conditional"},
+    "nothing-taken-back": {"write.if-match"},
+}
 # Faults that other suites see: those of bulk export.
 ELSEWHERE = {one.name for one in faults.bulk.FAULTS}
 # The address is not the EHR's answer.
@@ -153,6 +179,24 @@ def test_a_check_fails_on_its_fault(check: str, fault: str, verdict: Verdict) ->
     assert found.verdict == verdict, found.told
     assert found.acts in ("ehr-team", "integration-engineer")
     assert all(one.message and one.fix for one in worst), worst
+
+
+@pytest.mark.parametrize("fault", dict.fromkeys(fault for _, fault, _ in FAULTS))
+def test_a_fault_is_told_once(fault: str) -> None:
+    """One root cause is not a finding under many names: each fault shows in its own checks and in what follows."""
+    own = {check for check, other, _ in FAULTS if other == fault}
+    dialect = next((IN_DIALECT[one] for one in own if one in IN_DIALECT), "base-r4")
+    run, _ = judged(InMemory(dialect, fault), profile=dialect, people=TWO, write=WRITE)
+    found = {one.check.id for one in run.results if one.verdict in ("fail", "warn", "broken")}
+    assert found <= own | FOLLOWS.get(fault, set())
+
+
+def test_a_rule_of_the_site_is_quoted_with_its_element() -> None:
+    """An order that lacks what a site demands: each element is told with the EHR's words and the settings to write."""
+    found = result(InMemory("base-r4", "demands=category,encounter"), "write.active", write=WRITE)
+    assert [one.path for one in found.told] == ["$.category", "$.encounter"]
+    assert "422 required: MedicationRequest.category: minimum required = 1, but only found 0" in found.said.got
+    assert all(words in found.said.fix for words in ("category", 'write_back = "card"', "[writing] refuses"))
 
 
 def test_every_check_has_a_fault_and_every_fault_a_check() -> None:
@@ -276,6 +320,8 @@ def test_a_dead_ehr_is_broken_and_not_green() -> None:
         async def close(self) -> None:
             """Nothing is held."""
 
-    run, _ = judged(Dead())
+    run, probe = judged(Dead())
     assert run.status == "not-run"
+    assert len(probe.session.exchanges) == 1
+    assert len(findings.findings(run.results)) == 1
     assert {one.acts for one in run.results if one.verdict == "broken"} == {"network"}

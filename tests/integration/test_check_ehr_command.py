@@ -48,7 +48,7 @@ class World:
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """Return the world; every live request goes to the reference EHR in memory."""
-    monkeypatch.setattr("conformance.cli.Live", lambda: InMemory(clock=lambda: datetime.now(UTC)))
+    monkeypatch.setattr("conformance.cli.Live", lambda ca: InMemory(clock=lambda: datetime.now(UTC)))
     monkeypatch.delenv("UNDERSIGN_CONFIG", raising=False)
     (tmp_path / "key.json").write_text(json.dumps(KEY.as_dict(private=True)))
     (tmp_path / "undersign.toml").write_text(SETTINGS)

@@ -51,7 +51,6 @@ WARNED: dict[str, dict[str, str]] = {
     "openemr-r4": _LOCAL,
     "openmrs-r4": {**_LOCAL, "terms.observations": "diastolic_bp", "coverage.features": "diastolic_bp"},
     "ips": {
-        "capability.resources": "QuestionnaireResponse",
         "search.responses": "has no QuestionnaireResponse",
         "search.family-history": "has no FamilyMemberHistory",
         "search.consents": "has no Consent",

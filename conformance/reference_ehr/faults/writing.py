@@ -30,6 +30,21 @@ async def _only_active(call: Call, _: ReferenceEhr, __: str) -> Call | Answer:
     return call
 
 
+async def _demands(call: Call, _: ReferenceEhr, value: str) -> Call | Answer:
+    """Refuse, as a validator of a site's profile does, an order that lacks these elements."""
+    orders = _resources(call) if call.is_write else []
+    lacking = [name for one in orders for name in value.split(",") if name not in one]
+    if not lacking:
+        return call
+    issues = [
+        {"severity": "error", "code": "required", "expression": [f"MedicationRequest.{name}"],
+         "diagnostics": f"MedicationRequest.{name}: minimum required = 1, but only found 0"}
+        for name in dict.fromkeys(lacking)
+    ]  # fmt: skip
+    outcome = {"resourceType": "OperationOutcome", "issue": issues}
+    return Answer(422, {"content-type": "application/fhir+json"}, encode(outcome))
+
+
 async def _read_only(call: Call, _: ReferenceEhr, __: str) -> Call | Answer:
     return refused(405, "not-supported", "Nothing is written here.") if call.is_write else call
 
@@ -98,6 +113,7 @@ async def _stays(call: Call, _: ReferenceEhr, __: str) -> Call | Answer:
 FAULTS: tuple[Fault, ...] = (
     Fault("read-only", "takes no writes", _read_only),
     Fault("only-active", "takes active orders alone", _only_active),
+    Fault("demands", "takes no order without these elements", _demands, value="NAME,…"),
     Fault("empty-create", "answers a create without a body", after=_empty),
     Fault("no-location", "does not say where a new resource is", after=_nowhere),
     Fault("no-etag", "sends no ETag", after=_no_etag),

@@ -7,7 +7,7 @@ from conformance.checks import Acts, Check, Told, Untested, failed, passed, warn
 from conformance.suites.adapter import requirements as must
 from conformance.suites.adapter.probe import Probe
 from conformance.suites.ehr.answers import counted
-from conformance.suites.ehr.surveyed import FIXES, Surveyed, effects, facts, fix_of, undecided
+from conformance.suites.ehr.surveyed import Surveyed, effects, fix_of, lacking, undecided, unused
 from conformance.suites.ehr.terms import empty_line
 
 _GROUP, _CODES, _UNITS = "samples", "codes", "units"
@@ -170,30 +170,23 @@ async def _plausible(probe: Probe) -> Sequence[Told]:
 async def _decisive(probe: Probe) -> Sequence[Told]:
     narrow = probe.survey().narrow
     closing = [name for name, effect in effects().items() if effect.startswith("refused")]
-    lacking = [name for name in closing if not narrow.outcomes[name]["fed"]]
-    if not lacking:
+    unfed = [name for name in closing if not narrow.outcomes[name]["fed"]]
+    if not unfed:
         return passed(f"what a recommendation stands on is fed: {', '.join(closing)}")
     said: list[Told] = []
-    for name in lacking:
-        outcomes = probe.survey().outcomes(name)
-        outcome = next((one for one in outcomes if one in FIXES and one not in ("absent", "stale", "not-supplied")), "")
-        if outcome:
-            said.append(Told("fail", f"no sample feeds {name}: {effects()[name]}", "fed", outcome, f"feature {name}",
-                             FIXES[outcome]))  # fmt: skip
+    for name in unfed:
+        outcome, shown, cure = lacking(probe.survey(), name)
+        if outcome not in ("absent", "stale", "not-supplied"):
+            said.append(Told("fail", f"no sample feeds {name}: {effects()[name]}", "fed", shown, f"feature {name}",
+                             cure))  # fmt: skip
         else:
             said.append(Told("not-tested", f"no sample holds {name}: add one that does ({effects()[name]})"))
     return sorted(said, key=lambda one: one.verdict)
 
 
 async def _features(probe: Probe) -> Sequence[Told]:
-    found, said = probe.survey(), list[Told]()
-    for one in facts(found)["features"]:
-        calm = ("fed", "absent", "not-supplied", "stale")
-        bad = {name: n for name, n in one["outcomes"].items() if name not in calm}
-        if bad and one["read"]:
-            shown = ", ".join(f"{name} in {n}" for name, n in bad.items())
-            message = f"{one['meaning']} ({one['name']}) is there and not fed: {shown}; {one['effect']}"
-            said.append(Told("warn", message, "fed", shown, f"feature {one['name']}", "; ".join(one["fix"])))
+    found = probe.survey()
+    said = unused(found)
     fed = sum(bool(found.narrow.outcomes[name]["fed"]) for name in effects())
     return said[:_MOST] or passed(f"{fed} of the {len(effects())} features that are read are fed by some sample")
 

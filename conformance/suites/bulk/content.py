@@ -39,7 +39,10 @@ async def _members(probe: Probe) -> Sequence[Told]:
     if group.status != 200:
         raise Untested(f"the group cannot be read ({got(group)}), so its members are not known", (group.number,))
     members = {name for one in group.list("member") or () if (name := _patient(one.get("entity"), probe))}
-    done, people = await probe.done(), set(await probe.people())
+    done = await probe.done()
+    if "/Group/" not in done.kick_off.asked.url:
+        raise Untested("the group's export is not begun (see export.group), so another was read", done.numbers)
+    people = set(await probe.people())
     if people - members:
         fix = "keep a group's export to its members: this is a disclosure"
         said = f"{len(people - members)} patients are exported who are not in the group"

@@ -55,7 +55,7 @@ def _patient(_: Probe, one: Came) -> Iterable[Wrong]:
 
 def _encounter(_: Probe, one: Came) -> Iterable[Wrong]:
     encounter = one.context.get("encounterId")
-    if encounter is not None and (not isinstance(encounter, str) or not _ID.fullmatch(encounter)):
+    if encounter not in (None, "") and (not isinstance(encounter, str) or not _ID.fullmatch(encounter)):
         yield Wrong("the encounterId is no id", "$.context.encounterId",
                     "send the id alone, without Encounter/ before it", "123", _form(encounter))  # fmt: skip
 
@@ -90,7 +90,7 @@ def _selected(_: Probe, one: Came) -> Iterable[Wrong]:
             "the selections are no list of orders", "$.context.selections", fix, "MedicationRequest/1", shown(held)
         )
     for n, selection in enumerate(listed):
-        if selection not in known:
+        if known and selection not in known:  # without any order: context.orders
             yield Wrong("a selection is not in draftOrders", f"$.context.selections[{n}]", fix,
                         "a reference of an order in draftOrders", shown(selection))  # fmt: skip
 

@@ -103,7 +103,7 @@ def _uuid(_: Probe, one: Came) -> Iterable[Wrong]:
 
 
 async def _unique(probe: Probe) -> Sequence[Told]:
-    """A repeat of a call that failed, or that was given up, has the same hookInstance and is no other invocation."""
+    """A repeat of a call that gave no card, or was given up, has the same hookInstance: it is no other invocation."""
     held: dict[str, Came] = {}
     for one in probe.calls:
         before = held.get(str(one.instance))
@@ -116,9 +116,13 @@ async def _unique(probe: Probe) -> Sequence[Told]:
 
 
 def _repeated(before: Came, after: Came) -> bool:
-    """Return whether the later call repeats one that was refused or given up."""
-    failed_before = before.exchange.status != 200 or "dropped_ms" in before.exchange.seen
-    return failed_before and before.service == after.service and before.context == after.context
+    """Return whether the later call repeats one that was refused, given up, or answered without a card."""
+    without = before.exchange.status != 200 or not before.exchange.list("cards")
+    return (
+        (without or "dropped_ms" in before.exchange.seen)
+        and before.service == after.service
+        and before.context == after.context
+    )
 
 
 def _extension(_: Probe, one: Came) -> Iterable[Wrong]:

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from conformance.exchanges import Exchange
 from conformance.suites.ehr.listings import Json
+from conformance.wording import quoted
 
 _LONGEST = 140
 _INSIDE = re.compile(
@@ -14,14 +15,20 @@ _INSIDE = re.compile(
 
 
 def words(answer: Exchange) -> str:
-    """Return the server's own words for a refusal: of an OperationOutcome, or of an OAuth error."""
-    body = answer.object()
+    """Return the server's own words for a refusal, of an OperationOutcome or an OAuth error, without names."""
+    return issue_words(answer.object())
+
+
+def issue_words(body: Json) -> str:
+    """Return what ``words`` does, of a body."""
     said = [str(body[name]) for name in ("error", "error_description") if isinstance(body.get(name), str)]
-    for issue in answer.list("issue") or ():
+    issues: Any = body.get("issue")
+    listed = cast("list[Any]", issues) if isinstance(issues, list) else []
+    for issue in (cast("Json", one) for one in listed if isinstance(one, dict)):
         details: Any = issue.get("details")
         text = cast("Json", details).get("text") if isinstance(details, dict) else None
         said += [str(one) for one in (issue.get("code"), text or issue.get("diagnostics")) if one]
-    shown = " ".join(": ".join(dict.fromkeys(said)).split())
+    shown = " ".join(quoted(": ".join(dict.fromkeys(said))).split())
     return f"{shown[:_LONGEST]}…" if len(shown) > _LONGEST else shown
 
 
@@ -43,6 +50,11 @@ def is_outcome(answer: Exchange) -> bool:
 def tells_insides(answer: Exchange) -> bool:
     """Return whether a body shows a stack trace or a database's error."""
     return _INSIDE.search(answer.body) is not None
+
+
+def fails(answer: Exchange) -> bool:
+    """Return whether the server itself fails: its answer says nothing about what was asked."""
+    return answer.status >= 500 and answer.status != 501  # "not implemented" is an answer
 
 
 def is_redirect(answer: Exchange) -> bool:

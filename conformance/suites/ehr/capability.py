@@ -46,12 +46,23 @@ async def _resources(probe: Probe) -> Sequence[Told]:
         wanted = "read" if key == "patient" else "search-type"
         if wanted not in _interactions(declared.get(kind, {})):
             required = TEMPLATES[key].required
+            if not required and await _is_absent(probe, key):
+                continue  # neither declared nor there: search.… says what follows
             message = f"{kind} is not declared with {wanted}, and {TEMPLATES[key].holds} would be read by it"
             fix = f"declare {wanted} of {kind}, if it works"
             path = f"$.rest[0].resource[?(@.type=='{kind}')].interaction"
             verdict = "fail" if required else "warn"
             said.append(Told(verdict, message, wanted, "not declared", path, fix, exchanges=(answer.number,)))
     return list({one.path: one for one in said}.values()) or passed("every type that is used is declared")
+
+
+async def _is_absent(probe: Probe, key: str) -> bool:
+    """Return whether the EHR answers a search for what is not declared as it answers what is not there."""
+    try:
+        found = await probe.listing(key, (await probe.patients())[0])
+    except Untested:
+        return False
+    return found is not None and found.last.status in _ABSENT
 
 
 async def _parameters(probe: Probe) -> Sequence[Told]:

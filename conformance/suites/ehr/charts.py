@@ -1,6 +1,6 @@
 """One patient's chart as the service would read it: the same searches, the same adapters."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any, cast
@@ -50,6 +50,10 @@ class Read:
 class Unreadable(Untested):
     """The adapters refuse a chart as a whole: a finding of one check, and nothing to judge for all others."""
 
+    def __init__(self, code: str, exchanges: Sequence[int]) -> None:
+        super().__init__(f"a chart cannot be read ({code})", exchanges)
+        self.code = code
+
 
 async def read(probe: "Probe", patient: str) -> Read:
     """Ask for one patient's chart and read it; Untested where it cannot be read at all."""
@@ -71,7 +75,7 @@ def read_values(patient: str, lists: dict[str, Listing], values: dict[str, bytes
         return Read(patient, lists, reading, adapt_chart(reading, day))
     except InputError as error:
         numbers = [number for one in lists.values() for number in one.numbers[:1]]
-        raise Unreadable(f"a chart cannot be read ({error.code})", numbers) from error
+        raise Unreadable(error.code, numbers) from error
 
 
 def where(one: Read, reference: str, path: str) -> tuple[tuple[int, ...], str]:

@@ -27,8 +27,10 @@ def level(reached: Sequence[str]) -> int:
 
 
 def facts(probe: Probe) -> dict[str, Any]:
-    """Return what the report says of write-back; nothing in a run that only reads."""
-    if not probe.access.write:
+    """Return what the report says of write-back; nothing in a run that has not tried to write an order."""
+    tried = any(one.asked.method == "POST" and one.asked.url.endswith("/MedicationRequest") for one in
+                probe.session.exchanges)  # fmt: skip
+    if not tried:
         return {}
     reached = sorted(set(probe.reached))
     top = level(reached)

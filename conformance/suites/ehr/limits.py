@@ -2,14 +2,16 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 from conformance.checks import Check, Told, Untested, failed, passed, warned
 from conformance.exchanges import Exchange
 from conformance.report.latency import percentile
 from conformance.suites.ehr import requirements as must
-from conformance.suites.ehr.answers import counted, got, is_outcome, tells_insides
+from conformance.suites.ehr.answers import counted, got, is_outcome, issue_words, tells_insides
+from conformance.suites.ehr.listings import Json
 from conformance.suites.ehr.probe import Probe
-from conformance.suites.ehr.surveyed import FIXES, effects, facts, survey
+from conformance.suites.ehr.surveyed import effects, lacking, survey, unused
 
 _ERRORS, _COVERAGE = "errors and limits", "feature coverage"
 _TIMES = 8
@@ -21,7 +23,7 @@ async def _outcomes(probe: Probe) -> Sequence[Told]:
     said: list[Told] = []
     answers = await _errors(probe)
     for one in answers:
-        if one.status >= 400 and not is_outcome(one):
+        if not is_outcome(one) and not tells_insides(one):  # the latter: errors.insides
             fix = "answer every error with an OperationOutcome whose issue has a code, proxies' own errors too"
             shown, wanted = (
                 f"{one.status} {one.header('content-type') or 'without a body'}",
@@ -47,6 +49,9 @@ async def _errors(probe: Probe) -> list[Exchange]:
     await probe.ready()
     wrong = ("Patient/undersign-no-such-id", "Observation?date=never", "NoSuchResourceType")
     answers = [await probe.session.try_send("GET", path) for path in wrong]
+    answers += [await probe.bare()] if probe.session.token else []
+    if all(one.json() is None for one in (*answers, await probe.metadata())):
+        raise Untested("this address is no FHIR base (see reach.answers)", [one.number for one in answers])
     found = [one for one in answers if one.status >= 400]
     if not found:
         raise Untested("no request was refused, so no error was seen", [one.number for one in answers])
@@ -65,6 +70,8 @@ async def _busy(probe: Probe) -> Sequence[Told]:
     numbers = tuple(one.number for one in seen)
     busy = [one for one in seen if one.status in (429, 503)]
     failing = [one for one in seen if one.status >= 500 and one not in busy]
+    if len(failing) == len(seen):
+        raise Untested(f"every read of a patient fails ({got(seen[0])}), so more say nothing", numbers)
     if not busy and not failing:
         return passed(f"{_TIMES} reads in a row are all answered", *numbers)
     without = [one for one in busy if not one.header("retry-after")]
@@ -115,30 +122,42 @@ async def _lists(probe: Probe) -> Sequence[Told]:
         states = found.narrow.lists[name]
         lacking = states["not-supplied"]
         if lacking:
-            fix = f"serve the list of {name}: without it no drug is proposed ({gate})"
+            fix = f"mend search.{name} first: without the list no drug is proposed ({gate})"
             message = f"{lacking} of {found.narrow.patients} patients come without a list of {name}"
             said.append(Told("fail", message, "supplied", "not-supplied", "$", fix))
         elif states["partial"]:
-            fix = "mend what is named under content and terminology; a list with holes rules nothing out"
             message = (
                 f"the list of {name} has holes in {states['partial']} of {counted(found.narrow.patients, 'patient')}"
             )
-            said.append(Told("warn", message, "supplied", "partial", "$", fix))
+            said.append(await _hole(probe, name, message))
     return said or passed(f"problems and drugs of {counted(found.narrow.patients, 'patient')} come whole")
+
+
+async def _hole(probe: Probe, name: str, message: str) -> Told:
+    """Return the warning, with the first answer that says why where an answer does."""
+    for _, one in await probe.listings(name):
+        for number, path, mode, resource in one.entries():
+            if mode == "outcome":
+                codes = ", ".join(f'"{code}"' for code in _codes(resource)) or "its code in issue.details"
+                fix = f"if the site accepts what it says, write into the profile: [tolerance] notices = [{codes}]"
+                words = issue_words(resource) or "no words"
+                return Told("warn", f"{message}: the EHR warns in the answer", "no OperationOutcome among the results",
+                            words, path, fix, "integration-engineer", (number,))  # fmt: skip
+    fix = "mend what is named under paging, content and terminology; a list with holes rules nothing out"
+    return Told("warn", message, "supplied", "partial", "$", fix)
+
+
+def _codes(outcome: Json) -> list[str]:
+    """Return the codes of issue.details, which a profile's notices name."""
+    found = [cast("Json", issue.get("details") or {}) for issue in cast("list[Json]", outcome.get("issue") or [])]
+    codings = [one for details in found for one in cast("list[Json]", details.get("coding") or [])]
+    return list(dict.fromkeys(str(one["code"]) for one in codings if one.get("code")))
 
 
 async def _features(probe: Probe) -> Sequence[Told]:
     """A finding a feature that something reads and that is there, but cannot be used."""
     found = await survey(probe)
-    said: list[Told] = []
-    for one in facts(found)["features"]:
-        bad = {name: n for name, n in one["outcomes"].items() if name not in ("fed", "absent", "not-supplied", "stale")}
-        if bad and one["read"]:
-            shown = ", ".join(f"{name} in {n}" for name, n in bad.items())
-            people = counted(found.narrow.patients, "patient")
-            message = f"{one['meaning']} ({one['name']}) is there and not fed: {shown} of {people}"
-            fix = "; ".join(one["fix"]) or FIXES[next(iter(bad))]
-            said.append(Told("warn", f"{message}; {one['effect']}", "fed", shown, f"feature {one['name']}", fix))
+    said = unused(found, f" of {counted(found.narrow.patients, 'patient')}")
     fed = sum(bool(found.narrow.outcomes[name]["fed"]) for name in effects())
     return said[:12] or passed(f"{fed} of {len(effects())} features that are read are fed in some patient")
 
@@ -147,19 +166,20 @@ async def _decisive(probe: Probe) -> Sequence[Told]:
     """What no recommendation is made without is fed in at least one patient."""
     found = await survey(probe)
     closing = [name for name, effect in effects().items() if effect.startswith("refused")]
-    lacking = [name for name in closing if not found.narrow.outcomes[name]["fed"]]
-    if not lacking:
+    unfed = [name for name in closing if not found.narrow.outcomes[name]["fed"]]
+    if not unfed:
         fed = Counter({name: found.narrow.outcomes[name]["fed"] for name in closing})
         shown = ", ".join(f"{name} in {n}" for name, n in fed.items())
         return passed(f"what a recommendation stands on is fed: {shown} of {counted(found.narrow.patients, 'patient')}")
     said: list[Told] = []
-    for name in lacking:
+    for name in unfed:
         message = f"no patient feeds {name}: {effects()[name]}"
-        outcome = next(iter(found.outcomes(name)), "absent")
+        outcome, shown, cure = lacking(found, name)
         nobody = outcome in ("absent", "stale", "not-supplied") and name != "age"  # everybody has an age
-        fix = "run it over patients who have one (--patient), or record and serve it" if nobody else FIXES[outcome]
-        told = Told("not-tested" if nobody else "fail", f"{message}; {fix}" if nobody else message, "fed", outcome,
-                    f"feature {name}", fix)  # fmt: skip
+        fix = "run it over patients who have one (--patient), or record and serve it" if nobody else cure
+        mapped = outcome in ("uncoded", "wrong-system", "wrong-unit")
+        told = Told("not-tested" if nobody else "fail", f"{message}; {fix}" if nobody else message, "fed", shown,
+                    f"feature {name}", fix, "integration-engineer" if mapped else None)  # fmt: skip
         said.append(told)
     return sorted(said, key=lambda one: one.verdict)
 

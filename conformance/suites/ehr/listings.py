@@ -131,6 +131,12 @@ def of_patient(resource: Json, patient: str, base: str) -> bool | None:
     return re.sub(r"/_history/.*$", "", reference.removeprefix(f"{base}/")) == f"Patient/{patient}"
 
 
+def mixed(listing: Listing, base: str) -> bool:
+    """Return whether others' resources are among those of the patient who was asked for."""
+    patient = parameters(listing.request).get("patient", "").removeprefix("Patient/")
+    return bool(patient) and any(of_patient(one, patient, base) is False for _, _, one in listing.matches())
+
+
 def _mode(entry: Json, resource: Json) -> str:
     held: Any = entry.get("search")
     told = str(cast("Json", held).get("mode", "")) if isinstance(held, dict) else ""

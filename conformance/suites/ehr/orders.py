@@ -16,16 +16,18 @@ from fhir_adapters.survey.searches import Request
 SYSTEM = "https://undersign.dev/fhir/conformance-check"  # of every identifier that a run writes
 _FHIR = "application/fhir+json"
 _SAID = "Undersign conformance check: no prescription, not to be dispensed."
+# http://hl7.org/fhir/R4/valueset-route-codes.html
+_ORAL = {"system": "http://snomed.info/sct", "code": "26643006", "display": "Oral route"}
 _OWN = ("id", "meta", "text", "resourceType", "contained", "implicitRules", "language")  # the server's to fill in
 
 
-async def order(probe: Probe, status: str = "active", intent: str = "order") -> Json:
-    """Return an order for the test patient, with a new identifier."""
+async def order(probe: Probe, status: str = "active") -> Json:
+    """Return an order for the test patient, with a new identifier and the elements of the orders of the service."""
     return {
         "resourceType": "MedicationRequest",
         "identifier": [{"system": SYSTEM, "value": probe.uuid()}],
         "status": status,
-        "intent": intent,
+        "intent": "order",
         "medicationCodeableConcept": {
             "coding": [{"system": RXNORM, "code": "36437", "display": "sertraline"}],
             "text": "sertraline",
@@ -33,15 +35,22 @@ async def order(probe: Probe, status: str = "active", intent: str = "order") -> 
         "subject": {"reference": f"Patient/{probe.access.write}"},
         "authoredOn": probe.now.isoformat(timespec="seconds"),
         "requester": await requester(probe),
+        "reasonCode": [{"text": "Conformance check"}],
         "note": [{"text": _SAID}],
         "dosageInstruction": [
             {
                 "text": "25 mg once a day",
                 "timing": {"repeat": {"frequency": 1, "period": 1, "periodUnit": "d"}},
+                "route": {"coding": [_ORAL], "text": "by mouth"},
                 "doseAndRate": [{"doseQuantity": {"value": 25, "unit": "mg", "system": "http://unitsofmeasure.org",
                                                   "code": "mg"}}],
             }
         ],
+        "dispenseRequest": {
+            "numberOfRepeatsAllowed": 0,
+            "quantity": {"value": 28, "unit": "tablet"},
+            "expectedSupplyDuration": {"value": 28, "unit": "days", "system": "http://unitsofmeasure.org", "code": "d"},
+        },
     }  # fmt: skip
 
 
@@ -154,7 +163,7 @@ async def take_back(probe: Probe, reference: str) -> Exchange | None:
         return answer
     present = await probe.session.get(reference)
     body = present.object()
-    if not reference.startswith("MedicationRequest/") or not body.get("status"):
+    if not reference.startswith("MedicationRequest/") or not body:
         return None
     etag = present.header("etag") or f'W/"{cast("Json", body.get("meta", {})).get("versionId", "1")}"'
     marked = await put(probe, reference, {**body, "status": "entered-in-error"}, etag)

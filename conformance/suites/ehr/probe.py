@@ -10,10 +10,10 @@ from conformance.checks import Untested
 from conformance.exchanges import Exchange
 from conformance.session import Session
 from conformance.suites.ehr import backend, charts, listings
-from conformance.suites.ehr.answers import got
+from conformance.suites.ehr.answers import fails, got
 from conformance.suites.ehr.backend import Backend
 from conformance.suites.ehr.charts import TEMPLATES, Read
-from conformance.suites.ehr.listings import Json, Listing
+from conformance.suites.ehr.listings import Json, Listing, mixed
 from fhir_adapters.dialect import profile as profiles
 from fhir_adapters.dialect.profile import Profile
 from fhir_adapters.survey import searches
@@ -96,6 +96,11 @@ class Probe:
         """Return the token endpoint's answer to a good request; asked for once. Untested without a key."""
         return await self.session.once("token", lambda: backend.ask(self))
 
+    async def bare(self) -> Exchange:
+        """Return the answer to a search without a token; asked for once."""
+        ask = lambda: self.session.send("GET", "Patient?_count=1", token=False)  # noqa: E731
+        return await self.session.once("bare", ask)
+
     async def ready(self) -> None:
         """Have a token where one is to be had; Untested where the EHR gave none."""
         if self.access.backend is not None and self.session.token is None:
@@ -106,9 +111,22 @@ class Probe:
             self.session.token = token
 
     async def get(self, path: str, headers: Mapping[str, str] | None = None) -> Exchange:
-        """Read with the token; Untested where the EHR asks for another."""
+        """Read with the token; Untested where the EHR asks for another, or fails."""
         await self.ready()
-        return self.let_in(await self.session.get(path, headers))
+        return self.settled(self.let_in(await self.session.get(path, headers)))
+
+    def settled(self, answer: Exchange) -> Exchange:
+        """Return the answer; Untested for one of a server that fails, which says nothing about what was asked."""
+        if fails(answer):
+            raise Untested(f"the server fails here ({got(answer)}), so this was not judged", (answer.number,))
+        return answer
+
+    def unmixed(self, listing: Listing) -> Listing:
+        """Return a search that says something: Untested where it failed by itself, or others' data is in it."""
+        self.settled(listing.last)
+        if mixed(listing, self.base):
+            raise Untested("others' data came with this search (see patient.own)", listing.numbers)
+        return listing
 
     def let_in(self, answer: Exchange) -> Exchange:
         """Return the answer; Untested for 401, which says nothing about what was asked (token.taken judges it)."""

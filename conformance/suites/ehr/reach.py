@@ -6,11 +6,12 @@ from email.utils import parsedate_to_datetime
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from conformance.checks import Check, Told, failed, passed, untested, warned
+from conformance.checks import Check, Told, Untested, failed, passed, untested, warned
 from conformance.suites.ehr import requirements as must
 from conformance.suites.ehr.answers import got, is_redirect
 from conformance.suites.ehr.listings import Json
 from conformance.suites.ehr.probe import Probe
+from fhir_adapters.dialect import profile as profiles
 
 _GROUP = "reach and trust"
 _SKEW_S = 60.0
@@ -20,11 +21,13 @@ _VERSIONS = {"1.0": "DSTU2", "3.0": "STU3", "4.0": "R4", "4.3": "R4B", "5.0": "R
 async def _answers(probe: Probe) -> Sequence[Told]:
     answer = await probe.metadata()
     kind = answer.object().get("resourceType")
+    if is_redirect(answer):
+        raise Untested("metadata is redirected (see reach.no-redirect)", (answer.number,))
     if answer.status == 200 and kind in ("CapabilityStatement", "Conformance"):
         return passed("metadata answers without a token", answer.number)
     if answer.status in (401, 403):
         fix = "open GET [base]/metadata to everybody: it holds nothing of a patient"
-        return failed("metadata asks for a token", answer.number, expected="200", got=got(answer), fix=fix)
+        return (Told("fail", "metadata asks for a token", "200", got(answer), "", fix, "ehr-team", (answer.number,)),)
     fix = "check the address: it is the FHIR base, without /metadata and without a resource type"
     wanted = "200 CapabilityStatement"
     return failed("metadata is no CapabilityStatement", answer.number, expected=wanted, got=got(answer), fix=fix)
@@ -77,6 +80,12 @@ async def _software(probe: Probe) -> Sequence[Told]:
     name = cast("Json", held).get("name") if isinstance(held, dict) else None
     if name:
         release = cast("Json", held).get("version") or "no release"
+        used, told = await probe.profile(), profiles.match(str(name), probe.base)
+        if used.name.startswith("base-") and not told.startswith("base-"):
+            said = f"{name}, {release}, for which the profile {told} is made; it is read with {used.name}"
+            fix = f'set profile = "{told}" in the settings of this EHR, and run again'
+            return (Told("warn", said, told, used.name, "$.software.name", fix, "integration-engineer",
+                         (answer.number,)),)  # fmt: skip
         return passed(f"{name}, {release}", answer.number)
     fix = "name software.name and software.version, so that reports of two releases can be told apart"
     return warned("the EHR does not name its software", answer.number, path="$.software.name", fix=fix)

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from conformance.checks import Check, Told, failed, passed, untested, warned
+from conformance.checks import Check, Told, Untested, failed, passed, untested, warned
 from conformance.suites.ehr import backend
 from conformance.suites.ehr import requirements as must
-from conformance.suites.ehr.answers import got
+from conformance.suites.ehr.answers import got, is_redirect
 from conformance.suites.ehr.listings import Json
 from conformance.suites.ehr.probe import Probe
 
@@ -21,12 +21,21 @@ async def _configured(probe: Probe) -> Sequence[Told]:
     answer = await probe.smart()
     found = answer.object()
     path = "[base]/.well-known/smart-configuration"
+    if is_redirect(answer):
+        raise Untested("it is redirected (see reach.no-redirect)", (answer.number,))
+    if answer.status != 200 and not await _is_fhir(probe):
+        raise Untested("this address is no FHIR base (see reach.answers)", (answer.number,))
     if answer.status != 200 or not found:
         fix = f"publish {path}; without it no token can be asked for and no page be launched"
         return failed("there is no SMART configuration", answer.number, expected="200 JSON", got=got(answer), fix=fix)
     lacking = [name for name in _NAMED if not found.get(name)]
     said = [Told("fail", f"{name} is missing", path=f"$.{name}", fix=f"add {name}") for name in lacking]
     return said or passed("the configuration is there, as JSON", answer.number)
+
+
+async def _is_fhir(probe: Probe) -> bool:
+    """Return whether anything at the address speaks JSON: else it is another address than the FHIR base."""
+    return (await probe.metadata()).json() is not None
 
 
 async def _endpoints(probe: Probe) -> Sequence[Told]:

@@ -31,6 +31,7 @@ FIXES = {  # what to do about an outcome for which no line is suggested
 }
 
 
+_CALM = ("fed", "absent", "not-supplied", "stale")
 Place = tuple[tuple[int, ...], str]
 # What a line is about, as a path from its resource.
 _ELEMENTS = {"units": "valueQuantity", "observations": "code", "instruments": "code", "systems": "code", MAPS: "code"}
@@ -66,6 +67,7 @@ class Surveyed:
 
 # What to do about a reason, before what the outcome says.
 _BY_REASON = {
+    "undated": "send the day on which it was observed (effectiveDateTime); a value of no day is never used",
     "value-is-text": "send the value as a Quantity or a code, not as words",
     "unit-missing": "send the UCUM unit beside the number; a number without a unit is never used",
     "unit-unknown": "send the UCUM code, or name the EHR's spelling under [units] in the profile",
@@ -172,6 +174,28 @@ def _feature(found: Surveyed, name: str, lines: Sequence[str]) -> dict[str, Any]
         "effect": effects().get(name, "") or _derived(name),
         "fix": fixes or otherwise,
     }
+
+
+def unused(found: Surveyed, of: str = "") -> list[Told]:
+    """Return a warning a feature that something reads, that is there, and that cannot be used; ``of`` how many."""
+    said: list[Told] = []
+    for one in facts(found)["features"]:
+        bad = {name: n for name, n in one["outcomes"].items() if name not in _CALM}
+        if bad and one["read"]:
+            shown, why = ", ".join(f"{name} in {n}" for name, n in bad.items()), ", ".join(one["reasons"])
+            message = f"{one['meaning']} ({one['name']}) is there and not fed: {shown}{of}"
+            fix = "; ".join(one["fix"]) or FIXES[next(iter(bad))]
+            got = f"{shown}: {why}" if why else shown
+            said.append(Told("warn", f"{message}; {one['effect']}", "fed", got, f"feature {one['name']}", fix))
+    return said
+
+
+def lacking(found: Surveyed, name: str) -> tuple[str, str, str]:
+    """Return (outcome, outcome with its reasons, what to do) of a feature that no patient feeds."""
+    one = next(one for one in facts(found)["features"] if one["name"] == name)
+    outcome = next((each for each in one["outcomes"] if each not in _CALM), next(iter(one["outcomes"]), "absent"))
+    why = ", ".join(one["reasons"])
+    return outcome, f"{outcome}: {why}" if why else outcome, "; ".join(one["fix"]) or FIXES[outcome]
 
 
 def _is_read(name: str) -> bool:

@@ -32,7 +32,7 @@ async def _drugs(probe: Probe) -> Sequence[Told]:
         (drug.source.original.code if drug.source.original and drug.source.original.code else drug.unresolved)
         for one in await probe.reads()
         for drug in one.adapted.patient.medications
-        if drug.unresolved
+        if drug.unresolved and drug.unresolved != "reference-not-found"  # content.references
     )
     for code, number in unknown.most_common(_MOST):
         if code and not any(code.rpartition("|")[2] in fix for fix in named):

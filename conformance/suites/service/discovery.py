@@ -27,17 +27,17 @@ async def _answers(probe: Probe) -> Sequence[Told]:
     services = answer.list("services")
     if answer.status == 200 and services is not None:
         return passed(f"discovery lists {len(services)} services", answer.number)
-    return failed(
-        "discovery does not answer 200 with a list of services",
-        answer.number,
-        expected='200 and {"services": […]}',
-        got=f"{answer.status} {answer.header('content-type')}",
-        path="$.services",
-        fix="answer GET {base}/cds-services with 200 and an object that holds services, empty where there is none",
-    )
+    said = "discovery does not answer 200 with a list of services"
+    wanted, got = '200 and {"services": […]}', f"{answer.status} {answer.header('content-type')}"
+    if answer.json() is None:  # most often the address of something else
+        fix = "check the address: it is what stands before /cds-services"
+        return (Told("fail", said, wanted, got, "$.services", fix, "integration-engineer", (answer.number,)),)
+    fix = "answer GET {base}/cds-services with 200 and an object that holds services, empty where there is none"
+    return failed(said, answer.number, expected=wanted, got=got, path="$.services", fix=fix)
 
 
 async def _typed(probe: Probe) -> Sequence[Told]:
+    await probe.services()
     answer = await probe.discovery()
     if "application/json" in answer.header("content-type"):
         return passed("discovery is sent as application/json", answer.number)
@@ -129,9 +129,9 @@ async def _versioned(probe: Probe) -> Sequence[Told]:
 
 
 async def _full(probe: Probe) -> Sequence[Told]:
+    services = await probe.services()
     answer = await probe.discovery()
-    found = answer.json()
-    places = [] if found == {"services": []} else list(empties(found, ""))
+    places = list(empties(answer.json(), "")) if services else []
     said = [
         Told("fail", f"{place} is empty", "left out", "null, empty text, list or object", f"$.{place}",
              "leave the field out", exchanges=(answer.number,))
