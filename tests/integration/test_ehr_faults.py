@@ -74,8 +74,11 @@ class Faulty:
                 return JSONResponse(OUTCOME, 500)
             case "403":
                 return JSONResponse(OUTCOME, 403)
-            case "404":
-                return JSONResponse(OUTCOME, 404)
+            case "404" | "400" | "401" | "501":
+                return JSONResponse(OUTCOME, int(fault))
+            case "undeclared":
+                rest = {"mode": "server", "resource": [{"type": "Patient"}]}
+                return JSONResponse({"resourceType": "CapabilityStatement", "rest": [rest]})
             case "429":
                 return JSONResponse(OUTCOME, 429, {"Retry-After": "1"})
             case "redirect":
@@ -193,7 +196,9 @@ def test_one_search_that_fails_is_named_on_the_card(scene: Scene, fault: str, ki
     assert f"{holds}" in card["detail"].partition("Not supplied:")[2]
 
 
-@pytest.mark.parametrize("fault", ["slow", "500", "403", "429", "redirect", "half", "stall"])
+@pytest.mark.parametrize(
+    "fault", ["slow", "500", "501", "400", "401", "403", "404", "429", "redirect", "half", "stall"]
+)
 def test_consents_that_cannot_be_read_stop_the_call(scene: Scene, fault: str) -> None:
     """A refusal that was not readable is never taken for none."""
     scene.faulty.faults["Consent"] = fault
@@ -203,10 +208,11 @@ def test_consents_that_cannot_be_read_stop_the_call(scene: Scene, fault: str) ->
     assert "prefetch.patient" not in text(answer)
 
 
-def test_a_type_that_the_ehr_does_not_have_stops_nothing(scene: Scene) -> None:
-    """404 to a search for consents means that this EHR keeps none."""
-    scene.faulty.faults["Consent"] = "404"
-    assert scene.call().status_code == 200
+@pytest.mark.parametrize(("fault", "status"), [("404", 200), ("400", 200), ("501", 200), ("401", 412), ("403", 412)])
+def test_a_type_that_the_ehr_does_not_have_stops_nothing(scene: Scene, fault: str, status: int) -> None:
+    """A search for consents that is not served means that this EHR keeps none only where it declares none."""
+    scene.faulty.faults |= {"Consent": fault, "metadata": "undeclared"}
+    assert scene.call().status_code == status
 
 
 def test_pages_of_one_are_read_to_the_end(scene: Scene) -> None:

@@ -256,13 +256,17 @@ def test_an_attack_is_401_that_says_nothing_and_the_log_says_why(client: TestCli
     [
         lambda: [f"Bearer {signed()}"],
         lambda: [f"bearer  {signed(RSA, 'RS384')}"],
+        lambda: [f"BeaReR {signed()}"],
         lambda: [f"Bearer {signed(aud=[f'{PUBLIC}{PATH}', 'https://else.example'])}"],
         lambda: [f"Bearer {signed(nbf=AT, sub=NORTH, tenant='x')}"],
         lambda: [f"Bearer {signed(header={'jku': 'https://elsewhere.example/jwks'})}"],
     ],
 )
 def test_a_good_token_is_taken(client: TestClient, authorization: Callable[[], Sequence[str]]) -> None:
-    """ES384 and RS384, one audience of ours among several, claims of one vendor, and a jku beside pinned keys, pass."""
+    """ES384 and RS384, one audience of ours among several, claims of one vendor, and a jku beside pinned keys, pass.
+
+    The name of the scheme has no case.
+    """
     assert call(client, authorization()).status_code == 200
 
 

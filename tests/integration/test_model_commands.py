@@ -225,4 +225,7 @@ def test_figures_are_shown_in_tables_of_one_kind() -> None:
 
 def test_what_the_model_reads_is_told_apart() -> None:
     """Features of the patient and of the drug are listed apart, log-odds ratios by their outcome."""
-    assert reads(("age", "log_or_remission", "log_exposure")) == ("age", "log-odds ratios on remission; log exposure")
+    assert reads(("age", "log_or_remission", "log_exposure")) == (
+        "age",
+        "log-odds ratios on remission; its level by genotype (logarithm)",
+    )

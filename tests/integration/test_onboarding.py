@@ -293,3 +293,24 @@ def test_a_terminal_gets_colour_and_a_table(site: Path) -> None:
     assert "\x1b[" in printed.get()
     assert "|---|" not in printed.get()
     assert "whole in a pipe" in printed.get()
+
+
+def test_a_captured_request_cannot_write_on_the_terminal(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No escape sequence of a request, in whatever key, address, type or text, is printed, in colour or in a pipe."""
+    acting = "\u001b[31mRED\u001b]0;title\u0007\u009b31m\u202e"
+    body: Json = {**ordered("order-sign", f"a drug{acting}"), "fhirServer": BASE}
+    values: Json = body["prefetch"]
+    values[f"key{acting}"] = 1
+    values["conditions"]["entry"].append({"resource": prefetch.condition(f"id{acting}", "1", f"text{acting}")})
+    lab = prefetch.score("na", "2951-2", 120, "2026-11-05") | {"valueQuantity": {"value": 120, "unit": f"u{acting}"}}
+    values["observations"]["entry"].append({"resource": lab})
+    elsewhere = body | {"fhirServer": f"https://else.example{acting}"}
+    odd = body | {"prefetch": {**values, "statements": {"resourceType": f"Kind{acting}"}}}
+    for one, status in ((body, 0), (odd, 1), (elsewhere, 1)):
+        printed = attempt(site, one, status=status)
+        assert "RED" in printed
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        coloured = attempt(site, one, status=status)
+        monkeypatch.delenv("FORCE_COLOR")
+        assert not {"\u001b", "\u0007", "\u009b", "\u202e"} & set(printed)
+        assert not re.search("\u001b(?!\\[[0-9;]*m)|\u0007|\u009b|\u202e|\u001b\\[31mRED", coloured)

@@ -138,7 +138,7 @@ def test_what_was_sent_in_another_mode_is_looked_for_in_that(tmp_path: Path, mod
         client = scene.services.clients["north"]
         client.ehr = Ehr.model_validate({**client.ehr.model_dump(), "write_back": now})
         scene.ehr.granted = lambda: "system/Patient.r"
-        assert await refused(release(scene, draft, "revoked"), EhrFailed) == "U-EHR-TOKEN"
+        assert await refused(release(scene, draft, "revoked"), EhrFailed) == "U-EHR-SCOPE"
         scene.ehr.granted = lambda: f"{modes.SCOPES[mode]} {modes.SCOPES[now]}"
         assert await refused(release(scene, draft, "revoked")) == "U-RELEASE-WRITTEN"
 
@@ -153,6 +153,8 @@ def test_a_token_that_is_refused_after_the_create_is_no_proof(tmp_path: Path) ->
         search = scene.ehr._search
 
         def refusing(kind: str, params: dict[str, str]) -> httpx.Response:
+            if not scene.ehr.of("MedicationRequest"):
+                return search(kind, params)
             scene.ehr.refuse_tokens = True
             return httpx.Response(401)
 
@@ -251,7 +253,7 @@ def test_what_stopped_says_what_to_do(tmp_path: Path, fault: str, words: str) ->
 
 
 def test_what_goes_on_by_itself_has_nothing_to_do() -> None:
-    """Only parked and mismatched drafts ask for a person; of those every one does, whatever its code."""
+    """Without a failed attempt only parked and mismatched drafts ask for a person, every one, whatever its code."""
     asked = {state for state in STATES if advice.steps(state, (), "id")}
     assert asked == {"parked", "mismatch"}
 

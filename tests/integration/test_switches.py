@@ -150,6 +150,21 @@ def test_a_shadow_call_shows_and_holds_nothing_and_is_counted(site: Site, servic
     assert site.card()["suggestions"]
 
 
+def test_an_answer_in_the_shadow_does_not_tell_what_it_came_to(site: Site) -> None:
+    """With something to say and with nothing, body and headers are the same; only how long it took differs."""
+    site.switch("shadow", "all", "--ehr", "north")
+    calm = {**too_much(), "context": {**too_much()["context"], "draftOrders": prefetch.bundle()}}
+    bodies, headers = [], []
+    for body in (too_much(), calm):
+        answer = site.client.post(SIGN, json=body)
+        told = {name: value for name, value in answer.headers.items() if name != "server-timing"}
+        bodies.append(answer.content)
+        headers.append(told | {"server-timing": re.sub(r"[\d.]+", "", answer.headers["server-timing"])})
+    assert bodies[0] == bodies[1]
+    assert headers[0] == headers[1]
+    assert headers[0]["server-timing"] == "total;dur="
+
+
 def test_what_was_held_in_the_light_ends_in_the_shadow_when_the_chart_changes(site: Site) -> None:
     """Drafts of other facts are superseded although the card that would have said so is not shown."""
     assert site.card() is not None

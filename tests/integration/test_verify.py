@@ -309,3 +309,28 @@ def test_others_do_not_verify_our_drafts(tmp_path: Path) -> None:
         return [plain.status_code, other.status_code, unknown.status_code]
 
     assert play(tmp_path, story) == [401, 403, 404]
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome", "code", "holds"),
+    [
+        ("entered-in-error", "failed", "U-EHR-VOID", False),
+        ("cancelled", "unknown", "U-EHR-ENDED", True),
+        ("stopped", "unknown", "U-EHR-ENDED", True),
+        ("completed", "passed", None, True),
+    ],
+)
+def test_an_order_that_no_longer_stands_is_not_passed(
+    tmp_path: Path, status: str, outcome: str, code: str | None, holds: bool
+) -> None:
+    """What the EHR has as entered in error fails; what was ended there is named; only what was followed passes."""
+
+    async def story(scene: World) -> None:
+        draft = await scene.signed()
+        await writeback.once(scene.services)
+        scene.ehr.of("MedicationRequest")[0]["status"] = status
+        found = await verified(scene, draft.id)
+        assert (found["order"]["outcome"], found["order"].get("code")) == (outcome, code)
+        assert found["result"] is holds
+
+    play(tmp_path, story)

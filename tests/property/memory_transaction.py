@@ -4,7 +4,7 @@ It keeps nothing from happening that a store's own constraints would refuse (a s
 so that it is the steps and their checks alone that keep the invariants.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NoReturn
@@ -108,9 +108,11 @@ class MemoryTransaction:
     def add_signature(self, found: Signature) -> None:
         self._signatures.append(found)
 
-    def next_due(self) -> str | None:
+    def next_due(self, without: Collection[str] = ()) -> str | None:
         due = [
-            (row.due, draft) for draft, row in self._outboxes.items() if row.due and read_instant(row.due) <= self._now
+            (row.due, draft)
+            for draft, row in self._outboxes.items()
+            if row.due and read_instant(row.due) <= self._now and self._drafts[draft].draft.ehr not in without
         ]
         return min(due)[1] if due else None
 
