@@ -1,5 +1,6 @@
 """One browser and one scene a module; a fresh browser context, so no cookie of another test, for each test."""
 
+import faulthandler
 import os
 import shutil
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from tests.e2e.browser.scene import Scene, scene
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 WAIT_MS = 15_000
+_ENDS_S = 300
 
 
 def chromium() -> str:
@@ -21,6 +23,14 @@ def chromium() -> str:
             "no Chromium on this machine: install the package chromium"
         )
     return found
+
+
+@pytest.fixture(autouse=True)
+def ends() -> Iterator[None]:
+    """End a process whose test waits for the browser for ever, with where it stands; else a whole run would hang."""
+    faulthandler.dump_traceback_later(_ENDS_S, exit=True)
+    yield
+    faulthandler.cancel_dump_traceback_later()
 
 
 @pytest.fixture(scope="module")

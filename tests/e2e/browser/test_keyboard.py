@@ -4,20 +4,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.e2e.browser.conftest import WAIT_MS
 from tests.e2e.browser.scene import Scene, heading
 from tests.e2e.house import eventually
 
 _MOST_STOPS = 160
-_FOCUSED = """() => {
-  const one = document.activeElement, labels = one.labels ? [...one.labels] : [];
-  if (one === document.body) return "";
-  const legend = one.closest("fieldset")?.querySelector("legend")?.innerText ?? "";
-  const said = labels.map(label => label.innerText).join(" ") || one.innerText || one.value || "";
-  return `${legend}: ${said}`.replace(/\\s+/g, " ");
-}"""
 
 
 @pytest.fixture
@@ -40,9 +33,28 @@ def reach(page: Page, name: str) -> None:
     """Press Tab until what has the focus is called so; fails where no key leads there."""
     for _ in range(_MOST_STOPS):
         page.keyboard.press("Tab")
-        if name in page.evaluate(_FOCUSED):
+        if name in _focused(page):
             return
     pytest.fail(f"no key leads to {name!r}")
+
+
+def _focused(page: Page) -> str:
+    """Return what has the focus as it is called: its legend, then its label or its own words.
+
+    Asked by locators, each with its time limit: where scripts are off, ``evaluate`` after a navigation may never end.
+    """
+    focused = page.locator(":focus")
+    if focused.count() != 1:
+        return ""
+    legend = _words(focused.locator("xpath=ancestor::fieldset[1]/legend"))
+    identity = focused.get_attribute("id")
+    labels = _words(page.locator(f"label[for='{identity}']")) if identity else ""
+    said = labels or _words(focused.locator("xpath=ancestor::label[1]")) or focused.inner_text()
+    return " ".join(f"{legend}: {said or focused.get_attribute('value') or ''}".split())
+
+
+def _words(found: Locator) -> str:
+    return " ".join(one.inner_text() for one in found.all())
 
 
 def press(page: Page, name: str, key: str = "Enter") -> None:
