@@ -33,7 +33,7 @@ async def standing(services: "Services", ehr: str, adapted: Adapted) -> Flag | N
     raised = site_time.local(alarm.raised, services.profiles[ehr])
     answered = any(one.recorded >= alarm.raised for one in attested)
     over = adapted.features.as_of - raised.date() > timedelta(days=_window(services.knowledge))
-    later = any(day > raised.date() for day in _answers(adapted, services.knowledge))
+    later = any(raised.date() < day <= adapted.features.as_of for day in _answers(adapted, services.knowledge))
     return None if answered or over or later else flag
 
 
@@ -58,8 +58,9 @@ def _window(knowledge: Knowledge) -> int:
 
 
 def _answers(adapted: Adapted, knowledge: Knowledge) -> list[date]:
-    """Return the days of the answers that crisis gates read, of features and of scales."""
+    """Return the days of the answers that crisis gates read, of features and of scales; an unreadable one is none."""
     read = {row.reads for row in knowledge.gates if row.effect == "crisis"}
     scales = [one.effective for one in adapted.patient.scales if f"scale:{one.scale}/{one.part}" in read]
-    features = [one.effective for name, one in adapted.features.features.items() if f"feature:{name}" in read]
+    given = {name: one for name, one in adapted.features.features.items() if one.status == "present"}
+    features = [one.effective for name, one in given.items() if f"feature:{name}" in read]
     return [day for day in (*scales, *features) if day is not None]

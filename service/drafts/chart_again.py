@@ -57,7 +57,7 @@ async def check(services: "Services", draft: Draft, token: str) -> dict[str, Any
     if recorded and recorded[-1].result == "stays-closed":
         return {}  # the store refuses the signature itself, by that name
     attested = tuple(attesting.known(one, profile) for one in recorded)
-    unread = sorted(one.key for one in _TEMPLATES if values.get(one.key) == prefetch.UNREADABLE)
+    unread = sorted(one.key for one in _TEMPLATES if _is_wanting(values.get(one.key)))
     try:
         gate = _check_gate(services, draft, adapted, attested)
         if not gate.warnings and await alarms.standing(services, draft.ehr, adapted) is not None:
@@ -68,6 +68,11 @@ async def check(services: "Services", draft: Draft, token: str) -> dict[str, Any
         checks.unsigned(await services.store.read(draft.id), await services.store.now())
         raise
     return {"chart_unread": unread} if unread else {}
+
+
+def _is_wanting(value: bytes | None) -> bool:
+    """Say whether a list could not be read, or not to its end; a type that the EHR does not have is neither."""
+    return value is not None and (value == prefetch.UNREADABLE or prefetch.in_part(value))
 
 
 def _check_gate(services: "Services", draft: Draft, adapted: Adapted, attested: tuple[Attestation, ...]) -> Gate:
@@ -83,7 +88,7 @@ def _check_gate(services: "Services", draft: Draft, adapted: Adapted, attested: 
     if gate.status == "crisis" or _needs_a_person(gate, told):
         msg = f"what the chart says by now asks for a person's look at the patient first; {_AGAIN}"
         raise Conflict("U-CHART-CRISIS", msg)
-    if gate.status == "out-of-scope":
+    if gate.status in ("out-of-scope", "jurisdiction"):
         raise Conflict("U-CHART-CHANGED", f"what the chart says by now closes drafting for this patient; {_AGAIN}")
     return gate
 

@@ -292,8 +292,12 @@ def test_what_came_into_the_chart_since_the_draft_is_looked_at(
     play(tmp_path, story)
 
 
-def test_what_the_ehr_does_not_give_of_the_chart_is_on_record(tmp_path: Path) -> None:
-    """A list that cannot be read at the signature is named in its entry, and the rest is judged all the same."""
+CUT = {"resourceType": "Bundle", "type": "searchset", "total": 3, "entry": []}
+
+
+@pytest.mark.parametrize("given", [httpx.Response(403), httpx.Response(200, json=CUT)], ids=["refused", "in part"])
+def test_what_the_ehr_does_not_give_of_the_chart_is_on_record(tmp_path: Path, given: httpx.Response) -> None:
+    """A list that cannot be read, or not whole, is named in the signature's entry; the rest is judged all the same."""
 
     async def story(scene: World) -> None:
         draft = await scene.hold()
@@ -301,7 +305,7 @@ def test_what_the_ehr_does_not_give_of_the_chart_is_on_record(tmp_path: Path) ->
         real = scene.ehr._write_or_read
 
         async def answer(request: httpx.Request, path: str) -> httpx.Response:
-            return httpx.Response(403) if path == "AllergyIntolerance" else await real(request, path)
+            return given if path == "AllergyIntolerance" else await real(request, path)
 
         scene.ehr._write_or_read = answer  # type: ignore[method-assign]
         assert answered(await scene.post(draft.id, "sign", *parameters)) == (200, "")

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from fhir_adapters.canonical import Adapted, ScaleScore
 from fhir_adapters.dialect import profile
@@ -51,6 +52,7 @@ def standing(found: Adapted, raised_days_ago: int | None, attested_days_ago: int
         (5, None, [score("phq9", ITEM9, 0, days_ago(2))], False),
         (5, None, [score("phq9", ITEM9, 0, days_ago(5))], True),
         (5, None, [score("phq9", ITEM9, 0, None)], True),
+        (5, None, [score("phq9", ITEM9, 0, days_ago(-1))], True),
         (5, None, [score("phq9", "total", 17, days_ago(2))], True),
         (90, None, [], True),
         (91, None, [], False),
@@ -61,3 +63,11 @@ def test_an_alarm_stands_until_it_is_answered(
 ) -> None:
     """It ends with a later word, a later answer to what crisis gates read, or its window, and with nothing else."""
     assert standing(Adapted(patient(*answers), UNSAID, "base-r4"), raised, attested) is stands
+
+
+@pytest.mark.parametrize(("status", "stands"), [("refused", True), ("present", False)])
+def test_an_answer_that_cannot_be_read_answers_nothing(status: Any, stands: bool) -> None:
+    """A later answer ends an alarm only where it can be read."""
+    later = structs.replace(absent("phq9_item9", status, days_ago(1)), value=0.0 if status == "present" else None)
+    vector = replace(UNSAID, features={**UNSAID.features, "phq9_item9": later})
+    assert standing(Adapted(patient(), vector, "base-r4"), 5) is stands
