@@ -94,6 +94,8 @@ def past_own_choice(shown: Shown) -> None:
     if shown.get_by_role("heading", name="What would you do?").count():
         shown.get_by_label("I have not decided").check()
         shown.get_by_role("button", name="Keep it and open the options").click()
+        # The click returns before the next page is there; printing or reading the one that goes away fails.
+        shown.locator(".options").wait_for()
 
 
 def draft_of(window: Page) -> str:
