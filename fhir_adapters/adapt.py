@@ -13,7 +13,7 @@ from fhir_adapters.facts import Reading
 from fhir_adapters.gene import genomics
 from fhir_adapters.measuring import observations, wearables
 from fhir_adapters.medication import medications
-from fhir_adapters.problem import allergies, assessments, conditions, consents, family_history
+from fhir_adapters.problem import allergies, assessments, conditions, consents, family_history, visits
 from fhir_adapters.rating import preferences, scales
 from fhir_adapters.reading import reader
 from fhir_adapters.reading.told import assumed
@@ -53,7 +53,13 @@ def adapt_prefetch(
     profile = profile or profiles.load(DEFAULT_PROFILE)
     first = assumed(profile.fhir_versions)
     chart = reader.read_prefetch(
-        values, patient_id, repairs=profile.repairs, checked=checked, assumed=first, notices=profile.notices
+        values,
+        patient_id,
+        repairs=profile.repairs,
+        checked=checked,
+        assumed=first,
+        notices=profile.notices,
+        base=profile.base,
     )
     return adapt_chart(Reading(chart, profile, terminology.load()), as_of)
 
@@ -96,7 +102,7 @@ def canonical(reading: Reading, as_of: date) -> CanonicalPatient:
         measurements=(*measured, *assessed),
         scales=scored,
         medications=courses,
-        diagnoses=diagnoses,
+        diagnoses=(*diagnoses, *visits.read(reading, as_of)),
         allergies=allergic,
         consents=decisions,
         refusals=_sorted({*chart.refusals, *person.refusals, *refused}),

@@ -221,13 +221,14 @@ class Demographics(Fact, frozen=True):
 
 
 class ConsentDecision(Fact, frozen=True):
-    """One Consent: ``decision`` on AI use as it reads, with its period."""
+    """One Consent: ``decision`` on AI use as it reads, with its period; a denial has begun by ``start_by`` at last."""
 
     decision: Literal["deny", "permit", "not-about-ai", "unreadable"]
     reason: str
     start: date | None
     end: date | None
     source: Source
+    start_by: date | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,8 @@ def _labelled(chart: Chart) -> Iterator[wire.AnyResource]:
         chart.family_histories,
         chart.diagnostic_reports,
         chart.procedures,
+        chart.encounters,
+        chart.flags,
     )
     for group in groups:
         for one in group:

@@ -240,12 +240,6 @@ def _versions(knowledge: Knowledge, model: Model | None) -> dict[str, str]:
     return {"features": SCHEMA_VERSION, "knowledge": knowledge.version, "model": version}
 
 
-def replaced(assessment: Assessment) -> tuple[str, ...]:
-    """Return the antidepressants that an offered option would replace."""
-    considered = {c.ingredient for c in assessment.candidates}
-    return tuple(d.ingredient for d in assessment.current if d.ingredient in considered)
-
-
 def dose_words(dose: Dose) -> str:
     """Return the starting dose in words."""
     return f"{drafts.amount(dose.start_mg_per_day)} mg a day, {drafts.times_a_day(dose.doses_per_day)}"

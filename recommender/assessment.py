@@ -190,7 +190,10 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class CurrentDrug:
-    """What the same rules say of a drug that the patient already takes."""
+    """What the same rules say of a drug that the patient already takes.
+
+    ``other_use``: an antidepressant that is taken for something else, so that no option takes its place.
+    """
 
     ingredient: str
     reasons: tuple[Reason, ...]
@@ -198,6 +201,7 @@ class CurrentDrug:
     dose_mg_per_day: float | None = None
     reference: str | None = None
     predictions: Mapping[str, Prediction] | None = None
+    other_use: bool = False
 
 
 @dataclass(frozen=True, slots=True)

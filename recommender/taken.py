@@ -7,7 +7,7 @@ from fhir_adapters.canonical import Adapted, MedicationCourse
 from recommender.assessment import CurrentDrug, Reason
 from recommender.catalog.knowledge import Knowledge
 from recommender.dose import dose_check
-from recommender.safety import rules
+from recommender.safety import other_use, rules
 from recommender.safety.findings import Finding
 
 _TAKEN = frozenset({"taking", "ordered", "reported", "unknown"})
@@ -18,16 +18,20 @@ def judged(adapted: Adapted, knowledge: Knowledge) -> tuple[CurrentDrug, ...]:
     """Return the present drugs by name with what the rules say of each, a dose above its ceiling first."""
     found: dict[str, CurrentDrug] = {}
     doses: dict[str, list[float]] = {}
+    treating: set[str] = set()
     for ingredient, course in _courses(adapted.patient.medications):
         mg = course.dose_mg_per_day
         doses.setdefault(ingredient, []).extend([] if mg is None or course.route not in _BY_MOUTH else [mg])
         first = CurrentDrug(ingredient, (), course.start, mg, course.source.reference)
         found.setdefault(ingredient, first)
+        treating |= {ingredient} if other_use.of(course, knowledge) is None else set[str]()
     findings = rules.evaluate_all(sorted(found), adapted.patient, adapted.features, knowledge, current=True)
     twice = _ordered_twice(adapted.patient.medications)
     return tuple(
         replace(
-            found[name], reasons=(*twice.get(name, ()), *_said(name, doses[name], findings[name], adapted, knowledge))
+            found[name],
+            reasons=(*twice.get(name, ()), *_said(name, doses[name], findings[name], adapted, knowledge)),
+            other_use=name not in treating and knowledge.in_class(name, "antidepressant"),
         )
         for name in sorted(found)
     )

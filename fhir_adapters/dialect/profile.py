@@ -38,7 +38,8 @@ class Profile:
     ``taking_of``. ``zone``: UTC offset or IANA name for times written without one. ``repairs``: names of the
     repairs that reading may make (``repairs.ALL``). ``notices``: codes of OperationOutcome.issue.details that stand
     behind every answer of this EHR. ``refuses``: the ways of writing orders that its API is documented not to take.
-    ``code_map``: see ``translate``; ``maps``: where it is from.
+    ``code_map``: see ``translate``; ``maps``: where it is from. ``base``: the FHIR base of the one EHR that is read,
+    which no file says; empty where it is not known.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Profile:
     refuses: frozenset[str]
     code_map: Mapping[Code, tuple[Code, ...]]
     maps: tuple[CodeMap, ...]
+    base: str = ""
 
     def translate(self, system: str | None, code: str) -> tuple[Code, ...]:
         """Return the codes that the profile's maps give for a (canonical) one; None for a code without system."""

@@ -142,6 +142,7 @@ TABLE: Table = {
     ),
     "QuestionnaireResponse": (reference_to_canonical("questionnaire"), group_to_items("group")),
     "FamilyMemberHistory": (drop("gender"),),
+    "Encounter": (rename("patient", "subject"), rename("reason", "reasonCode"), wrap_list("reasonCode")),
     "Procedure": (
         status_where("notPerformed", {False: {}, True: NOT_DONE}, otherwise=UNKNOWN),
         drop("reasonNotPerformed"),

@@ -87,6 +87,28 @@ def _exception(provision: Element, kind: str | None) -> Element:
     return {**typed, "provision": _exceptions(cast("list[Any]", inner), typed.get("type"))}
 
 
+def concepts_of_reasons() -> Operator:
+    """The concepts among the values of each ``reason`` become the ``reasonCode``."""
+
+    def gathered(element: Element) -> Element:
+        held: Any = element.get("reason")
+        if not isinstance(held, list):
+            return element
+        reasons = (cast("Element", one) for one in cast("list[Any]", held) if isinstance(one, dict))
+        values = (value for one in reasons for value in _values(one))
+        concepts = [value["concept"] for value in values if "concept" in value]
+        return {**without(element, "reason"), "reasonCode": concepts}
+
+    return gathered
+
+
+def _values(reason: Element) -> list[Element]:
+    held: Any = reason.get("value")
+    if not isinstance(held, list):
+        return []
+    return [cast("Element", one) for one in cast("list[Any]", held) if isinstance(one, dict)]
+
+
 TABLE: Table = {
     "MedicationRequest": (
         # http://hl7.org/fhir/R5/codesystem-medicationrequest-status.html: ended, "the subject should no longer be
@@ -125,6 +147,12 @@ TABLE: Table = {
         drop("totalVolume", "marketingAuthorizationHolder", "definition"),
     ),
     "AllergyIntolerance": (code_from_concept("type", frozenset({"allergy", "intolerance"})),),
+    # http://hl7.org/fhir/R5/codesystem-encounter-status.html
+    "Encounter": (
+        rename("actualPeriod", "period"),
+        code_map("status", {"discharged": "finished", "completed": "finished", "on-hold": "onleave"}),
+        concepts_of_reasons(),
+    ),
     "Procedure": (
         rename("occurrenceDateTime", "performedDateTime"),
         rename("occurrencePeriod", "performedPeriod"),

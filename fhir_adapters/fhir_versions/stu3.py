@@ -148,6 +148,7 @@ TABLE: Table = {
         rename("notDoneReason", "dataAbsentReason"),
         drop("gender", "definition"),
     ),
+    "Encounter": (rename("reason", "reasonCode"),),
     "Procedure": (
         status_where("notDone", {False: {}, True: NOT_DONE}, otherwise=UNKNOWN),
         rename("notDoneReason", "statusReason"),

@@ -204,6 +204,14 @@ ROWS: Mapping[str, tuple[Row, ...]] = {
         *_rows(_S | _R | _5, "basedOn"),
         Row("category", _R | _5, _LIST),
     ),
+    "Encounter": (
+        *_rows(_D, "patient"),
+        Row("reason", _5, holds=b'"value"'),
+        Row("reason", _D | _S, lacks=b'"value"'),
+        *_rows(_5, "actualPeriod", "plannedStartDate", "plannedEndDate", "admission", "subjectStatus"),
+        *_rows(_R, "reasonCode"),
+        *_codes("status", _5, "discharged", "completed", "on-hold"),
+    ),
     "Procedure": (
         *_rows(_D, "notPerformed", "reasonNotPerformed"),
         *_rows(_S, "notDone", "notDoneReason", "context", "definition"),

@@ -16,7 +16,7 @@ from fhir_adapters.errors import InputError
 from fhir_adapters.facts import Reading
 from fhir_adapters.medication import medications
 from fhir_adapters.reading import reader, wire
-from fhir_adapters.reading.subjects import patient_id_of
+from fhir_adapters.reading.subjects import Subject, patient_id_of
 from fhir_adapters.reading.told import assumed
 
 _ORDERS = frozenset({"MedicationRequest", "MedicationOrder"})
@@ -58,7 +58,7 @@ def read(raw: bytes, patient_id: str, profile: Profile) -> tuple[tuple[Proposed,
     found: list[Proposed] = []
     bundle = _bundle(raw)
     held, refusals = _resources(bundle)
-    _check_patient(held, patient_id)
+    _check_patient(held, Subject(patient_id, frozenset(), base=profile.base))
     others = _medications(bundle)
     for number, order in enumerate((one for one in held if _text(one, "resourceType") in _ORDERS), start=1):
         if _text(order, "status") in _NO_LONGER or order.get("doNotPerform") is True:
@@ -127,12 +127,13 @@ def _contained(resource: Json) -> list[Json]:
     return [one for one in inner if _text(one, "resourceType") in _ORDERS]
 
 
-def _check_patient(held: list[Json], patient_id: str) -> None:
+def _check_patient(held: list[Json], subject: Subject) -> None:
     for one in held:
         for name in _SUBJECTS:
             whose = one.get(name)
             reference = _text(cast("Json", whose), "reference") if isinstance(whose, dict) else ""
-            if patient_id_of(reference) not in ("", patient_id):
+            named = patient_id_of(reference)
+            if named and (named != subject.id or subject.elsewhere(reference)):
                 raise InputError(
                     "U-PATIENT-MISMATCH", "an order in context.draftOrders is another patient's; send one patient's"
                 )
@@ -179,6 +180,7 @@ def _one(
             repairs=profile.repairs,
             checked=True,
             assumed=assumed(profile.fhir_versions),
+            base=profile.base,
         )
         if chart.medication_requests:
             unread = tuple(name for name in left if name in order)

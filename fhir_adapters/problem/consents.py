@@ -1,6 +1,7 @@
 """Consents to decisions on AI decision support: by our own code, or as denials of care as a whole.
 
-A denial is read as wide as it can mean, a permission as narrow; what cannot be understood of a denial denies.
+A denial is read as wide as it can mean, a permission as narrow: one for research is none for care, and one for a part
+of the chart is none for the whole. What cannot be understood of a denial denies.
 ``provision.type`` of the root is the base rule and nested provisions are its exceptions
 (http://hl7.org/fhir/R4/consent.html); a root without a type has the type of the policy that it is signed under. An
 organisation that a denial names may be ours, a person is not; a permission for somebody named is not for us. What
@@ -70,7 +71,8 @@ def _decisions(reading: Reading, consent: wire.Consent, reference: str) -> Itera
     def decide(kind: Decision, why: str, rule: _Rule) -> ConsentDecision:
         start, end = _span(rule.period, consent.dateTime, widest=kind != "permit")
         origin = source(reading, reference, rule.path, "consents.provision")
-        return ConsentDecision(kind, why, start, end, origin)
+        by = last_day((rule.period or wire.Period()).start or consent.dateTime) if kind == "deny" else None
+        return ConsentDecision(kind, why, start, end, origin, by)
 
     root = _root(consent)
     # A Consent without a provision says what it says by its policy.
@@ -78,7 +80,7 @@ def _decisions(reading: Reading, consent: wire.Consent, reference: str) -> Itera
     rules = tuple(_rules(root, own, 0, None)) if root else ()
     whole = _Rule(wire.Provision(), own, 0, None)
     denials = [(rule, why) for rule in rules if (why := _denial(reading, rule, consent))]
-    named = [rule for rule in rules if _names_ai(reading, rule.provision) and not _for_others(rule.provision)]
+    named = [rule for rule in rules if _names_ai(reading, rule.provision) and not _is_elsewhere(rule, consent)]
     if consent.status != "active":
         yield decide("unreadable", "status-unknown", _Rule(whole.provision, "status", 0, None))
     elif any(rule.provision.type is None for rule in named):
@@ -130,7 +132,10 @@ def _overriding(denials: list[tuple[_Rule, str]], named: list[_Rule]) -> list[tu
 
 
 def _permission(decision: ConsentDecision, rule: _Rule) -> ConsentDecision:
-    """Return the permission, or that it is unreadable when its period is written but cannot be read."""
+    """Return the permission, or why it cannot be gone by: a period that cannot be read, a part of the chart alone."""
+    given = rule.provision
+    if given.data or given.dataPeriod or given.class_ or given.securityLabel:
+        return ConsentDecision("unreadable", "permission-limited", None, None, decision.source)
     period = rule.period or wire.Period()
     lost = (period.start and decision.start is None) or (period.end and decision.end is None)
     if rule.provision.type == "permit" and not lost:
@@ -159,10 +164,13 @@ def _for_persons(provision: wire.Provision) -> bool:
     return bool(provision.actor) and all(_kind(actor) in _PERSONS for actor in provision.actor)
 
 
-def _for_others(provision: wire.Provision) -> bool:
-    """Return whether a permission is for somebody named who is no device: that is not us."""
-    permits = provision.type == "permit" and bool(provision.actor)
-    return permits and all(_kind(actor) != "Device" for actor in provision.actor)
+def _is_elsewhere(rule: _Rule, consent: wire.Consent) -> bool:
+    """Return whether a permission is for research, or for somebody named who is no device: that is not us."""
+    if rule.provision.type != "permit":
+        return False
+    actors = rule.provision.actor
+    named = bool(actors) and all(_kind(actor) != "Device" for actor in actors)
+    return named or _scope(consent) in _SCOPES_ELSEWHERE
 
 
 def _kind(actor: wire.ProvisionActor) -> str:

@@ -15,5 +15,7 @@ LIST_OF = {
     "FamilyMemberHistory": "family_history",
     "Procedure": "observations",
     "Consent": "consents",
+    "Encounter": "visits",  # no list that is ever whole: what is lost of it is only named
+    "Flag": "visits",
 }
 LISTS = ("conditions", "medications", "allergies", "observations", "consents", "family_history")

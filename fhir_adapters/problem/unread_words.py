@@ -12,7 +12,7 @@ _PARTS = re.compile(r"[;.\n]| but ")
 _COMMA = re.compile(r",")
 _DENIED = re.compile(r"(?:denies|denied|denying)\b")
 _CLOSED = re.compile(r"\b(?:denied|none|absent|negative|no|not present|ruled out)$")
-_FAMILY = frozenset({"family", "familial"})
+_FAMILY = frozenset({"family", "familial", "fh", "fhx", "famhx"})
 _SAID = frozenset(
     {
         *("suicidal_ideation", "suicidal_intent", "suicide_attempt", "suicide", "self_harm", "nonsuicidal_self_harm"),

@@ -11,7 +11,7 @@ import msgspec
 
 from fhir_adapters.errors import InputError
 from fhir_adapters.reading import quick, strict_json
-from fhir_adapters.reading.opened import MATCHES, MAX_ENTRIES, Opened, count, is_wrong
+from fhir_adapters.reading.opened import MATCHES, MAX_ENTRIES, SEARCHES, Opened, count, is_next, is_wrong
 from fhir_adapters.reading.quick import Batch
 from fhir_adapters.reading.shapes import Bundle, Outcome, Place, Root
 from fhir_adapters.reading.unpack import unpack
@@ -133,8 +133,9 @@ def _take_bundle(bundle: Bundle, opened: Opened, *, incomplete: bool) -> bool:
     if Outcome in groups or msgspec.UnsetType in groups:
         outcomes = cast("Sequence[Outcome]", groups.pop(Outcome, ()))
         wrong = [is_wrong(one, opened) for one in outcomes]  # each is looked at: its notices are kept in mind
-        incomplete = any(wrong) or incomplete
-        groups.pop(msgspec.UnsetType, None)
+        # A search answers with resources: an entry without one was meant to hold it.
+        hollow = groups.pop(msgspec.UnsetType, ())
+        incomplete = any(wrong) or (bundle.type in SEARCHES and bool(hollow)) or incomplete
         places = [place for place in places if type(place.resource) in groups]
     incomplete = incomplete or _says_more(bundle, places)
     opened.incomplete = opened.incomplete or incomplete
@@ -147,9 +148,9 @@ def _says_more(bundle: Bundle, places: Sequence[Place]) -> bool:
     if bundle.type == "message":
         return True
     for link in bundle.link:
-        if link.relation == "next":
+        if is_next(link.relation):
             return True
-    if bundle.type != "searchset" or not bundle.total:
+    if bundle.type not in SEARCHES or not bundle.total:
         return False
     included = [place for place in places if place.search is not None and place.search.mode not in MATCHES]
-    return bundle.total > len(places) - len(included)
+    return not 0 <= bundle.total <= len(places) - len(included)

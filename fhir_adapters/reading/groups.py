@@ -124,7 +124,9 @@ def _split(opened: Opened, names: _Names) -> dict[str, Opened]:
         elif entry.kind in LIST_OF:
             element = "patient" if "patient" in entry.head else "subject"
             subject = written(entry, element) if element in entry.head else None
-            parts[_EVERYBODY if entry.kind == _MEDICATION else names.whose(subject)].entries.append(entry)
+            name = _EVERYBODY if entry.kind == _MEDICATION else names.whose(subject)
+            if name != _NOBODY or not _may_be_nobodys(entry.kind):
+                parts[name].entries.append(entry)
     return parts
 
 
@@ -137,13 +139,19 @@ def _split_batch(batch: Batch, names: _Names) -> dict[str, Batch]:
         owners = _owners(batch, shape, names)
         held: dict[str, list[Any]] = defaultdict(list)
         for name, one in zip(owners, group, strict=True):
-            held[name].append(one)
+            if name != _NOBODY or not _may_be_nobodys(shape.__name__):
+                held[name].append(one)
         for name, found in held.items():
             groups[name][shape] = found
         stood = [place for place in batch.places if type(place.resource) is shape]
         for name, place in zip(owners, stood, strict=False):  # what stood alone has no place
             places[name].append(place)
     return {name: Batch({**held}, places[name], batch.incomplete) for name, held in groups.items()}
+
+
+def _may_be_nobodys(kind: str) -> bool:
+    """Say whether a resource without a patient is no loss: a visit need not name one, a flag may be of a place."""
+    return LIST_OF.get(kind) == "visits"
 
 
 def _owners(batch: Batch, shape: Shape, names: _Names) -> list[str]:

@@ -11,6 +11,7 @@ from fhir_adapters.reading.shapes import Issue, Outcome
 
 MAX_ENTRIES = 2000
 MATCHES = (None, "match")  # of Bundle.entry.search.mode: what the search was for, not what it included
+SEARCHES = (None, "searchset")  # of Bundle.type: clients leave it out of what they searched for
 _HARMLESS = frozenset({"information", "success"})
 # http://hl7.org/fhir/R4/valueset-issue-type.html: content may be held back, however mild the severity.
 _HELD_BACK = frozenset({"suppressed", "incomplete"})
@@ -61,9 +62,14 @@ def count(opened: Opened, places: int) -> None:
         raise too_many()
 
 
+def is_next(relation: str | None) -> bool:
+    """Say whether a link leads to the next page; relations have no case (RFC 8288 §2.1)."""
+    return (relation or "").strip().lower() == "next"
+
+
 def is_wrong(outcome: Outcome, opened: Opened) -> bool:
-    """True unless all issues are mere information, or notices that the profile knows; those are kept in mind."""
-    return any(_tells(issue, opened) for issue in outcome.issue)
+    """True unless it has issues, all mere information or notices that the profile knows; those are kept in mind."""
+    return not outcome.issue or any(_tells(issue, opened) for issue in outcome.issue)
 
 
 def _tells(issue: Issue, opened: Opened) -> bool:

@@ -75,6 +75,8 @@ class Chart:
     family_histories: tuple[wire.FamilyMemberHistory, ...]
     diagnostic_reports: tuple[wire.DiagnosticReport, ...]
     procedures: tuple[wire.Procedure, ...]
+    encounters: tuple[wire.Encounter, ...]
+    flags: tuple[wire.Flag, ...]
     medications: Mapping[str, wire.Medication]
     refusals: tuple[Refusal, ...]
     lists: Mapping[str, ListState]
@@ -159,10 +161,12 @@ def read_prefetch(
     checked: bool = False,
     assumed: Version = "R4",
     notices: frozenset[str] = frozenset(),
+    base: str = "",
 ) -> Chart:
     """Read the prefetch values of a hook call (``PREFETCH_KEYS``; other keys are not read).
 
-    ``checked``, ``assumed`` and ``notices`` as in ``read``. Raises InputError as ``read``, and U-PATIENT-MISMATCH
+    ``checked``, ``assumed`` and ``notices`` as in ``read``; ``base`` is the EHR's FHIR base, where it is known: what is
+    of a patient elsewhere is not read, whatever its id. Raises InputError as ``read``, and U-PATIENT-MISMATCH
     also for a resource whose subject is not ``patient_id``.
     """
     opened = _open_values(values, checked, notices, quickly=assumed == "R4")
@@ -171,7 +175,7 @@ def read_prefetch(
     held = [one for one in opened.values() if one]
     if sum(one.count() for one in held) > MAX_ENTRIES:
         raise too_many()
-    gathered = _gather(held, patient_id, repairs, assumed)
+    gathered = _gather(held, patient_id, repairs, assumed, base)
     states = _prefetch_states(opened, gathered)
     return _chart(gathered, _with_lost(states, gathered, any(one.untyped for one in held)))
 
@@ -185,10 +189,19 @@ def _open_values(
 
 def _value(key: str, raw: bytes, checked: bool, quickly: bool, notices: frozenset[str]) -> Opened | None:
     opened = envelope.open_value(raw, checked=checked, quickly=quickly, notices=notices)
-    if opened and not opened.places and not opened.kinds() <= PREFETCH_KEYS[key][0]:
+    if opened and not _holds(key, opened):
         wanted = " or ".join(sorted(PREFETCH_KEYS[key][0]))
         raise InputError("U-FHIR-TYPE", f"prefetch {key} must be a searchset Bundle or a resource of type {wanted}")
     return opened
+
+
+def _holds(key: str, opened: Opened) -> bool:
+    """Say whether a value is what its key is for: the list of another key would pass for none on record."""
+    wanted, found = PREFETCH_KEYS[key][0], opened.kinds()
+    if not opened.places:
+        return found <= wanted
+    # Whose a Patient among them is, is told apart later.
+    return not found or not found.isdisjoint({*wanted, "Patient"}) or key == "patient"
 
 
 def _prefetch_states(opened: Mapping[str, Opened | None], gathered: Gathered) -> dict[str, ListState]:
@@ -207,13 +220,16 @@ def _prefetch_states(opened: Mapping[str, Opened | None], gathered: Gathered) ->
 def _with_lost(states: Mapping[str, ListState], gathered: Gathered, anything: bool) -> dict[str, ListState]:
     """Lists that lost a resource are partial; an entry of unknown type may have belonged to any."""
     doubtful = {name for name, state in states.items() if anything and state == "supplied"}
-    return {**states, **dict.fromkeys(gathered.lost | doubtful, "partial")}
+    lost = gathered.lost.intersection(states) | doubtful
+    return {**states, **dict.fromkeys(lost, "partial")}
 
 
-def _gather(opened: Sequence[Opened], patient_id: str | None, repairs: frozenset[str], assumed: Version) -> Gathered:
+def _gather(
+    opened: Sequence[Opened], patient_id: str | None, repairs: frozenset[str], assumed: Version, base: str = ""
+) -> Gathered:
     entries = [entry for one in opened for entry in one.entries]
     told = tell(entries, assumed)
-    found = whose.find(opened, patient_id, repairs, told.preferred)
+    found = whose.find(opened, patient_id, repairs, told.preferred, base)
     gathered = Gathered(found.subject, found.patient, patient_id is not None, repairs, told, repairs=found.repairs)
     for batch in (batch for one in opened for batch in one.batches):
         gathered.add_batch(batch)
@@ -240,6 +256,8 @@ def _chart(gathered: Gathered, lists: Mapping[str, ListState]) -> Chart:
         family_histories=gathered.of(wire.FamilyMemberHistory),
         diagnostic_reports=gathered.of(wire.DiagnosticReport),
         procedures=gathered.of(wire.Procedure),
+        encounters=gathered.of(wire.Encounter),
+        flags=gathered.of(wire.Flag),
         medications=gathered.held_medications(),
         refusals=tuple(sorted({*gathered.refusals, *mixed}, key=lambda one: (one.reference, one.path, one.reason))),
         lists=lists,

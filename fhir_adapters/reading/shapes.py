@@ -20,8 +20,8 @@ from fhir_adapters.reading.datatypes import Element, Foreign
 _OTHER_TYPES: Final = """
 Account AdverseEvent Appointment AppointmentResponse AuditEvent Basic Binary BodyStructure CarePlan CareTeam Claim
 ClaimResponse ClinicalImpression Communication CommunicationRequest Composition Coverage DetectedIssue Device
-DeviceMetric DeviceRequest DeviceUseStatement DocumentReference Encounter Endpoint EpisodeOfCare
-ExplanationOfBenefit Flag GenomicStudy Goal Group GuidanceResponse HealthcareService ImagingStudy Immunization
+DeviceMetric DeviceRequest DeviceUseStatement DocumentReference Endpoint EpisodeOfCare
+ExplanationOfBenefit GenomicStudy Goal Group GuidanceResponse HealthcareService ImagingStudy Immunization
 ImmunizationRecommendation Library List Location Media MedicationKnowledge MessageHeader MolecularSequence
 NutritionOrder Organization Person Practitioner PractitionerRole Provenance Questionnaire RelatedPerson
 RequestGroup ResearchStudy ResearchSubject RiskAssessment Schedule ServiceRequest Slot Specimen Substance
@@ -42,6 +42,8 @@ _TOUCHED: tuple[type[wire.AnyResource], ...] = (
     wire.DiagnosticReport,
     wire.Procedure,
     wire.Consent,
+    wire.Encounter,
+    wire.Flag,
 )
 
 

@@ -12,12 +12,14 @@ Whose = Literal["this", "another", "nobody", "not-a-patient", "unresolved"]
 class Subject:
     """The one patient of a chart: the id, the addresses that its Bundle entries gave it, its identifiers.
 
-    ``identifiers`` are (system, value); one without a system names nobody (two systems may give one number).
+    ``identifiers`` are (system, value); one without a system names nobody (two systems may give one number). ``base``
+    is the FHIR base of the EHR where it is known.
     """
 
     id: str
     addresses: frozenset[str]
     identifiers: frozenset[tuple[str, str]] = frozenset()
+    base: str = ""
 
     def whose(self, resource: wire.AnyResource) -> Whose:
         """Tell whose resource this is; ``nobody`` when it names no subject at all."""
@@ -42,7 +44,19 @@ class Subject:
             return "unresolved"
         if kind != "Patient":
             return "not-a-patient"
-        return "this" if name == self.id else "another"
+        if name != self.id:
+            return "another"
+        return "unresolved" if self.elsewhere(address) else "this"
+
+    def elsewhere(self, reference: str | None) -> bool:
+        """Say whether a reference is an address at another server, whose patients may have the same ids.
+
+        That is known only where the EHR's own base is, or an address of its Patient.
+        """
+        address = (reference or "").strip().partition("/_history/")[0]
+        known = {one for one in self.addresses if "://" in one}
+        known |= {f"{self.base.rstrip('/')}/Patient/{self.id}"} if self.base else set()
+        return bool(known) and "://" in address and address not in known
 
 
 def subject_of(resource: wire.AnyResource) -> wire.SubjectReference | None:

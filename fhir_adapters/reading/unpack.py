@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, cast
 import msgspec
 
 from fhir_adapters.reading import quick
-from fhir_adapters.reading.opened import MATCHES, Entry, Opened, count, is_wrong
+from fhir_adapters.reading.opened import MATCHES, SEARCHES, Entry, Opened, count, is_next, is_wrong
 from fhir_adapters.reading.quick import Batch
 from fhir_adapters.reading.shapes import Bundle, Link, Outcome, Place, Root
 
@@ -90,8 +90,9 @@ def _open_bundle(bundle: _Bundle, opened: Opened, quickly: bool, *, incomplete: 
     incomplete = (
         incomplete
         or bundle.type == "message"
-        or any(link.relation == "next" for link in bundle.link)
-        or (bundle.type == "searchset" and (bundle.total or 0) > kinds.total() - kinds["OperationOutcome"])
+        or any(is_next(link.relation) for link in bundle.link)
+        or (bundle.type in SEARCHES and not 0 <= (bundle.total or 0) <= kinds.total() - kinds["OperationOutcome"])
+        or (bundle.type in SEARCHES and len(looks) < len(bundle.entry))
         or any(outcomes)
     )
     opened.incomplete = opened.incomplete or incomplete

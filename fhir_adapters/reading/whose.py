@@ -25,8 +25,10 @@ class Found(NamedTuple):
     repairs: dict[str, tuple[str, ...]]
 
 
-def find(opened: Sequence[Opened], patient_id: str | None, allowed: frozenset[str], preferred: Version) -> Found:
-    """Return the one Patient among what was opened.
+def find(
+    opened: Sequence[Opened], patient_id: str | None, allowed: frozenset[str], preferred: Version, base: str = ""
+) -> Found:
+    """Return the one Patient among what was opened; ``base`` is the FHIR base that it is from, where it is known.
 
     Where ``patient_id`` is given, it must be that one. Raises InputError U-FHIR-NO-PATIENT, U-PATIENT-MISMATCH.
     """
@@ -49,7 +51,7 @@ def find(opened: Sequence[Opened], patient_id: str | None, allowed: frozenset[st
     if patient_id is not None and found.id != patient_id:
         raise InputError("U-PATIENT-MISMATCH", "the Patient is not the one that the call is about; send that one")
     identifiers = frozenset(pair for one in found.identifier if (pair := identifier_of(one)))
-    subject = Subject(found.id or "", frozenset(addresses), identifiers)
+    subject = Subject(found.id or "", frozenset(addresses), identifiers, base)
     return Found(found, subject, repairs)
 
 

@@ -40,12 +40,13 @@ from fhir_adapters.reading.wire_medications import (
     MedicationStatement,
     Requester,
 )
+from fhir_adapters.reading.wire_visits import Encounter, Flag
 
 # fmt: off
 __all__ = [
     "AllergyIntolerance", "Annotation", "Answer", "AnyResource", "Backbone", "CodeableConcept", "Coding", "Component",
-    "Condition", "Consent", "DiagnosticReport", "DispenseRequest", "Dosage", "DoseAndRate", "Element",
-    "Extension", "FamilyCondition", "FamilyMemberHistory", "Foreign", "HumanName", "Identifier", "Ingredient",
+    "Condition", "Consent", "DiagnosticReport", "DispenseRequest", "Dosage", "DoseAndRate", "Element", "Encounter",
+    "Extension", "FamilyCondition", "FamilyMemberHistory", "Flag", "Foreign", "HumanName", "Identifier", "Ingredient",
     "Item", "Medication", "MedicationAdministration", "MedicationDispense", "MedicationRequest",
     "MedicationStatement", "Observation", "Patient", "Performer", "Period", "Procedure", "Provision", "Quantity",
     "QuestionnaireResponse", "Range", "Ratio", "Reaction", "Reference", "Repeat", "Requester", "Resource",
@@ -256,6 +257,9 @@ class Provision(Backbone, frozen=True):
     purpose: tuple[Coding, ...] = ()
     code: tuple[CodeableConcept, ...] = ()
     data: tuple[ProvisionData, ...] = ()
+    dataPeriod: Period | None = None  # noqa: N815
+    class_: tuple[Coding, ...] = msgspec.field(default=(), name="class")
+    securityLabel: tuple[Coding, ...] = ()  # noqa: N815
     provision: tuple[Provision, ...] = ()
 
 
@@ -293,4 +297,6 @@ AnyResource = (
     | DiagnosticReport
     | Procedure
     | Consent
+    | Encounter
+    | Flag
 )

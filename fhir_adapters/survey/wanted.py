@@ -98,7 +98,8 @@ def _scale_codes() -> str:
 
 
 def _analyte_codes() -> str:
-    names = {spec.name for spec in FEATURES} | {"qt", "hcg_qualitative", "bp_panel", "tobacco_smoking_status"}
+    names = {spec.name for spec in FEATURES} | {"qt", "bp_panel", "tobacco_smoking_status"}
+    names |= {"hcg_qualitative", "hcg_quantitative"}  # they make a pregnancy possible
     names |= {"suicide_risk_assessment"}  # read by a gate
     return _codes_of(frozenset(names - _DAILY))
 

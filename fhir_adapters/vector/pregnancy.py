@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import date
 
-from fhir_adapters.canonical import Diagnosis, Feature, Source
+from fhir_adapters.canonical import Diagnosis, Feature, Measurement, Source
 from fhir_adapters.vector.indexed import Indexed
 from fhir_adapters.vector.latest import absent, latest_measurement, present
 from fhir_adapters.vector.schema import FeatureSpec
@@ -13,6 +13,9 @@ _TOLD = (
     ("hcg_qualitative", "positive", "positive-pregnancy-test-on-file"),
     ("pregnancy_status", "pregnant", "pregnancy-recorded-some-months-ago"),
 )
+# A quantitative hCG below this, in mIU/mL, speaks of no pregnancy; up to 25 it is repeated
+# (American Pregnancy Association, as on http://en.kangyuan.com.cn/html/View_2859.html).
+_HCG = 5
 _BREASTFEEDING_DAYS = 365  # how long a Condition may hold; policy
 
 
@@ -38,12 +41,19 @@ def _hints(facts: Indexed) -> Iterator[tuple[str, date | None, Source]]:
         last = next((one for one in facts.measured(key) if one.effective and one.effective <= as_of), None)
         if last and last.effective and last.value == yes and (as_of - last.effective).days <= _PREGNANCY_DAYS:
             yield reason, last.effective, last.source
+    last = next((one for one in facts.measured("hcg_quantitative") if one.effective and one.effective <= as_of), None)
+    if last and last.effective and (as_of - last.effective).days <= _PREGNANCY_DAYS and _is_raised(last):
+        yield "pregnancy-hormone-found", last.effective, last.source
     for one in facts.measured("delivery_date"):
         if str(one.value) >= as_of.isoformat() and (one.effective is None or one.effective <= as_of):
             yield "delivery-date-ahead", one.effective, one.source
     for problem in facts.problems:
         if "pregnancy_possible" in problem.keys and _may_last(problem, as_of, _PREGNANCY_DAYS):
             yield "problem-of-pregnancy-or-after-it", problem.onset, problem.source
+
+
+def _is_raised(hormone: Measurement) -> bool:
+    return not isinstance(hormone.value, str) and hormone.value >= _HCG and hormone.comparator not in ("<", "<=")
 
 
 def breastfeeding(spec: FeatureSpec, facts: Indexed) -> Feature:

@@ -10,6 +10,7 @@ Kind = Literal[
     "drug", "diagnosis", "age", "sex", "lab", "vital", "data", "scale", "pregnancy", "allergy", "dose",
     "setting", "history", "substance", "genetics", "monitoring", "duration", "boxed",
 ]  # fmt: skip
+OnUnknown = Literal["block", "ask", "skip"]
 Effect = Literal[
     "crisis", "consent-withheld", "out-of-scope", "insufficient-data", "escalate", "notice", "assessment", "follow-up",
     "route",
@@ -95,8 +96,9 @@ class Orderable:
 class Rule:
     """One safety rule: when ``trigger`` holds, ``severity`` is said of ``drug`` (an ingredient or a class).
 
-    ``cap_mg`` is a ceiling in mg a day. ``on_unknown`` says what a missing input does. ``sex`` and
-    ``age_from`` narrow the rule. Only ``evaluable`` rules are judged; ``why_not`` says why others are not.
+    ``cap_mg`` is a ceiling in mg a day. ``on_unknown`` says what a missing input does; a rule that skips says nothing
+    where nobody measured it, and asks where a value could not be used. ``sex`` and ``age_from`` narrow the rule.
+    Only ``evaluable`` rules are judged; ``why_not`` says why others are not.
     ``waived`` is empty but for a rule that a knowledge pack took out of force: it is then told and does nothing.
     """
 
@@ -115,7 +117,7 @@ class Rule:
     label: str
     message: str
     message_replacing: str
-    on_unknown: Literal["block", "ask"]
+    on_unknown: OnUnknown
     evaluable: bool
     why_not: str
     basis: Basis

@@ -108,7 +108,7 @@ _RULES = Guard(
         **_VERIFIED,
         "severity": ranked(*SEVERITIES),
         "evaluable": ranked("yes", "no"),
-        "unknown": ranked("block", "ask"),
+        "unknown": ranked("block", "ask", "skip"),
         "cap_mg_day": lower(ANY),
         "age_from": lower(NEVER),
         "sex": lambda before, after: after != "",

@@ -84,9 +84,12 @@ def taken_above(
 ) -> Reason | None:
     """Return that a dose which is taken already is above the ceiling; None where it is not, or a rule has said so.
 
-    ``doses_mg`` are those on record, mg a day: the highest counts. A drug without a known ceiling is not judged.
+    ``doses_mg`` are those on record, mg a day: the highest counts. A drug without a known ceiling is not judged, nor
+    what is swallowed by the ceiling of a patch or an injection of the same substance.
     """
     drug = knowledge.drug(ingredient)
+    if drug is not None and not drug.form and drug.ingredient != ingredient:
+        return None
     doses = dose_limits.usual(drug) if drug else None
     mg = max(doses_mg, default=None)
     if drug is None or doses is None or mg is None or not _amount(mg):

@@ -76,7 +76,8 @@ def _newer(key: str, chart: GateChart) -> Iterator[Assessed]:
 def _assessing(hit: Hit, chart: GateChart) -> Assessed | None:
     rows = [row for key in hit.row.assessed_by if (row := _row(key, chart))]
     found = [one for row in rows for one in assessments(row, chart) if _follows(one, hit, row)]
-    return max(found, key=lambda one: (one.day, one.attestation is not None, one.moment or ""), default=None)
+    # Of two words of one minute, which a page cannot tell apart, the one that was given last.
+    return max(reversed(found), key=lambda one: (one.day, one.attestation is not None, one.moment or ""), default=None)
 
 
 def _follows(one: Assessed, hit: Hit, row: GateRow) -> bool:

@@ -110,7 +110,7 @@ def _escalations(hits: Iterable[Hit]) -> tuple[Escalation, ...]:
 def _refusing(consents: tuple[ConsentDecision, ...], day: date) -> tuple[str, ...]:
     """Return why consent is withheld: the newest decision in force denies, or one cannot be read.
 
-    Decisions without a start, and denials of the same day as a permit, count as the newest.
+    Decisions without a start, and denials that may be of the same day as the newest permit or later, count as it.
     """
     in_force = [one for one in consents if gate_readings.in_force(one, day)]
     unreadable = tuple(one.reason for one in in_force if one.decision == "unreadable")
@@ -118,8 +118,11 @@ def _refusing(consents: tuple[ConsentDecision, ...], day: date) -> tuple[str, ..
     if not decided:
         return unreadable
     newest = max(one.start or date.max for one in decided)
-    latest = [one for one in decided if (one.start or date.max) == newest]
-    return tuple(one.reason for one in latest if one.decision == "deny") + unreadable
+    denying = (one for one in decided if one.decision == "deny")
+    return (
+        tuple(one.reason for one in denying if max(one.start or date.max, one.start_by or date.min) >= newest)
+        + unreadable
+    )
 
 
 def _consent_rule(site: ConsentDefault, jurisdiction: str | None, knowledge: Knowledge) -> ConsentDefault:

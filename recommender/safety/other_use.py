@@ -48,8 +48,8 @@ def of(course: MedicationCourse, knowledge: Knowledge) -> OtherUse | None:
     if course.taken_for:
         stated = OtherUse(f"“{'; '.join(course.taken_for)}”", True, "POLICY", False)
         return stated if table["reason"].keys().isdisjoint(course.reasons) else None
-    words = course.text.casefold().replace("[", " ").replace("]", " ").split()
-    named = (use for brand, use in table["brand"].items() if brand in words)
+    words = frozenset(course.text.casefold().replace("[", " ").replace("]", " ").split())
+    named = (use for name, use in table["brand"].items() if words.issuperset(name.split()))
     beside = (use for drug, use in table["with"].items() if drug in course.ingredients)
     alone = table["drug"].get(course.ingredients[0]) if len(course.ingredients) == 1 else None
     return next(named, None) or next(beside, None) or alone or _low(course, table["low-dose"], knowledge)

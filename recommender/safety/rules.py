@@ -106,7 +106,7 @@ def _skipped(rule: Rule, current: bool) -> bool:
 
 def _answered(rule: Rule, hearing: _Hearing, drug: Subject) -> Said | None:
     outcome = answer(rule, hearing.chart, drug)
-    if outcome.holds is False or (outcome.holds is None and _needs_no_level(rule, hearing, drug)):
+    if outcome.holds is False or (outcome.holds is None and _is_not_wanted(rule, hearing, drug)):
         return None
     outcome = _narrowed(rule, hearing.chart, outcome)
     said = rule_words.said(rule, outcome, hearing.chart, drug, current=hearing.current)
@@ -123,12 +123,18 @@ def _normal_egfr(chart: Chart) -> str:
     return f"eGFR {egfr:g} is normal; creatinine clearance was not worked out{f' ({why})' if why else ''}"
 
 
-def _needs_no_level(rule: Rule, hearing: _Hearing, drug: Subject) -> bool:
-    """The level of a drug in blood is wanted only of those who take it; a list that is not whole may hold it."""
+def _is_not_wanted(rule: Rule, hearing: _Hearing, drug: Subject) -> bool:
+    """What was never measured is not asked for by a rule that skips it.
+
+    Nor is the level of a drug in blood, but of those who take it; a list that is not whole may hold it.
+    """
     name = hearing.chart.knowledge.triggers[rule.kind, rule.trigger].row.feature
-    if not name.endswith("_level") or hearing.chart.features.features[name].status != "missing":
+    if not name or hearing.chart.features.features[name].status != "missing":
         return False
-    return not hearing.current and not drug.own and hearing.chart.unlisted.drugs.holds is False
+    if rule.on_unknown == "skip":
+        return True
+    is_level = name.endswith("_level")
+    return is_level and not hearing.current and not drug.own and hearing.chart.unlisted.drugs.holds is False
 
 
 def _narrowed(rule: Rule, chart: Chart, outcome: Outcome) -> Outcome:

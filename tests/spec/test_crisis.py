@@ -255,6 +255,15 @@ def test_a_practitioner_may_close_without_any_screen() -> None:
     assert (gate.status, [one.rule for one in told]) == ("out-of-scope", ["GF03"])
 
 
+def test_of_two_words_of_one_minute_the_later_one_is_followed() -> None:
+    """A page tells minutes: who corrects a word within one is followed, and not the word before."""
+    row = next(row for row in K.gates if row.id == "GC02")
+    first, second = (attested(10, review=review, moment=MORNING) for review in (3, 4))
+    gate, _ = judged(row, positive(row, days_ago(12)), said=(first, second))
+    assert str(days_ago(4)) in gate.warnings[0]
+    assert str(days_ago(3)) not in gate.warnings[0]
+
+
 def test_an_overdue_review_is_said() -> None:
     """The follow-up that an attestation named is said to be overdue once its day has passed."""
     row = next(row for row in K.gates if row.id == "GC02")

@@ -270,10 +270,10 @@ def test_consents_that_were_not_read_are_never_agreement(state: Any, status: str
     assert any(said in reason for reason in gate.reasons) if said else gate.reasons == ()
 
 
-def consent(decision: Any, start: int | None = 100, end: int | None = None) -> ConsentDecision:
+def consent(decision: Any, start: int | None = 100, end: int | None = None, by: int | None = None) -> ConsentDecision:
     """Return a decision with its period in days before today."""
-    first, last = (None if day is None else days_ago(day) for day in (start, end))
-    return ConsentDecision(decision, f"AI use: {decision}", first, last, source("Consent/one"))
+    first, last, latest = (None if day is None else days_ago(day) for day in (start, end, by))
+    return ConsentDecision(decision, f"AI use: {decision}", first, last, source("Consent/one"), latest)
 
 
 @pytest.mark.parametrize(
@@ -291,6 +291,9 @@ def consent(decision: Any, start: int | None = 100, end: int | None = None) -> C
         ((consent("deny", 5), consent("permit", 100)), "consent-withheld"),
         ((consent("permit", 5), consent("deny", 5)), "consent-withheld"),
         ((consent("permit", 5), consent("deny", None)), "consent-withheld"),
+        ((consent("permit", 5), consent("deny", 100, by=5)), "consent-withheld"),
+        ((consent("permit", 5), consent("deny", 100, by=-20)), "consent-withheld"),
+        ((consent("permit", 5), consent("deny", 100, by=6)), "open"),
     ],
 )
 def test_consent_is_withheld_by_the_newest_decision_in_force(decisions: Any, status: str) -> None:

@@ -35,7 +35,7 @@ def test_a_drug_already_taken_is_changed_not_ordered_again() -> None:
     """A candidate that is already taken is excluded with the advice to change the order."""
     first = judged("sertraline", course("sertraline"))[0]
     assert first.blocks
-    assert first.message == "Sertraline is already taken: change the existing order instead."
+    assert first.message == "Sertraline, or what it holds, is already taken: change the existing order instead."
 
 
 def test_a_current_drug_is_no_duplicate_of_itself() -> None:

@@ -85,10 +85,19 @@ def test_each_threshold_holds_on_its_own_side_only(rule: Rule, side: int) -> Non
 @pytest.mark.parametrize("rule", of_kind(*NUMERIC), ids=by_id)
 @pytest.mark.parametrize("status", ["missing", "stale", "conflicting", "refused"])
 def test_a_measurement_that_is_not_there_is_unknown_never_safe(rule: Rule, status: str) -> None:
-    """A measured rule is unknown when its value is missing, stale, conflicting or refused."""
+    """A measured rule is unknown when its value is missing, stale, conflicting or refused; one that skips says nothing
+    where nobody measured it."""
     name = K.triggers[rule.kind, rule.trigger].row.feature
     taken = [course(subject(rule))] if name.endswith("_level") else []
-    assert asked(rule, patient(*taken), fitting(rule, absent(name, status, days_ago(900)))) is None
+    expected = False if rule.on_unknown == "skip" and status == "missing" else None
+    assert asked(rule, patient(*taken), fitting(rule, absent(name, status, days_ago(900)))) is expected
+
+
+def test_no_rule_that_skips_a_gap_contraindicates() -> None:
+    """What is told only where it was measured warns, and is never what keeps a drug away."""
+    skipping = [rule for rule in JUDGED if rule.on_unknown == "skip"]
+    assert {rule.id for rule in skipping} == {"SR538", "SR539", "SR542"}
+    assert {rule.severity for rule in skipping} == {"warning"}
 
 
 @pytest.mark.parametrize("rule", [one for one in JUDGED if one.trigger.endswith("_level")], ids=by_id)
@@ -126,6 +135,14 @@ def test_a_past_diagnosis_counts_where_the_rule_says_ever(rule: Rule) -> None:
         grave = None if rule.severity == "contraindicated" else False
         expected = True if rule.operator == "ever" else grave
         assert asked(rule, patient(diagnosis(key, active=False))) is expected
+
+
+@pytest.mark.parametrize("rule", of_kind("diagnosis", operators=("ever",)), ids=by_id)
+def test_what_may_have_been_the_diagnosis_is_asked_about_where_the_rule_says_ever(rule: Rule) -> None:
+    """A past problem that may have been the one of an ``ever`` rule leaves it unknown."""
+    trigger = K.triggers[rule.kind, rule.trigger].row
+    for key in trigger.possible:
+        assert asked(rule, patient(diagnosis(key, active=False))) is None
 
 
 def given(rule: Rule) -> list[str]:
@@ -359,7 +376,8 @@ def test_a_scale_rule_reads_its_scale(rule: Rule) -> None:
         at = fitting(rule, feature(trigger.row.feature, rule.value or 0))
         below = fitting(rule, feature(trigger.row.feature, (rule.value or 0) - 1))
         missing = fitting(rule, absent(trigger.row.feature))
-        assert [asked(rule, patient(), one) for one in (at, below, missing)] == [True, False, None]
+        silent = False if rule.on_unknown == "skip" else None
+        assert [asked(rule, patient(), one) for one in (at, below, missing)] == [True, False, silent]
         return
     scale, part, low = trigger.scale
     charts = [patient(score(scale, part, low)), patient(score(scale, part, low - 1)), patient()]

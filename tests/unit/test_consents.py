@@ -23,7 +23,13 @@ MARKETING = [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "c
         ({"type": "deny"}, None, "deny"),
         ({"type": "deny"}, "unheard-of", "deny"),
         ({"type": "deny", "code": AI}, "research", "deny"),
-        ({"type": "permit", "code": AI}, "research", "permit"),
+        ({"type": "permit", "code": AI}, "research", "not-about-ai"),
+        ({"type": "permit", "code": AI}, "adr", "not-about-ai"),
+        ({"type": "permit", "code": AI, "class": [{"code": "Observation"}]}, "treatment", "unreadable"),
+        ({"type": "permit", "code": AI, "dataPeriod": {"end": "2020-01-01"}}, "treatment", "unreadable"),
+        ({"type": "permit", "code": AI, "securityLabel": [{"code": "N"}]}, "treatment", "unreadable"),
+        ({"type": "permit", "code": AI, "data": [{"reference": {"reference": "Task/1"}}]}, "treatment", "unreadable"),
+        ({"type": "deny", "code": AI, "class": [{"code": "Observation"}]}, "treatment", "deny"),
         ({"type": "permit", "action": AI}, "treatment", "permit"),
         ({"type": "permit", "purpose": AI[0]["coding"]}, "treatment", "permit"),
         ({"type": "permit", "provision": [{"type": "deny", "code": AI}]}, "treatment", "deny"),
@@ -169,3 +175,16 @@ def test_the_fixture_denies_with_its_place() -> None:
     (found,) = fixture("consent_denied").patient.consents
     assert (found.decision, found.start) == ("deny", date(2026, 1, 5))
     assert found.source.path == "provision.provision[0]"
+
+
+@pytest.mark.parametrize(
+    ("said", "first", "latest"),
+    [("2026-11-02", (2026, 11, 2), (2026, 11, 2)), ("2026-11", (2026, 11, 1), (2026, 11, 30)),
+     ("2025", (2025, 1, 1), (2025, 12, 31))],
+)  # fmt: skip
+def test_a_denial_may_have_begun_on_any_day_of_what_it_tells(
+    said: str, first: tuple[int, int, int], latest: tuple[int, int, int]
+) -> None:
+    """A month or a year is neither its first day nor its last: a denial keeps both."""
+    (found,) = adapted(consent("c", {"type": "deny"}, dateTime=said)).patient.consents
+    assert (found.start, found.start_by) == (date(*first), date(*latest))

@@ -14,10 +14,10 @@ TABLES = {name: tables.read(name) for name in knowledge.NAMES}
 
 
 def test_the_tables_hold_what_was_carried_over() -> None:
-    """The formulary has 91 rows; of 526 rules, 512 are judged and 14 say why not; all rows have a source."""
+    """The formulary has 91 rows; of 561 rules, 547 are judged and 14 say why not; all rows have a source."""
     rules = [rule for rule in K.rules if rule.grounds != "cross_reaction"]
     judged = [rule for rule in rules if rule.evaluable]
-    assert (len(K.drugs), len(rules), len(judged)) == (91, 526, 512)
+    assert (len(K.drugs), len(rules), len(judged)) == (91, 561, 547)
     assert all(rule.why_not for rule in rules if not rule.evaluable)
 
 

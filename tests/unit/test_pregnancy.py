@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.fixtures.resources import ICD10CM, LOINC, SNOMED, adapted, concept, condition, observation
+from tests.fixtures.resources import ICD10CM, LOINC, SNOMED, adapted, concept, condition, observation, quantity
 
 WOMAN = {"resourceType": "Patient", "id": "p1", "gender": "female", "birthDate": "1997-03-12"}
 PREGNANT, NOT_PREGNANT = concept(SNOMED, "77386006"), concept(SNOMED, "60001007")
@@ -26,12 +26,18 @@ def hcg(day: str, **value: Any) -> Any:
     return observation(f"t{day}", "2118-8", day, **value)
 
 
+def hormone(day: str, amount: float, unit: str = "m[IU]/mL", **value: Any) -> Any:
+    """Return a quantitative hCG of a day."""
+    return observation(f"h{day}", "19080-1", day, valueQuantity=quantity(amount, unit) | value)
+
+
 def due(day: str, recorded_on: str = "2026-10-01") -> Any:
     """Return an estimated delivery date."""
     return observation(f"d{day}", "11778-8", recorded_on, valueDateTime=day)
 
 
 TEST, DUE, EARLIER = "positive-pregnancy-test-on-file", "delivery-date-ahead", "pregnancy-recorded-some-months-ago"
+HORMONE = "pregnancy-hormone-found"
 
 
 @pytest.mark.parametrize(
@@ -52,6 +58,13 @@ TEST, DUE, EARLIER = "positive-pregnancy-test-on-file", "delivery-date-ahead", "
             ("present", "not_pregnant"),
         ),
         ([hcg("2026-11-10", valueString="Positive"), recorded("2026-11-17", PREGNANT)], ("present", "pregnant")),
+        ([hormone("2026-11-17", 5)], ("refused", HORMONE)),
+        ([hormone("2026-11-17", 12500, "[IU]/L")], ("refused", HORMONE)),
+        ([hormone("2026-11-17", 4.9)], ("missing", "not-recorded")),
+        ([hormone("2026-11-17", 5, comparator="<")], ("missing", "not-recorded")),
+        ([hormone("2026-11-01", 12500), hormone("2026-11-17", 2)], ("missing", "not-recorded")),
+        ([hormone("2026-11-10", 300), recorded("2026-11-17", NOT_PREGNANT)], ("present", "not_pregnant")),
+        ([hormone("2025-11-10", 12500)], ("missing", "not-recorded")),
         ([due("2027-04-10")], ("refused", DUE)),
         ([due("2027")], ("refused", DUE)),
         ([due("2026-10-30")], ("missing", "not-recorded")),

@@ -15,6 +15,7 @@ from tests.fixtures.fhir import Json, bundle, raw
 INSIDE: dict[bytes, Any] = {
     b'"agent"': {"agent": {}},
     b'"actor"': [{"actor": {}}],
+    b'"value"': [{"value": []}],
     b'"item"': [{"item": {}}],
     b'"amount"': [{"amount": {}}],
     b'"periodUnits"': [{"timing": {"repeat": {"periodUnits": "d"}}}],
@@ -56,7 +57,9 @@ def test_what_changes_a_meaning_is_left_to_care(kind: str, changes: Json) -> Non
     assert envelope.open_file(value.replace(b"implicitRules", b"implicitRule\\u0073")).entries
 
 
-@pytest.mark.parametrize("kind", ["Practitioner", "Provenance", "Encounter", "ServiceRequest", "Specimen", "Location"])
+@pytest.mark.parametrize(
+    "kind", ["Practitioner", "Provenance", "EpisodeOfCare", "ServiceRequest", "Specimen", "Location"]
+)
 def test_what_searches_include_is_passed_over(kind: str) -> None:
     """A type that we do not touch does not throw a Bundle off the quick way, whatever it holds."""
     other = {"resourceType": kind, "id": 7, "modifierExtension": [{"url": "urn:x"}], "status": {}}

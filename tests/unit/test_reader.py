@@ -84,7 +84,7 @@ def test_pretty_printed_json_is_no_ndjson() -> None:
 
 def test_types_that_we_do_not_touch_are_skipped_unread() -> None:
     """A resource of another type is not read, however broken it is."""
-    chart = _read({"resourceType": "Encounter", "id": 7, "modifierExtension": [{"url": "x"}]})
+    chart = _read({"resourceType": "EpisodeOfCare", "id": 7, "modifierExtension": [{"url": "x"}]})
     assert chart.refusals == ()
 
 
@@ -766,6 +766,8 @@ def test_second_keys_of_a_list(values: dict[str, Any], state: str) -> None:
         ({"conditions": fhir.patient()}, "U-FHIR-TYPE"),
         ({"conditions": 7}, "U-FHIR-TYPE"),
         ({"conditions": [fhir.condition()]}, "U-FHIR-TYPE"),
+        ({"conditions": _searchset(fhir.observation())}, "U-FHIR-TYPE"),
+        ({"conditions": _searchset({"resourceType": "Provenance"})}, "U-FHIR-TYPE"),
         ({"conditions": _searchset(fhir.patient(id="p2"))}, "U-PATIENT-MISMATCH"),
         (
             {"conditions": _searchset(fhir.condition(subject={"reference": "Patient/p2"}))},
@@ -775,8 +777,8 @@ def test_second_keys_of_a_list(values: dict[str, Any], state: str) -> None:
         ({"observations": _searchset(*[fhir.observation()] * 2001)}, "U-FHIR-ENTRIES"),
         (
             {
-                "observations": _searchset(*[{"resourceType": "Basic"}] * 1001),
-                "conditions": _searchset(*[{"resourceType": "Basic"}] * 1001),
+                "observations": _searchset(fhir.observation(), *[{"resourceType": "Basic"}] * 1000),
+                "conditions": _searchset(fhir.condition(), *[{"resourceType": "Basic"}] * 1000),
             },
             "U-FHIR-ENTRIES",
         ),

@@ -43,7 +43,7 @@ LAB_CODES = {
 SCORE_CODES = {
     "phq9": "44261-6", "item9": "44260-8", "gad7": "70274-6", "epds10": "71353-7", "cssrs1": "93246-7",
     "cssrs2": "93247-5", "cssrs3": "93248-3", "cssrs4": "93249-1", "cssrs5": "93250-9", "cssrs6": "93267-3",
-    "cssrs6b": "93269-9", "mdq": "84773-1",
+    "cssrs6b": "93269-9", "mdq": "84773-1", "auditc": "75626-2",
 }  # fmt: skip
 SCORE_NAMES = {"isi": "Insomnia Severity Index"}
 STATES = {
@@ -55,7 +55,7 @@ STATES = {
 }
 GENES = {"CYP2D6": "79715-9", "CYP2C19": "79714-2"}
 HGNC, GENE_IDS = "http://www.genenames.org/geneId", {"HLA-B": "HGNC:4932"}
-SUPPLIED = ("conditions", "medications", "allergies", "scores", "responses", "observations", "consents")
+SUPPLIED = ("conditions", "medications", "statements", "allergies", "scores", "responses", "observations", "consents")
 
 
 def adapted(vignette: Table) -> Adapted:
@@ -93,9 +93,11 @@ def person(vignette: Table) -> Resource:
 
 def _lists(vignette: Table) -> Iterator[tuple[str, list[Resource]]]:
     observed = [*labs(vignette), *states(vignette), *genes(vignette)]
+    taken = list(drugs(vignette))
     given = {
         "conditions": list(problems(vignette)),
-        "medications": list(drugs(vignette)),
+        "medications": [one for one in taken if one["resourceType"] == "MedicationRequest"],
+        "statements": [one for one in taken if one["resourceType"] == "MedicationStatement"],
         "allergies": [allergy(name, _coded(told)) for name, told in vignette.get("allergies", {}).items()],
         "scores": list(scores(vignette)),
         "responses": list(forms(vignette)),

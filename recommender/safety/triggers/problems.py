@@ -26,6 +26,8 @@ def listed(rule: Rule, chart: Chart, subject: Subject) -> Outcome:
     if past and rule.severity == "contraindicated":
         return Outcome(None, missing=rule.label, why="is recorded as past", facts=_reference(past))
     possible = _first(trigger.possible, chart.present)
+    if possible is None and rule.operator == "ever":
+        possible = _first(trigger.possible, chart.past)
     if possible and rule.trigger in chart.knowledge.doses.child_pugh.triggers:
         return liver.answer(rule, chart, possible)
     if possible:
