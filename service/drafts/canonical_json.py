@@ -6,18 +6,23 @@ would write ``0.5``, so it is not used. Keys are sorted by code point; exponents
 ``100``).
 """
 
-import base64
+import binascii
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from json.encoder import encode_basestring as _text
 from typing import Any, Final, NoReturn, cast
+
+import msgspec
 
 from fhir_adapters.errors import InputError
 
 MAX_DEPTH = 64
+_INSTANT: Final = msgspec.json.Encoder()
+_WHOLE: Final = len('"2026-11-22T10:00:00.000000Z"')
+_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 # Wider than any quantity of medicine by far; keeps an exponent from being written out as megabytes of zeros.
 MAX_MAGNITUDE = 64
 
@@ -62,13 +67,14 @@ def load_object(raw: bytes) -> dict[str, Any]:
 
 def digest(raw: bytes) -> str:
     """Return ``sha256-`` and the SHA-256 in base64url without padding: the form that is shown and signed."""
-    return "sha256-" + base64.urlsafe_b64encode(hashlib.sha256(raw).digest()).rstrip(b"=").decode()
+    return "sha256-" + binascii.b2a_base64(hashlib.sha256(raw).digest()).translate(_URL_SAFE, b"=\n").decode()
 
 
 def instant(at: datetime) -> str:
     """Return an aware time in UTC at fixed width, so that texts sort as times do."""
-    utc = at if at.tzinfo is UTC else at.astimezone(UTC)
-    return utc.isoformat(timespec="microseconds")[:-6] + "Z"
+    text = _INSTANT.encode(at if at.tzinfo is UTC else at.astimezone(UTC)).decode()
+    # It leaves a fraction of nothing out: a verification writes so many times that isoformat takes a tenth of it.
+    return text[1:-1] if len(text) == _WHOLE else f"{text[1:20]}.000000Z"
 
 
 def read_instant(text: str) -> datetime:
@@ -127,6 +133,13 @@ def _decimal(value: Decimal) -> str:
     return format(value, "f")
 
 
+def _number(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation as error:  # an exponent beyond any that Decimal has, very small ones too
+        raise InputError("U-JSON-NUMBER", "a number is of no sensible size") from error
+
+
 def _not_finite(_name: str) -> NoReturn:
     raise InputError("U-JSON-NUMBER", "NaN and Infinity are no JSON numbers")
 
@@ -138,4 +151,4 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-_VALUES: Final = json.JSONDecoder(parse_float=Decimal, parse_constant=_not_finite, object_pairs_hook=_no_duplicates)
+_VALUES: Final = json.JSONDecoder(parse_float=_number, parse_constant=_not_finite, object_pairs_hook=_no_duplicates)

@@ -8,15 +8,45 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import msgspec
+
 from fhir_adapters.errors import UndersignError
 from service.drafts import claims, rejections, states
 from service.drafts.audit import chain_faults
-from service.drafts.canonical_json import digest, instant, load_object
+from service.drafts.canonical_json import digest, instant
 from service.drafts.records import AuditEntry, Draft, Prepared, Signature
 from service.drafts.signing import verify_detached
 from service.drafts.transaction import Outbox
 
 Events = Mapping[str, Sequence[AuditEntry]]
+
+
+class _Reference(msgspec.Struct):
+    reference: str
+
+
+class _Identifier(msgspec.Struct):
+    value: str
+
+
+class _Order(msgspec.Struct, rename="camel"):
+    """What a signature is held against, of the order that it is over."""
+
+    requester: _Reference
+    identifier: list[_Identifier]
+    based_on: list[_Reference]
+
+
+class _Signature(msgspec.Struct):
+    data: str
+
+
+class _Provenance(msgspec.Struct):
+    signature: list[_Signature]
+
+
+_ORDER: Final = msgspec.json.Decoder(_Order)
+_PROVENANCE: Final = msgspec.json.Decoder(_Provenance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +125,10 @@ def record_faults(record: Record, jwks: Mapping[str, Any] | None = None) -> list
 
 def _content_faults(signature: Signature) -> Iterator[str]:
     try:
-        order = load_object(signature.order)
-        carried = str(load_object(signature.provenance)["signature"][0]["data"])
-        signer = order["requester"]["reference"]
-        order_id = order["identifier"][0]["value"]
-        basis = str(order["basedOn"][0]["reference"])
-    except (UndersignError, LookupError, TypeError):
+        order, provenance = _ORDER.decode(signature.order), _PROVENANCE.decode(signature.provenance)
+        carried, signer = provenance.signature[0].data, order.requester.reference
+        order_id, basis = order.identifier[0].value, order.based_on[0].reference
+    except (msgspec.MsgspecError, LookupError, ValueError):
         yield "U-SIG-FORMAT: the order or its Provenance is not of the form that is signed"
         return
     if signer != signature.practitioner:

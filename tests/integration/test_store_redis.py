@@ -17,9 +17,11 @@ from redis.exceptions import ResponseError
 from service.drafts import operators
 from service.drafts.audit import seal
 from service.drafts.records import OutboxEntry
+from service.drafts.redis import replay as redis_replay
 from service.drafts.redis import server as redis_server
 from service.drafts.redis.errors import store_error
 from service.drafts.redis.keys import META, shard_of_id
+from service.drafts.redis.receipt import Revoked, Signed
 from service.drafts.redis.receipts import Receipts
 from service.drafts.redis.server import FORMAT
 from service.drafts.redis.steps import Scope
@@ -389,8 +391,11 @@ def _copy(server: RedisProcess) -> Path:
     return kept
 
 
-def test_a_signature_that_a_failover_forgot_is_recorded_again(server: RedisProcess, tmp_path: Path) -> None:
+def test_a_signature_that_a_failover_forgot_is_recorded_again(
+    server: RedisProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The lost tail had an acknowledged signature: it comes back, chained, and the EHR is searched before a write."""
+    monkeypatch.setattr(redis_replay, "SETTLE_S", 0)
 
     async def story(store: RedisStore) -> None:
         chosen, other = await hold_one(store, patient="Patient/a"), await hold_one(store, patient="Patient/b")
@@ -478,14 +483,32 @@ def test_what_was_tried_again_after_its_revocation_was_lost_is_parked(server: Re
     told(server.url, tmp_path, story)
 
 
+def test_what_was_revoked_and_comes_back_as_being_written_is_parked(server: RedisProcess, tmp_path: Path) -> None:
+    """A failover that forgot how the attempt before the revocation ended lets nobody go on with it: a person looks."""
+
+    async def story(store: RedisStore) -> None:
+        signature = await sign_one(store, await hold_one(store))
+        entry = await store.claim(60)
+        assert isinstance(entry, OutboxEntry)
+        before = _copy(server)
+        await store.finish(entry, "write-failed", {"code": "U-EHR-UNREACHABLE"})
+        await store.settle(signature.draft, "revoked", "Practitioner/p1", {"attempts": 1})
+        _fail_over(server, before)
+        assert (await store.read(signature.draft)).state == "parked"
+        assert await store.claim(60) is None
+        assert [fault.split(": ")[1] for fault in await store.verify()] == ["U-RECEIPT-LOST"]
+
+    told(server.url, tmp_path, story)
+
+
 def test_a_refused_revocation_leaves_no_receipt(server: RedisProcess, tmp_path: Path) -> None:
     """Of a revocation that the store refused nothing is replayed."""
 
     async def story(store: RedisStore) -> None:
         draft = await hold_one(store)
         assert await refused(store.settle(draft.id, "revoked", "Practitioner/p1", {"attempts": 0}), NotFound)
-        assert store._receipts.revoked() == []
-        assert store._receipts.untold_revoked(datetime.max.replace(tzinfo=UTC)) == []
+        assert store._receipts.told(Revoked) == []
+        assert store._receipts.untold(Revoked, datetime.max.replace(tzinfo=UTC)) == []
 
     told(server.url, tmp_path, story)
 
@@ -553,7 +576,7 @@ def test_what_nobody_was_told_of_is_not_recorded_again(
     told(server.url, tmp_path, story)
 
 
-def _gone(_receipts: Receipts, _identity: str, _receipt: object) -> bool:
+def _gone(_receipts: Receipts, _identity: str) -> bool:
     raise Unavailable("U-STORE-UNKNOWN", "nobody is told")
 
 
@@ -592,6 +615,6 @@ def test_a_receipt_that_another_worker_keeps_from_being_marked_is_marked_in_time
         asyncio.get_running_loop().call_later(0.2, other.execute, "COMMIT")
         await sign_one(store, draft)
         other.close()
-        assert [one.signature.draft for one in store._receipts.all()] == [draft.id]
+        assert [one.signature.draft for one in store._receipts.told(Signed)] == [draft.id]
 
     told(server.url, tmp_path, story)

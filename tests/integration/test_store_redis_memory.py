@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from service.drafts.records import Signature
+from service.drafts.redis.receipt import Signed
 from service.drafts.redis.steps import REMEMBERED, Steps
 from service.drafts.redis.store import RedisStore
 from service.errors import Conflict
@@ -127,7 +128,7 @@ def test_what_another_worker_did_meanwhile_is_seen(
             await store.sign(signature, write_back=True, detail={})
         assert refused.value.code == code
         assert await other.signature(signature.draft) != signature
-        assert [one.signature for one in store._receipts.untold(START + timedelta(days=9))] == []
+        assert [one.signature for one in store._receipts.untold(Signed, START + timedelta(days=9))] == []
 
     told(redis_process, tmp_path, story)
 

@@ -1,14 +1,17 @@
 """What a failover of Redis forgot of consents and switches comes back, and never over what was said later."""
 
 import asyncio
+import inspect
 import shutil
 import sqlite3
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from service.drafts.flags import NewAttestation
 from service.drafts.records import AuditEntry
 from service.drafts.redis.receipts import Receipts
 from service.drafts.redis.server import Server
@@ -18,6 +21,7 @@ from service.drafts.states import SIGNED
 from service.drafts.vault import Vault
 from service.errors import Conflict, ServiceError, Unavailable
 from service.switches import in_force, records
+from tests.contract import samples
 from tests.contract.redis_process import RedisProcess
 from tests.contract.samples import HOUR, hold_one, new_draft, prepared_bytes, sign_one, signature_of
 from tests.contract.stores import vault as keys
@@ -73,6 +77,21 @@ def word(decision: str) -> Act:
 def switch(subject: str, *, pulled: bool, ehr: str = "north") -> Act:
     """Return the pulling of a switch, or its putting back."""
     return lambda store: records.pull(store, subject, ehr, ACTOR, "reviewed", pulled=pulled)
+
+
+def attestation() -> NewAttestation:
+    """Return a practitioner's word that the patient's risk was assessed."""
+    return NewAttestation(
+        ehr="north",
+        patient=PATIENT,
+        practitioner=ACTOR,
+        display="Dr Example",
+        role="PractitionerRole/r1",
+        assessed=samples.START,
+        result="may-open",
+        review_by="Dr Example",
+        review_on=date(2026, 11, 29),
+    )
 
 
 async def elsewhere(server: RedisProcess, folder: Path, act: Act) -> Any:
@@ -371,21 +390,21 @@ def dying(function: Callable[..., Any], when: str) -> Callable[..., Any]:
     """Return a function that ends the process before it does anything, or when it has done it."""
 
     def done(*args: Any, **more: Any) -> Any:
-        if when == "before":
-            raise Died
-        found = function(*args, **more)
-        if asyncio.iscoroutine(found):
-            return then(found)
+        if inspect.iscoroutinefunction(function):
+            return then(function, *args, **more)
+        if when == "after":
+            function(*args, **more)
         raise Died
 
-    async def then(found: Coroutine[Any, Any, Any]) -> None:
-        await found
+    async def then(function: Callable[..., Coroutine[Any, Any, Any]], *args: Any, **more: Any) -> None:
+        if when == "after":
+            await function(*args, **more)
         raise Died
 
     return done
 
 
-@pytest.mark.parametrize("what", ["sign", "deny", "stop"])
+@pytest.mark.parametrize("what", ["sign", "reject", "deny", "stop", "attest"])
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize(("owner", "point"), [(Receipts, "keep"), (Server, "commit"), (Receipts, "tell_now")])
 def test_wherever_a_worker_dies_only_what_was_told_comes_back_after_a_failover(
@@ -402,8 +421,10 @@ def test_wherever_a_worker_dies_only_what_was_told_comes_back_after_a_failover(
         await store.prepare(draft.id, draft.version, prepared, None)
         acts: dict[str, Act] = {
             "sign": lambda store: store.sign(signature_of(prepared), write_back=True, detail={}),
+            "reject": lambda store: store.reject(draft.id, None, ACTOR, {"reason": "preference"}),
             "deny": DENY,
             "stop": STOP,
+            "attest": lambda store: store.attest(attestation(), {"assertion": {}}),
         }
         with monkeypatch.context() as broken:
             broken.setattr(owner, point, dying(getattr(owner, point), when))
@@ -412,7 +433,13 @@ def test_wherever_a_worker_dies_only_what_was_told_comes_back_after_a_failover(
         kept.append(await is_there(store))
 
     async def is_there(store: RedisStore) -> bool:
-        found = await store.registered("consent"), await store.registered("switch"), await store.count(SIGNED)
+        found = (
+            await store.registered("consent"),
+            await store.registered("switch"),
+            await store.count(SIGNED),
+            await store.count(["overridden"]),
+            await store.attestations("north", PATIENT),
+        )
         assert sum(bool(one) for one in found) <= 1
         return any(found)
 
@@ -447,7 +474,7 @@ def test_an_entry_that_nobody_was_told_of_is_not_entered_again(
     on(server, tmp_path / "host", story)
 
 
-def _gone(_receipts: Receipts, _identity: str, _receipt: object) -> bool:
+def _gone(_receipts: Receipts, _identity: str) -> bool:
     raise Unavailable("U-STORE-UNKNOWN", "nobody is told")
 
 
@@ -466,7 +493,7 @@ def test_nobody_is_told_of_an_entry_whose_receipt_cannot_be_written(
     on(server, tmp_path / "host", story)
 
 
-def _full(_receipts: Receipts, _identity: str, _ehr: str, _receipt: object) -> None:
+async def _full(_receipts: Receipts, _identity: str, _ehr: str, _receipt: object) -> None:
     raise Unavailable("U-STORE-FULL", "the disk is full")
 
 

@@ -1,1 +1,1 @@
-"""The store on Redis: one script a step, receipts on this host for what was signed."""
+"""The store on Redis: one script a step, receipts on this host for what people decided."""

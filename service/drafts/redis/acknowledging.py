@@ -10,12 +10,13 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 from uuid import uuid4
 
-from service.drafts.redis.receipts import AnyReceipt, Receipts
+from service.drafts.redis.receipt import Receipt
+from service.drafts.redis.receipts import Receipts
 from service.errors import Conflict, NotFound
 
 T = TypeVar("T")
 # What a step gives: its result, the tenant whose key seals the receipt, and the receipt.
-Receipted = tuple[T, str, AnyReceipt]
+Receipted = tuple[T, str, Receipt]
 Beside = Callable[[Receipted[T]], Awaitable[None]]
 
 
@@ -25,13 +26,13 @@ async def acknowledged(receipts: Receipts, take: Callable[[Beside[T]], Awaitable
 
     def keep(found: Receipted[T]) -> Awaitable[None]:
         _, ehr, receipt = found
-        return asyncio.get_running_loop().run_in_executor(None, receipts.keep, attempt, ehr, receipt)
+        return receipts.keep(attempt, ehr, receipt)
 
     try:
         result, ehr, receipt = await take(keep)
     except (Conflict, NotFound):
         await asyncio.to_thread(receipts.drop, attempt)
         raise
-    if not receipts.tell_now(attempt, receipt):
+    if not receipts.tell_now(attempt):
         await asyncio.to_thread(receipts.keep_told, attempt, ehr, receipt)
     return result

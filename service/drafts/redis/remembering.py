@@ -7,18 +7,22 @@ decided on a store that lacks a denial or a stop which this host had acknowledge
 
 import asyncio
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 
 from service import telemetry
 from service.drafts.outbox_steps import LOST
-from service.drafts.redis import register_replay, revocation_replay
+from service.drafts.redis import claim_doubt, register_replay, revocation_replay, word_replay
 from service.drafts.redis import replay as redis_replay
 from service.drafts.redis.answering import CHECKING
+from service.drafts.redis.receipt import Acknowledged, Receipt, Rejected, Revoked, Signed, Word
 from service.drafts.redis.receipts import KEPT, SETTLED, Receipts
+from service.drafts.redis.replay import Outcome
 from service.drafts.redis.server import Server
 from service.drafts.redis.steps import Steps
+from service.drafts.registers import Registered
 from service.errors import Unavailable
 
+T = TypeVar("T", bound=Receipt)
 TRIES: Final = 5
 
 
@@ -51,53 +55,61 @@ class Remembering:
 
     async def tidy(self, now: datetime) -> None:
         """Forget old receipts, and name once what is of unknown outcome and not in the store."""
-        signatures = await asyncio.to_thread(self._receipts.untold, now - SETTLED)
-        for draft in await redis_replay.missing(self._steps, signatures):
-            telemetry.log().warning("signature of unknown outcome is not recorded", draft=draft, code="U-STORE-UNKNOWN")
-        revoked = await asyncio.to_thread(self._receipts.untold_revoked, now - SETTLED)
-        for draft in await revocation_replay.missing(self._steps, revoked):
-            telemetry.log().warning(
-                "revocation of unknown outcome is not recorded", draft=draft, code="U-STORE-UNKNOWN"
-            )
-        entries = await asyncio.to_thread(self._receipts.untold_entries, now - SETTLED)
-        for one in await register_replay.missing(self._server, entries):
-            telemetry.log().warning("entry of unknown outcome is not recorded", register=one.id, code="U-STORE-UNKNOWN")
-        await asyncio.to_thread(self._receipts.forget, now - KEPT, now - SETTLED)
+        before = now - SETTLED
+        for draft in await redis_replay.missing(self._steps, await self._untold(Signed, before)):
+            _unknown("signature", draft=draft)
+        for draft in await revocation_replay.missing(self._steps, await self._untold(Revoked, before)):
+            _unknown("revocation", draft=draft)
+        for draft in await word_replay.not_rejected(self._steps, await self._untold(Rejected, before)):
+            _unknown("rejection", draft=draft)
+        for word in await word_replay.unsaid(self._steps, await self._untold(Word, before)):
+            _unknown("attestation", attestation=word.made.id)
+        for one in await register_replay.missing(self._server, await self._untold(Registered, before)):
+            _unknown("entry", register=one.id)
+        await asyncio.to_thread(self._receipts.forget, now - KEPT, before)
+
+    async def _untold(self, kind: type[T], before: datetime) -> list[T]:
+        return await asyncio.to_thread(self._receipts.untold, kind, before)
 
     async def _checked(self) -> bool:
         answering, answered_by = self._server.answering, await self._server.identity()
         doubts = answering.expect(answered_by)
         if answered_by != self._answered_by:
-            await self._signatures()
-            await self._revocations()
-            # After the signatures: a denial withdraws what is not signed.
-            await self._entries()
+            told, before = await asyncio.to_thread(lambda: (self._receipts.acknowledged(), self._receipts.server()))
+            await self._replayed(told)
+            if before not in ("", answered_by):
+                for draft in await claim_doubt.doubt(self._server, self._steps):
+                    telemetry.log().warning("order may have been sent", draft=draft, code=redis_replay.REPLAYED)
+            await asyncio.to_thread(self._receipts.answered_by, answered_by)
             self._answered_by = answered_by
         if answering.doubts == doubts:
             answering.settle()
         return answering.doubts == doubts
 
-    async def _signatures(self) -> None:
-        receipts, revoked = await asyncio.to_thread(lambda: (self._receipts.all(), self._receipts.revoked()))
-        found = await redis_replay.replay(self._steps, receipts, revoked)
-        for draft, outcome in found.items():
-            if outcome == "recorded":
-                telemetry.log().warning("signature recorded again", draft=draft, code=redis_replay.REPLAYED)
-            else:
-                telemetry.log().error("signature lost", draft=draft, code=LOST)
+    async def _replayed(self, told: Acknowledged) -> None:
+        """Record again what is missing, in an order in which none ends what another one needs.
 
-    async def _revocations(self) -> None:
-        found = await revocation_replay.replay(self._steps, await asyncio.to_thread(self._receipts.revoked))
-        for draft, outcome in found.items():
-            if outcome == "recorded":
-                telemetry.log().warning("revocation recorded again", draft=draft, code=redis_replay.REPLAYED)
-            elif outcome == "lost":
-                telemetry.log().error("revocation lost", draft=draft, code=LOST)
+        A signature ends the patient's other drafts, those that were rejected too; an attestation and a denial end what
+        is not signed.
+        """
+        for draft, outcome in (await word_replay.rejections(self._steps, told.rejected)).items():
+            _became(outcome, "rejection", draft=draft)
+        for draft, outcome in (await redis_replay.replay(self._steps, told.signed, told.revoked)).items():
+            _became(outcome, "signature", draft=draft)
+        for draft, outcome in (await revocation_replay.replay(self._steps, told.revoked)).items():
+            _became(outcome, "revocation", draft=draft)
+        for word, outcome in (await word_replay.words(self._steps, told.attested)).items():
+            _became(outcome, "attestation", attestation=word)
+        for one, outcome in await register_replay.replay(self._server, self._steps, told.entered):
+            _became(outcome, "entry", register=one.id)
 
-    async def _entries(self) -> None:
-        entered = await asyncio.to_thread(self._receipts.entered)
-        for one, outcome in await register_replay.replay(self._server, self._steps, entered):
-            if outcome == "recorded":
-                telemetry.log().warning("entry recorded again", register=one.id, code=redis_replay.REPLAYED)
-            elif outcome == "lost":
-                telemetry.log().error("entry lost", register=one.id, code=LOST)
+
+def _became(outcome: Outcome, what: str, **which: str) -> None:
+    if outcome == "recorded":
+        telemetry.log().warning(f"{what} recorded again", **which, code=redis_replay.REPLAYED)
+    elif outcome == "lost":
+        telemetry.log().error(f"{what} lost", **which, code=LOST)
+
+
+def _unknown(what: str, **which: str) -> None:
+    telemetry.log().warning(f"{what} of unknown outcome is not recorded", **which, code="U-STORE-UNKNOWN")

@@ -6,14 +6,14 @@ already, so that the EHR is asked for the order before anything is written. Anyt
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Final, Literal
 
 from service.drafts import outbox_steps, steps
 from service.drafts.claims import of_prepared
 from service.drafts.records import Signature
 from service.drafts.redis import revocation_replay
 from service.drafts.redis.keys import batches, shard_of_id
-from service.drafts.redis.receipts import Receipt, Revoked
+from service.drafts.redis.receipt import Revoked, Signed
 from service.drafts.redis.rows import UNREADABLE, unreadable
 from service.drafts.redis.steps import Scope, Steps
 from service.drafts.redis.transaction import RedisTransaction
@@ -21,10 +21,12 @@ from service.errors import Conflict, NotFound
 
 Outcome = Literal["whole", "recorded", "lost"]
 # What the first attempt after a replay is recorded as: whether an earlier one reached the EHR is not known.
-REPLAYED = "U-STORE-REPLAYED"
+REPLAYED: Final = "U-STORE-REPLAYED"
+# What an earlier attempt sent just before is looked for only after this: search indexes of EHRs run behind.
+SETTLE_S: Final = 30
 
 
-async def replay(taker: Steps, receipts: Sequence[Receipt], revoked: Sequence[Revoked]) -> dict[str, Outcome]:
+async def replay(taker: Steps, receipts: Sequence[Signed], revoked: Sequence[Revoked]) -> dict[str, Outcome]:
     """Hold each receipt against the store; returns what became of those that were not whole, by draft.
 
     What was signed and then ``revoked`` is so again in one step: in between another host might write it.
@@ -34,7 +36,7 @@ async def replay(taker: Steps, receipts: Sequence[Receipt], revoked: Sequence[Re
     return {one.signature.draft: await _one(taker, one, ended.get(one.signature.draft)) for one in lost}
 
 
-async def missing(taker: Steps, receipts: Sequence[Receipt]) -> list[str]:
+async def missing(taker: Steps, receipts: Sequence[Signed]) -> list[str]:
     """Return the drafts of receipts whose signature is not in the store."""
     wanted = {one.signature.draft: one.signature for one in receipts}
     found: dict[str, Signature] = {}
@@ -55,7 +57,7 @@ async def _signatures(taker: Steps, shard: int, drafts: Sequence[str]) -> Mappin
     return {name: found for one in drafts for name, found in (await _signatures(taker, shard, [one])).items()}
 
 
-async def _one(taker: Steps, receipt: Receipt, revoked: Revoked | None) -> Outcome:
+async def _one(taker: Steps, receipt: Signed, revoked: Revoked | None) -> Outcome:
     draft = receipt.signature.draft
     scope = Scope(shard_of_id(draft), (draft,), follow=True, due=draft)
     try:
@@ -66,7 +68,7 @@ async def _one(taker: Steps, receipt: Receipt, revoked: Revoked | None) -> Outco
         raise
 
 
-def _again(tx: RedisTransaction, receipt: Receipt, revoked: Revoked | None) -> Outcome:
+def _again(tx: RedisTransaction, receipt: Signed, revoked: Revoked | None) -> Outcome:
     signature, shown = receipt.signature, receipt.prepared
     if tx.signature(signature.draft) == signature:
         return "whole"
@@ -79,5 +81,5 @@ def _again(tx: RedisTransaction, receipt: Receipt, revoked: Revoked | None) -> O
     elif receipt.write_back:
         entry = outbox_steps.claim(tx, 0)
         if entry is not None:
-            outbox_steps.finish(tx, entry, "write-failed", {"code": REPLAYED}, 0)
+            outbox_steps.finish(tx, entry, "write-failed", {"code": REPLAYED}, SETTLE_S)
     return "recorded"

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Literal
 
-from service.drafts import outbox_steps, settling
+from service.drafts import outbox_steps, settling, states
 from service.drafts.outbox_steps import LOST, ORDER_STEP
 from service.drafts.records import Draft
 from service.drafts.redis.keys import batches, shard_of_id
-from service.drafts.redis.receipts import Revoked
+from service.drafts.redis.receipt import Revoked
 from service.drafts.redis.rows import UNREADABLE, unreadable
 from service.drafts.redis.steps import Scope, Steps
 from service.drafts.redis.transaction import RedisTransaction
@@ -62,7 +62,8 @@ def _again(tx: RedisTransaction, *, receipt: Revoked) -> Outcome:
     held, row = tx.draft(receipt.draft).draft, tx.outbox(receipt.draft)
     if held.state == "revoked":
         return "whole"
-    if held.updated <= receipt.at and (row is None or ORDER_STEP not in row.progress):
+    revocable = states.after("revoked", held.state) is not None and (row is None or ORDER_STEP not in row.progress)
+    if held.updated <= receipt.at and revocable:
         revoke(tx, receipt)
         return "recorded"
     if held.state in TO_WRITE and row is not None:

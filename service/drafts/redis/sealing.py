@@ -40,8 +40,10 @@ class Sealing:
 
     def opened(self, identity: str, fields: Sequence[str], values: Sequence[bytes]) -> Sequence[bytes]:
         """Return values of a record opened, each sealed for its field; ValueError where they are not as many."""
-        pairs = zip(fields, values, strict=True)
         vault = self.vault
+        if vault is None and len(fields) == len(values):
+            return values
+        pairs = zip(fields, values, strict=True)
         return [value if vault is None else vault.unseal(f"{identity}:{field}", value) for field, value in pairs]
 
     def plan(self, plan: Plan) -> Plan:

@@ -11,6 +11,7 @@ from service.drafts.redis import reads as redis_reads
 from service.drafts.redis import register_replay
 from service.drafts.redis.acknowledging import Receipted, acknowledged
 from service.drafts.redis.keys import person, shard_of
+from service.drafts.redis.receipt import Word
 from service.drafts.redis.receipts import Receipts
 from service.drafts.redis.server import Server
 from service.drafts.redis.steps import Scope, Steps, of_register
@@ -51,7 +52,13 @@ class RedisStanding:
 
     async def attest(self, new: NewAttestation, detail: Mapping[str, Any]) -> Attested:
         """Record an attestation; see ``FlagStore.attest``."""
-        return await self._steps.take(_patient(new.ehr, new.patient), lambda tx: flag_steps.attest(tx, new, detail))
+
+        def step(tx: RedisTransaction) -> Receipted[Attested]:
+            made = flag_steps.attest(tx, new, detail)
+            return made, new.ehr, Word(new.ehr, new.patient, made, dict(detail))
+
+        scope = _patient(new.ehr, new.patient)
+        return await acknowledged(self._receipts, lambda beside: self._steps.take(scope, step, beside))
 
     async def attestation(self, attestation: str) -> tuple[Flag, Attested]:
         """Return an attestation with its flag; NotFound U-FLAG-UNKNOWN."""

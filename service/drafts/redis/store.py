@@ -19,7 +19,8 @@ from service.drafts.redis import rows as redis_rows
 from service.drafts.redis import verify as redis_verify
 from service.drafts.redis.acknowledging import Receipted, acknowledged
 from service.drafts.redis.keys import microseconds, person, shard_of, shard_of_id
-from service.drafts.redis.receipts import Receipt, Receipts, Revoked
+from service.drafts.redis.receipt import Rejected, Revoked, Signed
+from service.drafts.redis.receipts import Receipts
 from service.drafts.redis.remembering import Remembering
 from service.drafts.redis.scripts import SHORT
 from service.drafts.redis.server import Server
@@ -141,16 +142,19 @@ class RedisStore(RedisStanding):
             shown = tx.prepared_for(signature.draft, signature.digest, signature.practitioner)
             draft = steps.sign(tx, signature, write_back, detail)
             assert shown is not None  # noqa: S101 - or else the step has refused it
-            return draft, draft.ehr, Receipt(shown, signature, write_back, dict(detail))
+            return draft, draft.ehr, Signed(shown, signature, write_back, dict(detail))
 
         scope = of_signing(signature.draft)
         return await acknowledged(self._receipts, lambda beside: self._steps.recall(scope, step, beside))
 
     async def reject(self, draft: str, expected_version: int | None, actor: str, detail: Mapping[str, Any]) -> Draft:
         """End an unsigned draft as ``overridden``; a ``comment`` in ``detail`` is kept beside the chain."""
-        return await self._steps.take(
-            of_draft(draft), lambda tx: steps.reject(tx, draft, expected_version, actor, detail)
-        )
+
+        def step(tx: RedisTransaction) -> Receipted[Draft]:
+            ended = steps.reject(tx, draft, expected_version, actor, detail)
+            return ended, ended.ehr, Rejected(draft, ended.version, actor, tx.now, dict(detail))
+
+        return await acknowledged(self._receipts, lambda beside: self._steps.take(of_draft(draft), step, beside))
 
     async def signature(self, draft: str) -> Signature | None:
         """Return the draft's signature, if it has one."""
@@ -221,10 +225,7 @@ class RedisStore(RedisStanding):
 
     async def audit(self, jwks: Mapping[str, Any] | None = None) -> AuditReport:
         """Verify everything, what was acknowledged here too, and say how much that was."""
-        told = await asyncio.to_thread(
-            lambda: (self._receipts.all(), self._receipts.entered(), self._receipts.revoked())
-        )
-        return await redis_verify.verify(self._server, jwks, *told)
+        return await redis_verify.verify(self._server, jwks, await asyncio.to_thread(self._receipts.acknowledged))
 
     async def rekey(self) -> int:
         """Wrap every data key anew and give each tenant a new one for what comes; returns how many keys there are."""

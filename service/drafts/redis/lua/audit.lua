@@ -1,4 +1,4 @@
--- All that verification holds against the chains of drafts, each draft at one moment. KEYS[1] the shard; then the ids.
+-- All that verification holds against the chains of drafts, each draft at one moment. KEYS[1] the shard; ARGV[1] the ids (MessagePack).
 -- Answers for each draft a list of texts (two or more of them as lists), and a list of what may be any bytes: sealed
 -- values, MessagePack. cmsgpack writes texts many times faster than Lua does, and knows no bytes.
 local P = KEYS[1] .. ':'
@@ -66,8 +66,8 @@ end
 
 -- A record of the wrong type of key is no record: it is left empty, and verification names it.
 local texts, others = {}, {}
-for i = 1, #ARGV do
-  local fine, one, rest = pcall(record, ARGV[i])
+for i, id in ipairs(cmsgpack.unpack(ARGV[1])) do
+  local fine, one, rest = pcall(record, id)
   texts[i], others[i] = fine and one or {}, fine and rest or {}
 end
 return '\146' .. cmsgpack.pack(texts) .. packed(others)

@@ -1,4 +1,5 @@
--- The members of indexes that their records do not put there. KEYS[1] the shard; then the indexes, without the shard.
+-- The members of indexes that their records do not put there. KEYS[1] the shard; ARGV[1] the indexes, without the shard
+-- (MessagePack: one argument is sent many times faster than hundreds).
 local P = KEYS[1] .. ':'
 --TABLES--
 --PACKED--
@@ -61,8 +62,8 @@ local function check(name)
 end
 
 local found = {}
-for i = 1, #ARGV do
-  local fine, wrong = pcall(check, ARGV[i])
+for i, name in ipairs(cmsgpack.unpack(ARGV[1])) do
+  local fine, wrong = pcall(check, name)
   found[i] = fine and wrong or {'what cannot be read'}
 end
 return packed(found)
