@@ -1,5 +1,6 @@
 """What an operator does with a write-back that stopped, or is tried in vain, by the code that it stopped with."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -96,7 +97,11 @@ _TRIED: Final[Mapping[str, str]] = {
     "U-EHR-ANSWER": "the EHR's answers cannot be read, or say that it could not look: ask its operators",
     "U-EHR-UNREACHABLE": "the EHR does not answer, or fails: ask its operators",
     "U-EHR-BUSY": "the EHR puts our requests off: ask its operators for a higher limit where it lasts",
+    "U-EHR-PAGES": "the EHR answers a search with too many pages: ask its operators why it finds so much",
+    "U-EHR-SIZE": "the EHR's answer is too large: ask its operators why it finds so much",
+    "U-EHR-NEXT-LINK": "the EHR's next page lies outside its FHIR base: ask its operators, or set ehr.fhir_base right",
 }
+_UNTOLD: Final = "read docs/errors.md on the code of the last entry, and put right what it names"
 _AGAIN: Final = "it is tried again by itself, at the latest every five minutes; nothing is lost"
 _UNQUEUED: Final = (
     "an earlier version signed it and wrote nothing of this mode: look for the order in the patient's chart",
@@ -107,7 +112,10 @@ _WRITTEN: Final = (
     "the EHR has made something of it already, whose reference is in the history: what is left is to check it, or to "
     "add its Provenance; enter no second order"
 )
-_OTHERWISE: Final = ("read docs/errors.md on the code of the last entry, and put right what it names", _RETRY, _DROP)
+_OTHERWISE: Final = (_UNTOLD, _RETRY, _DROP)
+# What every word takes, so that a step can be run as it is read.
+_BY: Final = ' --by "NAME" --reason "WHY"'
+_WORD: Final = re.compile(r"(drafts release )ID( --[a-z]+)")
 _STOPPED: Final[tuple[State, ...]] = ("parked", "mismatch")
 
 
@@ -120,11 +128,11 @@ def steps(state: State, history: Sequence[AuditEntry], draft: str) -> tuple[str,
         if written and _DROP in found:
             found = (_WRITTEN, *(step for step in found if step != _DROP))
     elif state == "write-failed":
-        told = _TRIED.get(str(given.get("code", "")))
+        told = _TRIED.get(str(given["code"]), _UNTOLD) if "code" in given else ""
         found = (told, _AGAIN, *([] if written else [_DROP])) if told else ()
     else:
         found = _UNQUEUED if state == "signed" and outbox_steps.never_queued(history) else ()
-    return tuple(step.replace(" ID ", f" {draft} ") for step in found)
+    return tuple(_WORD.sub(rf"\g<1>{draft}\g<2>{_BY}", step) for step in found)
 
 
 def code(history: Sequence[AuditEntry]) -> str:

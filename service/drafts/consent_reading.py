@@ -4,12 +4,14 @@ A Consent that denies may have come since the draft was held. It is looked for w
 search that the tenant's profile has for Consents, and read as it is before anything is drafted.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from fhir_adapters.adapt import adapt_prefetch
-from fhir_adapters.canonical import Adapted
+from fhir_adapters.canonical import Adapted, ConsentDecision
 from fhir_adapters.errors import InputError
 from fhir_adapters.survey import searches, wanted
 from fhir_adapters.survey.searches import Request
@@ -27,16 +29,24 @@ if TYPE_CHECKING:
     from service.bootstrap import Services
 
 # What the audit of a signature says where the EHR has no Consents to search.
-NOT_READ: Final = {"consent": "not-read"}
+NOT_READ: Final[Mapping[str, str]] = {"consent": "not-read"}
 _CONSENTS: Final = next(template for template in wanted.templates() if template.key == "consents")
+
+
+@dataclass(frozen=True, slots=True)
+class Consents:
+    """What is decided of AI use, by the EHR and here, and what the record of a signature says of the reading."""
+
+    decisions: tuple[ConsentDecision, ...]
+    said: Mapping[str, str]
 
 
 class _Page(msgspec.Struct, frozen=True):
     entry: list[msgspec.Raw] = []
 
 
-async def check(services: "Services", draft: Draft, token: str) -> dict[str, str]:
-    """Return what the audit says of the reading: nothing where it was done, ``NOT_READ`` where it cannot be.
+async def check(services: "Services", draft: Draft, token: str) -> Consents:
+    """Return the patient's consents; ``said`` is empty where they were read, ``NOT_READ`` where they cannot be.
 
     Conflict U-CONSENT-WITHHELD where the patient's consent is denied, or missing where the site asks for one: the
     patient's unsigned drafts are then withdrawn. An EHR that has no Consents gives none, which is no permission where
@@ -54,13 +64,14 @@ async def check(services: "Services", draft: Draft, token: str) -> dict[str, str
     if found is not None and adapted.patient.lists["consents"] != "supplied":
         raise _unreadable()
     recorded = await consenting.of_patient(services.store, draft.ehr, draft.patient)
-    if _withheld(services, draft, consenting.with_word(adapted, recorded, profile)):
+    adapted = consenting.with_word(adapted, recorded, profile)
+    if _withheld(services, draft, adapted):
         await _withdraw(services, draft)
         msg = "the patient's consent to drafts by AI is withheld, or not on file where one is asked for; open the chart"
         raise Conflict("U-CONSENT-WITHHELD", f"{msg} again")
     if found is None:
         telemetry.log().warning("consent not read at signing", draft=draft.id, ehr=draft.ehr)
-    return dict(NOT_READ) if found is None else {}
+    return Consents(adapted.patient.consents, NOT_READ if found is None else {})
 
 
 async def _searched(services: "Services", draft: Draft, asked: Request, token: str) -> bytes | None:

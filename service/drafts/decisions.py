@@ -7,6 +7,7 @@ only those stored bytes are signed.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from recommender.catalog.knowledge import Knowledge
@@ -49,10 +50,10 @@ class Seen:
 
 
 async def own_draft(services: "Services", ehr: str, draft_id: str) -> Draft:
-    """Return a draft of this tenant; NotFound U-DRAFT-UNKNOWN for any other one."""
+    """Return a draft of this tenant; NotFound U-DRAFT-UNKNOWN for any other, in the words for one that never was."""
     draft = await services.store.read(draft_id)
     if draft.ehr != ehr:
-        raise NotFound("U-DRAFT-UNKNOWN", "There is no such draft; read the list of drafts again.")
+        raise NotFound("U-DRAFT-UNKNOWN", "no draft has this id")
     return draft
 
 
@@ -95,7 +96,8 @@ async def sign(
 ) -> Signature:
     """Sign the bytes shown under ``digest`` and queue the write-back; exactly one of many signers wins.
 
-    Unprocessable U-SIGN-MODE, U-ACKNOWLEDGE, U-SIGN-SEEN; Conflict U-DIGEST, U-DRAFT-*, U-ORDER-PENDING,
+    ``reason`` is free text, one word of it too: it is kept beside the chain, as comments are.
+    Unprocessable U-SIGN-MODE, U-ACKNOWLEDGE, U-SIGN-SEEN; Conflict U-DIGEST, U-DRAFT-*, U-ORDER-DAY, U-ORDER-PENDING,
     U-ORDER-EXISTS, U-ORDER-UNKNOWN, U-CONSENT-WITHHELD, U-PATIENT-RECORD, U-CHART-*; Forbidden U-SIGNER-*, U-STEP-UP,
     U-SUPERVISION; Unavailable U-SWITCHED-OFF; EhrFailed when the EHR cannot say whether the practitioner may prescribe,
     what it has or what the patient consents to: then nothing is signed.
@@ -104,6 +106,7 @@ async def sign(
     await in_force.check_may_sign(services, draft)
     await modes.check_signing(services.clients[draft.ehr])
     shown = await _shown(services, draft, practitioner, version, digest)
+    _check_day(services, shown, draft.ehr, await services.store.now())
     orders.check_acknowledgements(shown, acknowledgements)
     edit_rules.check_rules(draft, services.knowledge)
     _check_route(draft, services.knowledge)
@@ -111,18 +114,18 @@ async def sign(
     _check_step_up(services, draft, practitioner)
     prescriber = await _may_sign(services, draft, practitioner, token)
     await patient_record.check(services.clients[draft.ehr], draft.patient, token)
-    consent = await consent_reading.check(services, draft, token)
+    consents = await consent_reading.check(services, draft, token)
     checked = await ordered_already.check(services, draft, shown.order)
-    again = await chart_again.check(services, draft, token)
+    again = await chart_again.check(services, draft, shown.order, token, consents.decisions)
     now, public_url = await services.store.now(), services.settings.server.public_url
     changed = differences.differences(draft)
     told = Told(changed, looked.get("shown", ()), services.tenant(draft.ehr).organization)
     signature = orders.sign(shown, services.signer, prescriber, public_url, now, told)
     policy = services.tenant(draft.ehr).supervision
     risk = authority.recorded(draft, services.knowledge, prescriber, policy)
-    detail = {"assertion": assertion(prescriber), **risk, **consent}
+    detail = {"assertion": assertion(prescriber), **risk, **consents.said}
     detail |= {outbox_steps.MODE: services.tenant(draft.ehr).write_back, **checked, **again}
-    detail |= {**looked, **({"changed": changed} if changed else {}), **reasoned(reason, None)}
+    detail |= {**looked, **({"changed": changed} if changed else {}), **reasoned(None, reason)}
     # The EHR was asked much since the first look; a switch that was pulled meanwhile holds for this signature too.
     await in_force.check_may_sign(services, draft)
     await services.store.sign(signature, write_back=True, detail=detail)
@@ -184,6 +187,13 @@ async def _shown(services: "Services", draft: Draft, practitioner: Practitioner,
         raise Conflict("U-DIGEST", "You were not shown these bytes of this draft; prepare it again.")
     checks.version(draft, version)
     return shown
+
+
+def _check_day(services: "Services", shown: Prepared, ehr: str, now: datetime) -> None:
+    """Refuse bytes of another day of the site: the order is dated by it, and so were its dates judged."""
+    days = {site_time.local(at, services.profiles[ehr]).date() for at in (shown.prepared, now)}
+    if len(days) > 1:
+        raise Conflict("U-ORDER-DAY", "This order was prepared on another day, by which it is dated; prepare it again.")
 
 
 def _check_route(draft: Draft, knowledge: Knowledge) -> None:

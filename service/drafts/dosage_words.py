@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from service.drafts.dosages import MOMENTS, mapping, sequence
-from service.drafts.quantities import amount, figures
+from service.drafts.quantities import amount, figures, quoted
 
 _UNITS: Final[Mapping[str, str]] = {"min": "minute", "h": "hour", "d": "day", "wk": "week", "mo": "month"}
 
@@ -39,9 +39,8 @@ def _moments(repeat: Mapping[str, Any]) -> str:
 
 
 def _needed(dosage: Mapping[str, Any]) -> str:
-    # What it is needed for is a signer's own words: the quotes keep them from reading as part of the dose.
     if "asNeededCodeableConcept" in dosage:
-        return f"as needed for “{mapping(dosage['asNeededCodeableConcept']).get('text', '')}”"
+        return f"as needed for {quoted(mapping(dosage['asNeededCodeableConcept']).get('text', ''))}"
     return "as needed" if dosage.get("asNeededBoolean") else ""
 
 

@@ -52,20 +52,21 @@ def check_rules(draft: Draft, knowledge: Knowledge) -> None:
 
 def _of_dose(order: Mapping[str, Any], context: Mapping[str, Any], knowledge: Knowledge) -> tuple[str, ...]:
     dosages.check(order.get(_DOSAGE))
-    bounds = _bounds(context)
-    if bounds is None:
+    held = bounds(context)
+    if held is None:
         raise Unprocessable(
             "U-ORDER-DOSE-CEILING",
             "The highest dose for this patient is not known here; sign the dose as drafted, or reject it.",
         )
-    found = dose_check.judge(_ordered(order, bounds.drug, knowledge), bounds, knowledge)
+    found = dose_check.judge(_ordered(order, held.drug, knowledge), held, knowledge)
     for one in found:
         if one.blocks:
-            raise _refused(one, bounds)
+            raise _refused(one, held)
     return tuple(f"{one.message} Source: {_source(one)}." for one in found)
 
 
-def _bounds(context: Mapping[str, Any]) -> Bounds | None:
+def bounds(context: Mapping[str, Any]) -> Bounds | None:
+    """Return what any dose is judged by in a draft's patient, None where the draft's context does not say."""
     found = dosages.mapping(context.get("dose")).get("bounds")
     return None if found is None else msgspec.convert(found, Bounds, strict=False)
 

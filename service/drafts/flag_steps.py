@@ -45,13 +45,16 @@ def raise_flag(tx: Transaction, new: Raising) -> Flag:
     return flag
 
 
-def attest(tx: Transaction, new: NewAttestation, detail: Mapping[str, Any]) -> Attested:
-    """Record an attestation; ``stays-closed`` withdraws what is held unsigned for the patient."""
+def attest(tx: Transaction, new: NewAttestation, detail: Mapping[str, Any], identity: str | None = None) -> Attested:
+    """Record an attestation; ``stays-closed`` withdraws what is held unsigned for the patient.
+
+    ``identity`` is the id that it had before, where it is recorded again.
+    """
     held = _held_of(tx, new.ehr, new.patient)
     known = [one for one in tx.attestations(held.flag.id) if _same(one, new)]
     if known:
         return known[0]
-    made = _attested(tx, held, new)
+    made = _attested(tx, held, new, identity or tx.new_id(new.patient))
     said = {**claims.of_attestation(made), "result": new.result}
     _record(tx, held, "attested", new.practitioner, said, detail)
     tx.add_attestation(made)
@@ -93,9 +96,9 @@ def _record(
     return tx.advance_flag(held, seal(last, held.flag.id, tx.now, event, actor, detail))
 
 
-def _attested(tx: Transaction, held: HeldFlag, new: NewAttestation) -> Attested:
+def _attested(tx: Transaction, held: HeldFlag, new: NewAttestation, identity: str) -> Attested:
     return Attested(
-        id=tx.new_id(new.patient),
+        id=identity,
         flag=held.flag.id,
         seq=held.seq + 1,
         practitioner=new.practitioner,

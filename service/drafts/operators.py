@@ -5,6 +5,7 @@ from typing import Any, Final, Protocol
 
 from service.drafts import advice, outbox_steps
 from service.drafts.canonical_json import instant
+from service.drafts.order_gate import is_shown
 from service.drafts.records import AuditEntry, Draft, OutboxEntry, Signature, State
 from service.drafts.settling import Word
 from service.drafts.store import Store
@@ -54,7 +55,7 @@ async def release_draft(
     U-DRAFT-STATE, U-RELEASE-WRITTEN, U-RELEASE-UNKNOWN; NotFound; EhrFailed where the EHR cannot say.
     """
     name, why = " ".join(by.split()), " ".join(reason.split())
-    if not (0 < len(name) <= 80 and 0 < len(why) <= 500):
+    if not (len(name) <= 80 and len(why) <= 500 and is_shown(name) and is_shown(why)):
         raise BadRequest("U-RELEASE-BY", "say who releases it (--by, up to 80 letters) and why (--reason, up to 500)")
     found, detail = await store.read(draft), dict[str, Any](comment=why)
     if word == "revoked":

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any, Final
 
-from service.drafts import dosages, order_elements, quantities
+from service.drafts import dosage_steps, dosages, order_elements, quantities
 from service.drafts.canonical_json import dumps
 from service.errors import Unprocessable
 
@@ -21,9 +21,16 @@ _ABSOLUTE: Final = re.compile(
 _PATIENT: Final = re.compile(rf"Patient/{_ID}")
 _PRACTITIONER: Final = re.compile(rf"Practitioner/{_ID}")
 # Unicode's categories of what is not seen as it stands: controls, formats (also those that change the order in which
-# a text is read, join letters, or tag), and breaks that a page shows as none. Emoji and scripts that need a joiner
-# are refused with it: an order's words are not the place for them.
-_UNSEEN: Final = frozenset({"Cc", "Cf", "Zl", "Zp"})
+# a text is read, join letters, or tag), breaks that a page shows as none, and what has no shape that all readers share:
+# unassigned, for private use, half a character. Emoji and scripts that need a joiner are refused with it: an order's
+# words are not the place for them.
+_UNSEEN: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
+# Letters and marks that are blank all the same: those of Default_Ignorable_Code_Point in Unicode's
+# DerivedCoreProperties.txt that are in none of these categories, and the braille pattern without a dot.
+_BLANK: Final = frozenset(
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
+    + "".join(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
+)
 _MOST_CHARACTERS: Final = 2000
 
 
@@ -41,6 +48,7 @@ def check_order(order: Mapping[str, Any], patient: str, status: str = "active") 
     _need(_matches(_PRACTITIONER, order.get("requester")), "requester")
     _check_medication(order)
     dosages.check(order.get("dosageInstruction"))
+    dosage_steps.check(order.get("dosageInstruction"))
     _check_supply(order.get("dispenseRequest"))
     order_elements.check(order)
     _check_texts(order)
@@ -49,7 +57,7 @@ def check_order(order: Mapping[str, Any], patient: str, status: str = "active") 
 
 def is_shown(text: str) -> bool:
     """Say whether a page shows every character of a text, and there is something to show."""
-    seen = (one in "\n\t" or unicodedata.category(one) not in _UNSEEN for one in text)
+    seen = (one in "\n\t" or not (one in _BLANK or unicodedata.category(one) in _UNSEEN) for one in text)
     return bool(text.strip()) and all(seen)
 
 

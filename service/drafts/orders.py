@@ -37,6 +37,7 @@ CLINICIAN_ASSERTED: Final = {"system": OBSERVATION_VALUE, "code": "CLINAST", "di
 STATUS_OF: Final = {"card": "active", "unsigned-order": "draft", "sign-and-write": "active", "document-only": "active"}
 _NOT_CARRIED: Final = ("id", "text", "statusReason")
 _STORED_META: Final = ("versionId", "lastUpdated", "source")
+_LONGEST_NAME: Final = 200
 
 edited = edits.edited
 
@@ -101,7 +102,7 @@ def sign(
         order_id=prepared.order_id,
         order=prepared.order,
         jws=jws,
-        provenance=provenance(prepared, jws, practitioner, public_url, now, told),
+        provenance=provenance(prepared, jws, public_url, now, told),
         signed=now,
     )
 
@@ -121,6 +122,13 @@ def assertion(practitioner: "Practitioner") -> dict[str, str]:
     """
     found = {"method": practitioner.method, "authenticated": instant(practitioner.authenticated)}
     return found if practitioner.role is None else {**found, "role": practitioner.role}
+
+
+def named(practitioner: "Practitioner") -> dict[str, str]:
+    """Return the Reference to a practitioner, by name where a page could show the name as it is written."""
+    name = practitioner.display or ""
+    told = len(name) <= _LONGEST_NAME and order_gate.is_shown(name)
+    return {"reference": practitioner.reference} | ({"display": name} if told else {})
 
 
 def draft_reference(public_url: str, draft: str, version: int) -> str:
@@ -143,15 +151,12 @@ def _order(resource: Mapping[str, Any], practitioner: "Practitioner", now: datet
     kept = {name: value for name, value in resource.items() if name not in _NOT_CARRIED}
     # What the AI noted ("not an order") is said of the draft and stays there; only a person's notes go on.
     notes = [note for note in kept.pop("note", []) if "authorReference" in note]
-    # A name that the page could not show as it is written does not keep its bearer from signing.
-    name = practitioner.display
-    named = {"display": name} if name is not None and order_gate.is_shown(name) else {}
     return {
         **(kept | ({"note": notes} if notes else {})),
         "meta": _meta(resource.get("meta", {})),
         "status": status,
         "intent": "order",
-        "requester": {"reference": practitioner.reference, **named},
+        "requester": named(practitioner),
         "authoredOn": now.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
     }
 

@@ -9,15 +9,12 @@ from the audit chain when it is asked for (``service.fhir.provenances``); this o
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 from service.drafts import claims, labels
 from service.drafts.audit import SERVICE_ACTOR
 from service.drafts.canonical_json import digest, dumps, load_object
 from service.drafts.records import Prepared
-
-if TYPE_CHECKING:
-    from service.smart.practitioner import Practitioner
 
 PARTICIPANT: Final = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 US_CORE_PARTICIPANT: Final = "http://hl7.org/fhir/us/core/CodeSystem/us-core-provenance-participant-type"
@@ -57,7 +54,6 @@ class Told:
 def provenance(
     prepared: Prepared,
     jws: str,
-    practitioner: "Practitioner",
     public_url: str,
     signed: datetime,
     told: Told | None = None,
@@ -65,8 +61,8 @@ def provenance(
     """Return the canonical bytes of the Provenance that carries ``jws`` over the prepared order."""
     order, told = load_object(prepared.order), told or Told()
     when = milliseconds(signed)
-    named = {} if practitioner.display is None else {"display": practitioner.display}
-    who = {"reference": practitioner.reference, **named}
+    # By the name that the page showed, where it could show one.
+    who: Mapping[str, Any] = order["requester"]
     draft = order["basedOn"][0]["reference"]
     return dumps(
         {

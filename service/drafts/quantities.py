@@ -66,3 +66,8 @@ def amount(quantity: Mapping[str, Any]) -> str:
 def figures(value: object) -> str:
     """Return a number as it stands in the bytes that are signed."""
     return format(value, "f") if isinstance(value, Decimal) else str(value)
+
+
+def quoted(text: object) -> str:
+    """Return a signer's own words in quotes that they cannot end: nothing of them reads as part of the dose."""
+    return f"“{str(text).replace('“', '‘').replace('”', '’')}”"

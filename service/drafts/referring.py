@@ -50,7 +50,6 @@ async def refer(services: "Services", draft_id: str, practitioner: Practitioner,
 def referral(draft: Draft, practitioner: Practitioner, public_url: str, now: datetime) -> dict[str, Any]:
     """Return the ServiceRequest, with what the assessment says to tell a psychiatrist as its reasons."""
     resource, told = load_object(draft.resource), _told(load_object(draft.context))
-    named = {} if practitioner.display is None else {"display": practitioner.display}
     found: dict[str, Any] = {
         "resourceType": "ServiceRequest",
         "id": str(uuid4()),
@@ -61,7 +60,7 @@ def referral(draft: Draft, practitioner: Practitioner, public_url: str, now: dat
         "code": {"coding": [_REFERRAL], "text": "Referral to a psychiatrist"},
         "subject": {"reference": resource["subject"]["reference"]},
         "authoredOn": instant(now),
-        "requester": {"reference": practitioner.reference, **named},
+        "requester": orders.named(practitioner),
         "performerType": {"coding": [_PSYCHIATRIST]},
         "reasonCode": [{"text": str(one["reason"])} for one in told if one.get("reason")],
         "reasonReference": resource.get("reasonReference"),

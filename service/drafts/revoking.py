@@ -7,7 +7,7 @@ the EHR is searched for it.
 from typing import TYPE_CHECKING
 
 from service import telemetry
-from service.drafts import decisions, operators, rejections
+from service.drafts import decisions, operators, rejections, settling
 from service.drafts.records import Draft
 from service.ehr.delivery import Mismatch
 from service.errors import Conflict
@@ -28,10 +28,12 @@ async def revoke(
 ) -> Draft:
     """Revoke the signature of a draft, by its signer or another prescriber of the tenant, and return the draft.
 
-    Conflict U-DRAFT-STATE where there is nothing to revoke or it is being written, U-RELEASE-WRITTEN where the EHR has
-    it; Forbidden U-SIGNER-*; EhrFailed when the EHR cannot say: then nothing is revoked.
+    Conflict U-DRAFT-STATE where there is nothing to revoke, U-ORDER-WRITING while it is being written,
+    U-RELEASE-WRITTEN where the EHR has it; Forbidden U-SIGNER-*; EhrFailed when the EHR cannot say: then nothing is
+    revoked.
     """
     draft = await decisions.own_draft(services, practitioner.ehr, draft_id)
+    settling.check_not_writing(draft)
     if draft.state not in ("signed", "write-failed", "parked"):
         raise Conflict("U-DRAFT-STATE", f"this draft is {draft.state}: there is no signature to revoke; read it again")
     client = services.clients[draft.ehr]

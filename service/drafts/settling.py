@@ -16,6 +16,7 @@ from service.errors import Conflict, NotFound
 
 Read = Literal["confirmed", "superseded", "expired"]
 Word = Literal["released", "resolved", "revoked"]
+_WRITING: Final = "this order is being written to the EHR, or was a moment ago; read it again in half a minute"
 # What has our signature does not end by itself: a person looks.
 _SIGNED_ENDS: Final[Mapping[Read, Event]] = {"confirmed": "confirmed", "superseded": "mismatch", "expired": "parked"}
 
@@ -23,7 +24,8 @@ _SIGNED_ENDS: Final[Mapping[Read, Event]] = {"confirmed": "confirmed", "supersed
 def settle(tx: Transaction, draft: str, ending: Read | Word, actor: str, detail: Mapping[str, Any]) -> Draft:
     """End a wait for the EHR's signature by what was read there, or a stuck write-back by an operator's word.
 
-    Conflict U-DRAFT-STATE where the draft has moved on, U-RELEASE-WRITTEN for ``revoked`` where the EHR has made
+    Conflict U-DRAFT-STATE where the draft has moved on, U-ORDER-WRITING for a word while it is being written or after
+    it was tried again, U-RELEASE-WRITTEN for ``revoked`` where the EHR has made
     something of it; NotFound U-OUTBOX-UNKNOWN for a word on a draft without a write-back.
     """
     if ending in ("released", "resolved", "revoked"):
@@ -35,6 +37,12 @@ def settle(tx: Transaction, draft: str, ending: Read | Word, actor: str, detail:
     if row is not None:
         tx.put_outbox(draft, replace(row, due=None, lease=None))
     return record(tx, held, event, actor, {"due": None}, detail).draft
+
+
+def check_not_writing(draft: Draft) -> None:
+    """Raise Conflict U-ORDER-WRITING while an attempt is under way: nobody can say yet what the EHR makes of it."""
+    if draft.state == "writing":
+        raise Conflict("U-ORDER-WRITING", _WRITING)
 
 
 def end_restored(tx: Transaction, draft: str) -> None:
@@ -65,8 +73,9 @@ def _word(tx: Transaction, draft: str, word: Word, actor: str, detail: Mapping[s
     if word == "revoked" and ORDER_STEP in row.progress:
         msg = "the EHR has made an order of it; end that order in the EHR, then release it with --resolved"
         raise Conflict("U-RELEASE-WRITTEN", msg)
+    check_not_writing(held.draft)
     if word == "revoked" and detail.get("attempts") != row.attempts:
-        raise Conflict("U-DRAFT-STATE", "this draft was tried again meanwhile; read it again")
+        raise Conflict("U-ORDER-WRITING", _WRITING)
     due = instant(tx.now) if word == "released" else None
     tx.put_outbox(draft, replace(row, due=due, lease=None))
     return record(tx, held, word, actor, {"due": due}, detail).draft

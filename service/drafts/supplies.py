@@ -85,8 +85,9 @@ def _quantity(quantity: Mapping[str, Any]) -> str:
     if "value" not in quantity:
         return ""
     unit = str(quantity.get("unit", ""))
-    # Any other unit is a signer's own words: the quotes keep them from reading as part of the supply.
-    said = f"{unit}{'s' if quantity['value'] != 1 else ''}" if unit in _FORMS else f"“{unit}”" if unit else ""
+    # Any other unit is a signer's own words.
+    named = f"{unit}{'s' if quantity['value'] != 1 else ''}" if unit in _FORMS else ""
+    said = named or (quantities.quoted(unit) if unit else "")
     coded = " of ".join(str(quantity[name]) for name in ("code", "system") if name in quantity)
     return " ".join(filter(None, [quantities.figures(quantity["value"]), said, f"({coded})" if coded else ""]))
 

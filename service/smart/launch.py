@@ -212,8 +212,7 @@ async def _session(services: "Services", ehr: Ehr, answer: dict[str, Any], start
     if not isinstance(access, str) or not isinstance(life, int | float) or isinstance(life, bool):
         raise Forbidden("U-LAUNCH-DENIED", "The EHR's token answer lacks access_token or expires_in.")
     now = datetime.now(UTC)
-    given = answer.get("patient")
-    patient = f"Patient/{given}" if isinstance(given, str) else None
+    patient = tokens.patient_of(answer, ehr.id)
     practitioner = Practitioner(
         reference=identity.fhir_user,
         display=identity.name,

@@ -6,6 +6,8 @@ and so is a system token, which has none.
 
 import base64
 import binascii
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
@@ -31,6 +33,7 @@ CSRF_HEADER = "x-csrf-token"
 USER_ALGORITHMS = ("ES384", "RS384", "ES256", "RS256")
 LEEWAY_S = 30
 TOKEN_CAP = 16_384
+_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,7 @@ async def _of_token(token: str, services: "Services") -> User:
     client = await _tenant(_unverified(token), services)
     claims = await _verified(token, client, _audience(client))
     _check_app(claims, client.ehr)
+    _check_person(claims, client.ehr)
     reference = _practitioner_reference(claims.get("fhirUser"), client)
     practitioner = Practitioner(
         reference=reference,
@@ -128,13 +132,34 @@ async def _of_token(token: str, services: "Services") -> User:
         role=None,
         subject=_text(claims.get("sub")) or reference,
         method="smart-bearer",
-        authenticated=_auth_time(claims) or datetime.fromtimestamp(claims["iat"], UTC),
+        authenticated=_auth_time(claims) or _issued(claims, client.ehr),
         auth_time=_auth_time(claims),
         acr=_text(claims.get("acr")),
         amr=_texts(claims.get("amr")),
     )
-    patient = _text(claims.get("patient"))
-    return User(practitioner, token, f"Patient/{patient.removeprefix('Patient/')}" if patient else None)
+    return User(practitioner, token, patient_of(claims, client.ehr.id))
+
+
+def patient_of(told: Mapping[str, Any], ehr: str) -> str | None:
+    """Return the patient of a launch by a token's claims or a token answer, None where it names none.
+
+    Unauthenticated U-AUTH for a patient that is no id: what cannot be read is not a token for every patient.
+    """
+    given = told.get("patient")
+    if given in (None, ""):
+        return None
+    ident = given.removeprefix("Patient/") if isinstance(given, str) else ""
+    if not _ID.fullmatch(ident):
+        raise _refused("patient", ehr)
+    return f"Patient/{ident}"
+
+
+def _check_person(claims: Mapping[str, Any], ehr: Ehr) -> None:
+    """Refuse a token with a system's scopes, whomever it names: Forbidden U-SIGNER-NOT-PRACTITIONER."""
+    scope = claims.get("scope")
+    scopes = scope.split() if isinstance(scope, str) else _texts(scope)
+    if any(one.startswith("system/") for one in scopes):
+        raise _no_person(ehr.id)
 
 
 def _check_app(claims: dict[str, Any], ehr: Ehr) -> None:
@@ -143,9 +168,9 @@ def _check_app(claims: dict[str, Any], ehr: Ehr) -> None:
     ``client_id`` as in RFC 9068 §2.2, ``azp`` as in OpenID Connect Core §2. Where the site has listed the apps, a token
     that does not say whose it is belongs to none of them.
     """
-    told = {app for app in (_text(claims.get("client_id")), _text(claims.get("azp"))) if app}
-    allowed = {*ehr.users.clients} or {ehr.smart_client_id}
-    if not told <= allowed or (ehr.users.clients and not told):
+    told = [claims[name] for name in ("client_id", "azp") if claims.get(name) not in (None, "")]
+    allowed = ehr.users.clients or (ehr.smart_client_id,)
+    if any(one not in allowed for one in told) or (ehr.users.clients and not told):
         raise _refused("client", ehr.id)
 
 
@@ -216,11 +241,7 @@ def _practitioner_reference(fhir_user: object, client: EhrClient) -> str:
     except BadRequest:
         reference = ""
     if not reference.startswith("Practitioner/"):
-        telemetry.log().warning("user refused", ehr=client.ehr.id, code="U-SIGNER-NOT-PRACTITIONER")
-        raise Forbidden(
-            "U-SIGNER-NOT-PRACTITIONER",
-            "Only a Practitioner of this EHR may do this; devices, patients and systems may not.",
-        )
+        raise _no_person(client.ehr.id)
     return reference
 
 
@@ -239,6 +260,18 @@ def _auth_time(claims: dict[str, Any]) -> datetime | None:
     if isinstance(login, bool) or not isinstance(login, int | float) or not 0 < login <= claims["iat"]:
         return None
     return datetime.fromtimestamp(login, UTC)
+
+
+def _issued(claims: Mapping[str, Any], ehr: Ehr) -> datetime:
+    if not claims["iat"] > 0:  # that it is not of tomorrow has been checked with the rest
+        raise _refused("iat", ehr.id)
+    return datetime.fromtimestamp(claims["iat"], UTC)
+
+
+def _no_person(ehr: str) -> Forbidden:
+    telemetry.log().warning("user refused", ehr=ehr, code="U-SIGNER-NOT-PRACTITIONER")
+    msg = "Only a Practitioner of this EHR may do this; devices, patients and systems may not."
+    return Forbidden("U-SIGNER-NOT-PRACTITIONER", msg)
 
 
 def _refused(reason: str, ehr: str | None = None) -> Unauthenticated:

@@ -188,7 +188,23 @@ def test_what_may_be_in_the_ehr_is_not_taken_back(run: Run):
         await store.settle(other.id, "resolved", OPERATOR, WHY)
         tried = await ended(store, "parked", facts="facts-3")
         again = {**WHY, "attempts": 0}
-        assert await refused(store.settle(tried.id, "revoked", OPERATOR, again)) == "U-DRAFT-STATE"
+        assert await refused(store.settle(tried.id, "revoked", OPERATOR, again)) == "U-ORDER-WRITING"
+
+    run(story)
+
+
+@pytest.mark.parametrize("word", ["released", "resolved", "revoked"])
+def test_a_word_waits_for_the_attempt_that_is_under_way(run: Run, word: Word):
+    """While an order is being written nobody can say what the EHR makes of it: each word is refused by that name."""
+
+    async def story(store: Store, clock: Clock) -> None:
+        draft = await hold_one(store)
+        await sign_one(store, draft)
+        entry = await store.claim(60)
+        assert entry is not None
+        detail = {**WHY, "attempts": entry.attempts}
+        assert await refused(store.settle(draft.id, word, OPERATOR, detail)) == "U-ORDER-WRITING"
+        assert (await store.read(draft.id)).state == "writing"
 
     run(story)
 

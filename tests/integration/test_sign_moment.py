@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,11 +12,13 @@ import pytest
 
 from fhir_adapters.dialect import profile
 from fhir_adapters.dialect.profile_file import Search
+from recommender.catalog import knowledge
 from service.drafts import consenting
 from service.drafts.canonical_json import dumps
 from service.drafts.consenting import Word
 from service.drafts.records import Draft, NewDraft
 from service.drafts.states import AWAITING
+from service.ehr import prefetch
 from service.switches import records
 from tests.contract import samples
 from tests.contract.samples import Clock
@@ -288,6 +291,193 @@ def test_what_came_into_the_chart_since_the_draft_is_looked_at(
             scene.ehr.put(resource)
         assert answered(await scene.post(draft.id, "sign", *parameters)) == found
         assert (await scene.store.read(draft.id)).state == ("signed" if found[0] == 200 else "held")
+
+    play(tmp_path, story)
+
+
+@pytest.mark.parametrize(
+    ("begins", "hours", "found"),
+    [
+        ("2026-11-22T10:00:00+00:00", 6, (200, "")),
+        ("2026-11-22T10:00:00+00:00", 24, (409, "U-ORDER-DAY")),
+        ("2026-11-22T23:30:00+00:00", 1, (200, "")),
+        ("2026-11-23T04:30:00+00:00", 1, (409, "U-ORDER-DAY")),
+        ("2028-02-29T20:00:00+00:00", 24, (409, "U-ORDER-DAY")),
+        ("2026-11-01T05:30:00+00:00", 1, (200, "")),
+    ],
+    ids=["the same day", "the next", "midnight elsewhere", "midnight here", "a leap day", "the hour told twice"],
+)
+def test_an_order_is_signed_on_the_day_by_which_it_is_dated(
+    tmp_path: Path, begins: str, hours: int, found: tuple[int, str]
+) -> None:
+    """What was prepared on another day of the site is refused, and signed once it is prepared again."""
+    clock = Clock(datetime.fromisoformat(begins))
+
+    async def story(scene: World) -> None:
+        here = replace(profile.load("base-r4"), zone="America/New_York")
+        scene.services.profiles["north"] = here  # type: ignore[index]
+        context = dumps({"acknowledge": [], "dose": samples.DOSE})
+        new = [NewDraft("sertraline", 0, dumps(samples.resource()), context)]
+        (draft,) = await scene.store.hold("north", PATIENT, "facts", new, 3 * 86_400, "Device/undersign")
+        parameters = await scene.prepared(draft.id)
+        clock.forward(3600 * hours)
+        assert answered(await scene.post(draft.id, "sign", *parameters)) == found
+        if found[0] != 200:
+            again = await scene.prepared(draft.id)
+            assert answered(await scene.post(draft.id, "sign", *again)) == (200, "")
+
+    play(tmp_path, story, clock)
+
+
+OPT_IN = {"consent_default": "opt-in"}
+
+
+@pytest.mark.parametrize("tenant", [{}, OPT_IN, {"jurisdiction": "US-ME"}], ids=["opt-out", "opt-in", "Maine"])
+@pytest.mark.parametrize(
+    ("came", "found"),
+    [
+        (condition("F33.3"), (409, "U-CHART-CHANGED")),
+        (condition("F20.9"), (409, "U-CHART-CHANGED")),
+        (item9(2), (409, "U-CHART-CRISIS")),
+        (item9(0), (200, "")),
+    ],
+    ids=["psychotic depression", "schizophrenia", "a crisis", "a no"],
+)
+def test_a_gate_that_closed_since_is_seen_whatever_the_site_asks_of_consent(
+    tmp_path: Path, tenant: dict[str, Any], came: dict[str, Any], found: tuple[int, str]
+) -> None:
+    """Where a permission is asked for, and is there, a gate with no rule beside it refuses as it does elsewhere."""
+
+    async def story(scene: World) -> None:
+        scene.ehr.put({**PERMITS, "dateTime": "2026-11-01"})
+        draft = await scene.hold()
+        parameters = await scene.prepared(draft.id)
+        scene.ehr.put(came)
+        assert answered(await scene.post(draft.id, "sign", *parameters)) == found
+
+    play(tmp_path, story, **tenant)
+
+
+@pytest.mark.parametrize("consent", [{}, OPT_IN], ids=["opt-out", "opt-in"])
+def test_a_place_whose_law_closes_drafting_closes_signing(tmp_path: Path, consent: dict[str, Any]) -> None:
+    """A draft that was held before its tenant's place was set to one that is closed is not signed there."""
+
+    async def story(scene: World) -> None:
+        scene.ehr.put({**PERMITS, "dateTime": "2026-11-01"})
+        draft = await scene.hold()
+        parameters = await scene.prepared(draft.id)
+        assert answered(await scene.post(draft.id, "sign", *parameters)) == (409, "U-CHART-CHANGED")
+        assert (await scene.store.read(draft.id)).state == "held"
+
+    play(tmp_path, story, jurisdiction="US-NV", **consent)
+
+
+RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+
+
+def egfr(value: int) -> dict[str, Any]:
+    """Return a filtration rate of the day of the signature."""
+    unit = {"unit": "mL/min/1.73m2", "system": "http://unitsofmeasure.org", "code": "mL/min/{1.73_m2}"}
+    return {
+        "resourceType": "Observation",
+        "id": "egfr",
+        "status": "final",
+        "subject": SUBJECT,
+        "code": {"coding": [{"system": "http://loinc.org", "code": "98979-8"}]},
+        "effectiveDateTime": "2026-11-22",
+        "valueQuantity": {"value": value, **unit},
+    }
+
+
+@pytest.mark.parametrize(
+    ("came", "mg", "found"),
+    [
+        ([], 300, (200, "")),
+        ([egfr(80)], 300, (200, "")),
+        ([egfr(40)], 300, (409, "U-CHART-CHANGED")),
+        ([egfr(40)], 150, (200, "")),
+    ],
+    ids=["nothing", "a good kidney", "a poor one", "a poor one and a low dose"],
+)
+def test_a_dose_above_what_the_chart_allows_by_now_is_not_signed(
+    tmp_path: Path, came: list[dict[str, Any]], mg: int, found: tuple[int, str]
+) -> None:
+    """A rule that is no warning and lowers the ceiling below the order refuses it; at a dose below, nothing does."""
+    product = next(one for one in knowledge.load().orderables["bupropion"] if one.strength_mg == 150)
+    coding = {"system": RXNORM, "code": product.rxnorm, "display": product.name}
+    drug = {"coding": [coding], "text": product.name}
+    bounds = {"drug": "bupropion", "start": samples.bound(150), "ceiling": samples.bound(450), "doses_per_day": 1}
+    context = dumps({"acknowledge": [], "reasons": [], "dose": {"strength_mg": 150, "bounds": bounds}})
+    resource = samples.resource(medicationCodeableConcept=drug, dosageInstruction=[samples.dosage(mg)])
+
+    async def story(scene: World) -> None:
+        new = [NewDraft("bupropion", 0, dumps(resource), context)]
+        (draft,) = await scene.store.hold("north", PATIENT, "facts", new, 3600, "Device/undersign")
+        parameters = await scene.prepared(draft.id)
+        for one in came:
+            scene.ehr.put(one)
+        assert answered(await scene.post(draft.id, "sign", *parameters)) == found
+
+    play(tmp_path, story)
+
+
+@pytest.mark.parametrize("kind", ["Condition", "Observation", "MedicationRequest", "AllergyIntolerance"])
+@pytest.mark.parametrize("fault", ["503", "429", "drop"])
+def test_a_list_that_fails_in_passing_keeps_a_draft_unsigned(tmp_path: Path, kind: str, fault: str) -> None:
+    """What the EHR cannot say at the moment is not taken for said before: nothing is signed, and then it can be."""
+
+    async def story(scene: World) -> None:
+        draft = await scene.hold()
+        parameters = await scene.prepared(draft.id)
+        real = scene.ehr._write_or_read
+
+        async def answer(request: httpx.Request, path: str) -> httpx.Response:
+            if path != kind:
+                return await real(request, path)
+            if fault == "drop":
+                raise httpx.ReadError("dropped")
+            return httpx.Response(int(fault))
+
+        scene.ehr._write_or_read = answer  # type: ignore[method-assign]
+        assert (await scene.post(draft.id, "sign", *parameters)).status_code == 502
+        assert await scene.store.signature(draft.id) is None
+        scene.ehr._write_or_read = real  # type: ignore[method-assign]
+        assert answered(await scene.post(draft.id, "sign", *parameters)) == (200, "")
+        entry = next(one for one in await scene.store.history(draft.id) if one.event == "signed")
+        assert "chart_unread" not in entry.detail["given"]
+
+    play(tmp_path, story)
+
+
+def test_a_list_for_which_there_was_no_time_is_read_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An EHR too slow for a hook call is read at a signature in its own time, and what it says counts."""
+
+    async def story(scene: World) -> None:
+        draft = await scene.hold()
+        parameters = await scene.prepared(draft.id)
+        scene.ehr.put(item9(2))
+        monkeypatch.setattr(prefetch, "BUDGET_S", 0.0)
+        assert answered(await scene.post(draft.id, "sign", *parameters)) == (409, "U-CHART-CRISIS")
+        scene.ehr.put(item9(0))
+        assert answered(await scene.post(draft.id, "sign", *parameters)) == (200, "")
+
+    play(tmp_path, story)
+
+
+def test_a_drug_whose_name_cannot_be_read_is_on_record(tmp_path: Path) -> None:
+    """An order that names its Medication by a reference that the EHR does not give leaves the list of drugs unread."""
+    order = {**ordered("unread", "1"), "medicationReference": {"reference": "Medication/gone"}}
+    del order["medicationCodeableConcept"]
+
+    async def story(scene: World) -> None:
+        draft = await scene.hold()
+        parameters = await scene.prepared(draft.id)
+        scene.ehr.put({**order, "authoredOn": "2020-01-01"})
+        assert answered(await scene.post(draft.id, "sign", *parameters)) == (200, "")
+        entry = next(one for one in await scene.store.history(draft.id) if one.event == "signed")
+        assert entry.detail["given"]["chart_unread"] == ["medications"]
 
     play(tmp_path, story)
 

@@ -48,6 +48,8 @@ def test_a_computed_float_is_written_as_its_shortest_decimal(value: float, text:
         (b'{"a":1,"a":2}', "U-JSON-DUPLICATE-KEY"),
         (b"NaN", "U-JSON-NUMBER"),
         (b"-Infinity", "U-JSON-NUMBER"),
+        (b"1e99999999999999999999", "U-JSON-NUMBER"),
+        (b"1e-99999999999999999999", "U-JSON-NUMBER"),
         (b'{"a":', "U-JSON-SYNTAX"),
         (b"\xff", "U-JSON-ENCODING"),
         (b"[" * 100_000, "U-JSON-DEPTH"),

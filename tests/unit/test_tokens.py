@@ -21,6 +21,7 @@ from service.errors import EhrFailed, Forbidden, Unauthenticated
 from service.smart import sessions, tokens
 from service.smart.practitioner import Practitioner
 from service.smart.sessions import Session
+from service.smart.tokens import User
 from tests.integration.fake_ehr import (
     BASE,
     PUBLIC_URL,
@@ -133,7 +134,36 @@ def test_nobody_but_a_practitioner_of_the_ehr_comes_in(fhir_user: str | None) ->
     assert refused(user_token(fhir_user)) == (Forbidden, "U-SIGNER-NOT-PRACTITIONER")
 
 
+@pytest.mark.parametrize("scope", ["system/*.*", "openid fhirUser system/MedicationRequest.crus", ["system/*.rs"]])
+def test_a_systems_token_is_nobodys_whomever_it_names(scope: Any) -> None:
+    """A token with a system's scopes signs nothing, even where its fhirUser is a practitioner."""
+    assert refused(user_token(scope=scope)) == (Forbidden, "U-SIGNER-NOT-PRACTITIONER")
+    assert who(user_token(scope="openid fhirUser user/*.rs")).reference == "Practitioner/p1"
+
+
+def user_of(token: str) -> User:
+    """Return the user of a token, with the patient of its launch."""
+    bearer = request(authorization=f"Bearer {token}")
+    return use(lambda services: tokens.user(bearer, services))
+
+
+@pytest.mark.parametrize(
+    ("patient", "found"), [(None, None), ("", None), ("a-1", "Patient/a-1"), ("Patient/a-1", "Patient/a-1")]
+)
+def test_a_launchs_patient_is_an_id(patient: str | None, found: str | None) -> None:
+    """The patient in the context of a token is one patient of the EHR, with or without its type."""
+    assert user_of(user_token(patient=patient)).patient == found
+
+
+@pytest.mark.parametrize("patient", [5, True, ["a-1"], {"id": "a-1"}, "a-1/_history/2", f"{BASE}/Patient/a-1", "a 1"])
+def test_a_launchs_patient_that_cannot_be_read_is_not_every_patient(patient: Any) -> None:
+    """A context that names somebody in another form opens nobody's chart."""
+    with pytest.raises(Unauthenticated):
+        user_of(user_token(patient=patient))
+
+
 NOW = int(time.time())
+LATER = NOW + 86_400  # what is made before the first test must not have expired at the last
 
 
 @pytest.mark.parametrize(
@@ -149,8 +179,10 @@ NOW = int(time.time())
         {"exp": None},
         {"exp": "tomorrow"},
         {"iat": None},
-        {"iat": NOW + 3600},
-        {"nbf": NOW + 3600},
+        {"iat": LATER},
+        {"iat": -1e300, "auth_time": None},
+        {"iat": 0, "auth_time": None},
+        {"nbf": LATER},
         {"sub": 5},
         {"key": ECKey.generate_key("P-384", {"kid": "user-1"})},
         {"key": ECKey.generate_key("P-384", {"kid": "unknown"})},
@@ -161,7 +193,7 @@ def test_a_token_with_a_wrong_claim_or_key_is_nobody(changes: dict[str, Any]) ->
     assert refused(user_token(**changes)) == (Unauthenticated, "U-AUTH")
 
 
-CLAIMS = {"iss": BASE, "aud": BASE, "sub": "u", "iat": NOW, "exp": NOW + 300, "fhirUser": "Practitioner/p1"}
+CLAIMS = {"iss": BASE, "aud": BASE, "sub": "u", "iat": NOW, "exp": LATER, "fhirUser": "Practitioner/p1"}
 PUBLIC = json.dumps(USER_KEY.as_dict(private=False)).encode()
 
 
@@ -173,9 +205,9 @@ PUBLIC = json.dumps(USER_KEY.as_dict(private=False)).encode()
         "a.b.c",
         "..",
         "é.é.é",
-        user_token() + "x",
-        user_token()[:-4],
-        user_token().replace(".", ".."),
+        user_token(exp=LATER) + "x",
+        user_token(exp=LATER)[:-4],
+        user_token(exp=LATER).replace(".", ".."),
         "x" * 20_000,
         unsigned({"alg": "none"}, CLAIMS),
         unsigned({"alg": "none", "kid": "user-1"}, CLAIMS, "AAAA"),
@@ -192,7 +224,9 @@ def test_what_is_not_a_signed_token_is_nobody(token: str) -> None:
     assert refused(token) == (Unauthenticated, "U-AUTH")
 
 
-@pytest.mark.parametrize("header", ["Basic dTpw", "Bearer", "Bearer ", "bearer", "Token x", user_token()], ids=range(6))
+@pytest.mark.parametrize(
+    "header", ["Basic dTpw", "Bearer", "Bearer ", "bearer", "Token x", user_token(exp=LATER)], ids=range(6)
+)
 def test_an_authorization_that_is_not_bearer_is_nobody(header: str) -> None:
     """Another scheme than Bearer, or none, is 401 U-AUTH, even beside a session's cookie."""
     asked = request(authorization=header, cookie=f"__Host-{sessions.COOKIE}=x")
@@ -411,6 +445,8 @@ def test_no_id_token_is_nobody() -> None:
         ({"azp": "undersign"}, {}, True),
         ({"client_id": "some-wellness-app"}, {}, False),
         ({"client_id": "undersign", "azp": "some-wellness-app"}, {}, False),
+        ({"azp": ["some-wellness-app"]}, {}, False),
+        ({"client_id": 5}, {}, False),
         ({"client_id": "ward-app"}, {"clients": ("ward-app",)}, True),
         ({"client_id": "undersign"}, {"clients": ("ward-app",)}, False),
         ({}, {"clients": ("ward-app",)}, False),
