@@ -16,10 +16,21 @@ async def read_json(request: Request, max_bytes: int) -> bytes:
 
     Raises BadRequest U-BODY-TYPE, InputError U-JSON-… for what strict JSON refuses, and as ``guard``.
     """
-    check_type(request.headers.get("content-type", ""))
+    check_head(request)
     raw = await request.body()
     strict_json.check(raw, max_bytes=max_bytes)
     return raw
+
+
+def check_head(request: Request) -> None:
+    """Raise BadRequest U-BODY-TYPE unless a body is said once to be JSON in UTF-8, and not packed."""
+    kinds = request.headers.getlist("content-type")
+    if len(kinds) > 1:
+        raise BadRequest("U-BODY-TYPE", "send one Content-Type")
+    packed = request.headers.get("content-encoding", "identity")
+    if packed.strip().lower() not in ("", "identity"):
+        raise BadRequest("U-BODY-TYPE", "send the body as it is, without a Content-Encoding")
+    check_type(kinds[0] if kinds else "")
 
 
 def check_type(content_type: str) -> None:

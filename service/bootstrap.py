@@ -4,7 +4,7 @@ import gc
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from importlib.resources import files
 from typing import Any
@@ -38,6 +38,8 @@ from service.smart.sealing import Sealer
 class Services:
     """What a request needs. Mappings are by tenant id; ``model`` is None where it is switched off.
 
+    Feedback has limits of its own, so that neither can take from the other.
+
     ``clock`` gives the present time, aware; only the store decides by time of its own. ``stopped`` says, within one
     call, why the site has switched off drugs.
     """
@@ -55,6 +57,7 @@ class Services:
     device: Mapping[str, Any]
     clock: Callable[[], datetime]
     stopped: Mapping[str, str] = field(default_factory=dict[str, str])
+    feedback_limits: Mapping[str, Bucket] = field(default_factory=dict[str, Bucket])
 
     def tenant(self, ehr: str) -> Ehr:
         """Return a tenant by its id; KeyError for one that is not configured."""
@@ -76,7 +79,7 @@ def build(settings: Settings) -> Services:
     jurisdictions.check_tenants(settings.ehr, knowledge)
     for ehr in settings.ehr:
         language.of(ehr.language)  # a phrase that is missing keeps the service from starting, not a card from showing
-    read_as = {ehr.id: profiles.load(profile_of(ehr)) for ehr in settings.ehr}
+    read_as = {ehr.id: replace(profiles.load(profile_of(ehr)), base=ehr.fhir_base) for ehr in settings.ehr}
     return Services(
         settings=settings,
         store=stores.of(settings),
@@ -90,6 +93,7 @@ def build(settings: Settings) -> Services:
         limits={ehr.id: Bucket(ehr.limits, time.monotonic) for ehr in settings.ehr},
         device=device_of(settings.server.public_url),
         clock=lambda: datetime.now(UTC),
+        feedback_limits={ehr.id: Bucket(ehr.limits, time.monotonic) for ehr in settings.ehr},
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import msgspec
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -18,6 +18,7 @@ from fhir_adapters.errors import UndersignError
 from service import body, telemetry
 from service.errors import (
     BadRequest,
+    Busy,
     Forbidden,
     NotFound,
     ServiceError,
@@ -26,10 +27,13 @@ from service.errors import (
     http_status,
     operation_outcome,
 )
+from service.fhir import formats
 from service.settings import Settings
 
 _ALLOW_HEADERS = "authorization, content-type, x-csrf-token"
 _ALLOW_METHODS = "GET, POST"
+# HEAD is a GET without its body (RFC 9110 §9.3.2) for what programs read; a page that is asked for is a page shown.
+_HEADED = ("/fhir/", "/cds-services", "/.well-known/", "/healthz", "/readyz", "/metrics", "/openapi.json")
 
 
 class Boundary:
@@ -47,15 +51,21 @@ class Boundary:
             await self._app(scope, receive, send)
             return
         started, headers, status = time.perf_counter(), Headers(scope=scope), 0
+        bare = scope["method"] == "HEAD" and scope["path"].startswith(_HEADED)
+        scope = {**scope, "method": "GET"} if bare else scope
 
         async def answer(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 self._dress(MutableHeaders(raw=message["headers"]), headers.get("origin"))
+            elif bare:
+                message = {**message, "body": b""}
             await send(message)
 
         try:
+            if scope["path"].startswith("/fhir/"):
+                formats.check(headers.get("accept", ""), QueryParams(scope["query_string"]).get("_format"))
             if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
                 await self._preflight(headers.get("origin"))(scope, receive, answer)
             else:
@@ -142,6 +152,8 @@ def _carried(error: Exception) -> Mapping[str, str]:
 def _challenge(error: UndersignError) -> Mapping[str, str]:
     if isinstance(error, Unauthenticated):
         return {"WWW-Authenticate": "Bearer"}
+    if isinstance(error, Busy):
+        return {"Retry-After": str(error.retry_after_s)}
     return {"Retry-After": "1"} if isinstance(error, TooMany) else {}
 
 

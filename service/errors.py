@@ -5,6 +5,7 @@ ServiceError
 ├── Unauthenticated 401  nobody we know; says nothing of why
 ├── Forbidden       403  known, but not allowed
 ├── NotFound        404
+├── NotAcceptable   406  nothing that the caller takes can be answered
 ├── Conflict        409  the draft has moved on: state, version or digest differ
 ├── Precondition    412  a required input is neither in the request nor obtainable
 ├── TooLarge        413
@@ -12,6 +13,7 @@ ServiceError
 ├── TooMany         429
 ├── EhrFailed       502  the EHR answered with an error or not at all
 ├── Unavailable     503  the store or model is not ready
+│   └── Busy        503  too much at once; says when to come again
 └── ConfigError     –    settings that cannot be used; the command line stops with status 2
 """
 
@@ -53,6 +55,13 @@ class NotFound(ServiceError):
 
     status = 404
     issue = "not-found"
+
+
+class NotAcceptable(ServiceError):
+    """406."""
+
+    status = 406
+    issue = "not-supported"
 
 
 class Conflict(ServiceError):
@@ -102,6 +111,14 @@ class Unavailable(ServiceError):
 
     status = 503
     issue = "transient"
+
+
+class Busy(Unavailable):
+    """503 with Retry-After: the same request may succeed in ``retry_after_s`` seconds."""
+
+    def __init__(self, code: str, message: str, retry_after_s: int) -> None:
+        super().__init__(code, message)
+        self.retry_after_s = retry_after_s
 
 
 class ConfigError(ServiceError):

@@ -18,23 +18,25 @@ _MEANS: Mapping[int, str] = {
     401: "Nobody we know; nothing is said of why",
     403: "Known, but not allowed",
     404: "There is no such thing",
+    406: "FHIR R4 as JSON is not among what the caller takes",
     409: "What the request is about has moved on",
     412: "Required data were not sent and could not be read; the keys and searches are named",
     413: "The body is too large",
     422: "Readable, but against a rule",
     429: "Too many calls; see Retry-After",
     502: "The EHR failed",
-    503: "Store, model or keys are not ready; try again",
+    503: "Store, model, keys or the EHR's time are not to be had; try again, where Retry-After says so then",
 }
 _HOOK = (400, 401, 403, 404, 412, 413, 429, 503)
-_SIGNING = (400, 401, 403, 404, 409, 413, 422, 502, 503)
-_READING = (400, 401, 403, 404, 502, 503)
+_SIGNING = (400, 401, 403, 404, 406, 409, 413, 422, 502, 503)
+_READING = (400, 401, 403, 404, 406, 502, 503)
 # Path → what its operation refuses with, beside its success; of FHIR paths ``_refusals`` tells.
 _REFUSALS: Mapping[str, Sequence[int]] = {
     "/cds-services/{service_id}": _HOOK,
-    "/cds-services/{service_id}/feedback": (400, 401, 404, 409, 413, 503),
+    "/cds-services/{service_id}/feedback": (400, 401, 404, 409, 413, 429, 503),
     "/fhir/MedicationRequest/{ident}/$revoke": _SIGNING,
     "/fhir/MedicationRequest/{ident}/$refer": _SIGNING,
+    "/fhir/metadata": (406,),
     "/readyz": (503,),
 }
 _PARTLY_OPEN = frozenset({"/fhir/{kind}", "/fhir/{kind}/{ident}"})  # the Device, and the count of what is held

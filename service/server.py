@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from service import settings_file as configuration
 from service.app import create_app
+from service.connections import Bounded
 from service.drafts import stores
 from service.errors import ConfigError
 from service.settings import Settings
@@ -20,6 +21,7 @@ _OPTIONS: dict[str, Any] = {
     "log_config": None,
     "access_log": False,  # our own log line has the allow-listed fields; an access log would have URLs
     "server_header": False,
+    "http": Bounded,
     "timeout_graceful_shutdown": 5,
 }
 
@@ -34,7 +36,7 @@ def run(host: str, port: int, workers: int, config: Path | None) -> None:
     _try_port(host, port)
     asyncio.run(_try_store(settings))
     if workers == 1:
-        application = create_app(settings)
+        application = _application(settings)
         uvicorn.run(application, host=host, port=port, **_OPTIONS)
         return
     create_app(settings)
@@ -47,7 +49,12 @@ def run(host: str, port: int, workers: int, config: Path | None) -> None:
 
 def worker() -> FastAPI:
     """Return the application of one of several workers; ``run`` left it the configuration's path."""
-    return create_app(configuration.load(None))
+    return _application(configuration.load(None))
+
+
+def _application(settings: Settings) -> FastAPI:
+    Bounded.patience_s = settings.server.read_timeout_s
+    return create_app(settings)
 
 
 def _try_port(host: str, port: int) -> None:

@@ -1,13 +1,41 @@
 """The sections of the configuration: one frozen model each, every key with its default and its bounds."""
 
+import unicodedata
 from pathlib import Path
-from typing import Literal
+from typing import Any, Final, Literal, cast
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+_LONGEST_S: Final = 315_360_000  # ten years: what is longer is a slip, and dates end
+_MOST: Final = 1_000_000_000
 
 
 class _Section(BaseModel):
+    """What a section takes: texts may stand for numbers, as the environment has them, and nothing else for another."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_plain(cls, given: object, info: ValidationInfo) -> object:
+        wanted: Any = cls.model_fields[str(info.field_name)].annotation
+        if not all(map(_is_text, cast("list[object]", given) if isinstance(given, list) else [given])):
+            msg = "needs a text, without control characters; leave the key out where there is none"
+            raise ValueError(msg)
+        if wanted in (int, float) and isinstance(given, bool):
+            msg = "needs a number"
+            raise ValueError(msg)
+        if wanted is bool and not isinstance(given, bool | str):
+            msg = "is true or false"
+            raise ValueError(msg)
+        return cast("object", given)
+
+
+def _is_text(value: object) -> bool:
+    """Say whether a value, where it is a text, has something in it, and no control character."""
+    if not isinstance(value, str):
+        return True
+    return bool(value.strip()) and not any(unicodedata.category(one) == "Cc" for one in value)
 
 
 class Server(_Section):
@@ -16,8 +44,8 @@ class Server(_Section):
     public_url: str = "http://127.0.0.1:8040"
     development: bool = False
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    read_timeout_s: float = 5
-    body_limit_bytes: int = 2_000_000
+    read_timeout_s: float = Field(default=5, le=_LONGEST_S, allow_inf_nan=False)
+    body_limit_bytes: int = Field(default=2_000_000, le=_MOST)
 
 
 class StoreSettings(_Section):
@@ -26,21 +54,21 @@ class StoreSettings(_Section):
     url: str = "sqlite:///undersign.db"
     key_file: Path | None = None
     receipts: Path = Path("undersign-receipts.db")
-    replicas: int = 0
+    replicas: int = Field(default=0, le=100)
 
 
 class Hold(_Section):
     """[hold]. ``follow_up_s`` is how long an order is looked for that the EHR has to sign."""
 
-    expires_after_s: int = 259_200
-    follow_up_s: int = Field(default=14_400, ge=60)
+    expires_after_s: int = Field(default=259_200, le=_LONGEST_S)
+    follow_up_s: int = Field(default=14_400, ge=60, le=_LONGEST_S)
 
 
 class Cards(_Section):
     """[cards]. A card that a person overrode stays away for ``suppress_for_s`` while the facts are the same."""
 
     suppress_overridden: bool = True
-    suppress_for_s: int = Field(default=2_592_000, ge=0)
+    suppress_for_s: int = Field(default=2_592_000, ge=0, le=_LONGEST_S)
 
 
 class Model(_Section):
@@ -62,6 +90,14 @@ class RevokedKey(_Section):
     kid: str
     since: AwareDatetime
 
+    @field_validator("since", mode="before")
+    @classmethod
+    def _is_written(cls, given: object) -> object:
+        if isinstance(given, int | float):
+            msg = "needs a time with its zone, such as 2026-11-01T08:00:00Z"
+            raise ValueError(msg)
+        return given
+
 
 class Sign(_Section):
     """[sign]. ``key_file`` holds the service's private signing key (JWK, ES384), made on first start.
@@ -69,7 +105,7 @@ class Sign(_Section):
     ``past_keys_file`` is a JWK set of the public keys that signed before it: what they signed still verifies.
     """
 
-    step_up_max_age_s: int = Field(default=300, gt=0)
+    step_up_max_age_s: int = Field(default=300, gt=0, le=_LONGEST_S)
     key_file: Path = Path("undersign-signing-key.json")
     past_keys_file: Path | None = None
     revoked_keys: tuple[RevokedKey, ...] = ()
@@ -108,8 +144,8 @@ class Supervision(_Section):
 class Limits(_Section):
     """[ehr.limits]."""
 
-    calls_per_second: float = 20
-    burst: int = 60
+    calls_per_second: float = Field(default=20, le=_MOST, allow_inf_nan=False)
+    burst: int = Field(default=60, le=_MOST)
 
 
 class Audit(_Section):
@@ -119,7 +155,7 @@ class Audit(_Section):
     ``keep_accesses_years``: whole years for which who looked at what is kept; six as for HIPAA's documentation.
     """
 
-    checkpoint_every_s: int = Field(default=3600, ge=60)
+    checkpoint_every_s: int = Field(default=3600, ge=60, le=_LONGEST_S)
     checkpoint_file: Path | None = None
     keep_inputs: bool = True
     keep_accesses_years: int = Field(default=6, ge=1, le=30)

@@ -56,6 +56,8 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError("U-CONFIG-FILE", f"{path}: {reason}; give the right path with --config") from error
     except ValueError as error:
         raise ConfigError("U-CONFIG-FILE", f"{path}: not TOML in UTF-8 ({error}); mend the file") from error
+    except RecursionError as error:
+        raise ConfigError("U-CONFIG-FILE", f"{path}: lists or tables in it are too deep; mend the file") from error
 
 
 def _overlay(raw: dict[str, Any], environment: Mapping[str, str]) -> None:
@@ -92,7 +94,7 @@ def _is_list(value: str) -> bool:
         return False
     try:
         json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 
@@ -127,7 +129,8 @@ def _validate(raw: Mapping[str, Any]) -> Settings:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise ConfigError("U-CONFIG-VALUE", f"{where}: {first['msg']}") from error
+        what = first["msg"].removeprefix("Value error, ")
+        raise ConfigError("U-CONFIG-VALUE", f"{where}: {what}") from error
 
 
 def _resolve(settings: Settings) -> Settings:

@@ -16,7 +16,7 @@ from service.cds.discovery import Service
 from service.cds.envelope import HookCall
 from service.cds.stopwatch import Stopwatch
 from service.drafts import attesting, consenting
-from service.ehr import prefetch
+from service.ehr import pages, prefetch
 from service.errors import Precondition
 from service.settings import Ehr
 
@@ -77,9 +77,10 @@ async def read(call: HookCall, service: Service, ehr: Ehr, services: "Services",
     adapted = consenting.with_word(adapted, consent, profile)
     recorded = await services.store.attestations(ehr.id, adapted.patient.reference)
     attested = tuple(attesting.known(one, profile) for one in recorded)
-    partial = [one for one in service.templates if one.required and prefetch.in_part(values.get(one.key, b"null"))]
+    cut = frozenset(key for key, value in values.items() if pages.in_part(value, profile.notices))
+    partial = [one for one in service.templates if one.required and one.key in cut]
     nameless = _nameless(adapted)
-    unread = unseen(service, values, frozenset(_LISTED[kind] for kind in nameless if kind in _LISTED))
+    unread = unseen(service, values, cut | {_LISTED[kind] for kind in nameless if kind in _LISTED})
     return Seen(adapted, attested, profile, now, unread, partial, sum(nameless[kind] for kind in _REQUESTS))
 
 
@@ -89,14 +90,14 @@ def _nameless(adapted: Adapted) -> Counter[str]:
     return Counter(one.source.reference.partition("/")[0] for one in drugs if one.unresolved == "reference-not-found")
 
 
-def unseen(service: Service, values: Mapping[str, bytes], holed: Collection[str] = ()) -> list[str]:
+def unseen(service: Service, values: Mapping[str, bytes], holed: Collection[str]) -> list[str]:
     """Return in plain words what an evaluation of these values did not see, or not whole; ``holed`` are keys."""
     found: list[str] = []
     for template in service.templates:
         value = values.get(template.key, prefetch.UNREADABLE)
         if value == prefetch.UNREADABLE:
             found.append(template.holds)
-        elif prefetch.in_part(value) or template.key in holed:
+        elif template.key in holed:
             found.append(f"{template.holds} (only in part)")
     return found
 
@@ -105,4 +106,5 @@ async def complete(call: HookCall, service: Service, ehr: Ehr, services: "Servic
     """Return the prefetch, completed; all of it has passed strict JSON: what was sent, with the body."""
     client = services.clients[ehr.id] if call.fhir_server is not None else None
     profile = services.profiles[ehr.id]
-    return await prefetch.complete(call.prefetch, service.templates, call.patient_id, client, call.token, profile)
+    line = client.line if client else None
+    return await prefetch.complete(call.prefetch, service.templates, call.patient_id, client, call.token, profile, line)

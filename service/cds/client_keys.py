@@ -17,6 +17,7 @@ from service.settings import CdsClient
 PublicKey = ECKey | RSAKey
 _FRESH_S = 600
 _REFETCH_S = 10  # an unknown kid fetches again, but a flood of them does not flood the EHR
+_LASTS_S = 86_400  # without an answer of the key URL: a key that was withdrawn there must end here some day
 _PAUSE_S = 2  # after a fetch that gave no key at all: calls that waited for it do not each wait for one more
 _MAX_BYTES = 256_000
 _MIN_RSA_BITS = 2048  # NIST SP 800-131A Rev. 2, table 2
@@ -33,6 +34,7 @@ class ClientKeys:
         self._clock = clock
         self._keys: dict[str, PublicKey] = {}
         self._at: float | None = None
+        self._read_at = 0.0
         self._failed: float | None = None
         self._lock = asyncio.Lock()
 
@@ -41,7 +43,8 @@ class ClientKeys:
         if self._client.jwks_file is None:
             return
         try:
-            self._keys, self._at = read_keys(self._client.jwks_file.read_bytes()), self._clock()
+            self._keys = read_keys(self._client.jwks_file.read_bytes())
+            self._at = self._read_at = self._clock()
         except (OSError, ValueError) as error:
             message = f"{self._client.jwks_file}: not a readable JWK Set; see ehr.cds_client.jwks_file"
             raise ConfigError("U-CONFIG-FILE", message) from error
@@ -67,12 +70,14 @@ class ClientKeys:
         try:
             keys = read_keys(await self._fetch())
         except (OSError, ValueError, httpx.HTTPError, TimeoutError) as error:
-            if self._keys:  # the EHR's key server is down: the keys that were good stay so until it is back
+            # The EHR's key server is down: the keys that were good stay so until it is back, for a day at most.
+            if self._keys and self._clock() - self._read_at < _LASTS_S:
                 self._at = self._clock()
                 return
             self._failed = self._clock()
             raise _unavailable() from error
-        self._keys, self._at, self._failed = keys, self._clock(), None
+        self._keys, self._failed = keys, None
+        self._at = self._read_at = self._clock()
 
     async def _fetch(self) -> bytes:
         if self._client.jwks_url is None:

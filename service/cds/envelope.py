@@ -14,6 +14,8 @@ _ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9\-.]{1,64}")
 _USER = re.compile(rf"(Practitioner|PractitionerRole|Patient|RelatedPerson)/{_ID.pattern}")
 # RFC 4122 §3, with or without its URN; looser forms may be of any length, and the text is kept and logged.
 _INSTANCE = re.compile(r"(urn:uuid:)?[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
+# RFC 6749 §A.12 but for the space, as RFC 6750 §2.1 has it: the token becomes a header of our own.
+_TOKEN = re.compile(r"[!-~]{1,16384}")
 _PRACTITIONER = ("Practitioner/", "PractitionerRole/")
 
 
@@ -120,6 +122,8 @@ def _check_authorization(envelope: _Envelope, patient_id: str) -> None:
     given = envelope.fhirAuthorization
     if given is None:
         return
+    if not _TOKEN.fullmatch(given.access_token):
+        raise BadRequest("U-CDS-REQUEST", "fhirAuthorization.access_token is no Bearer token (RFC 6750)")
     if envelope.fhirServer is None:
         raise BadRequest("U-CDS-REQUEST", "fhirAuthorization needs fhirServer beside it")
     if given.patient is not None and given.patient != patient_id:

@@ -58,10 +58,13 @@ async def _card(service: Service, request: Request, services: "Services", watch:
     """Return the card to show, and what the call came to: its topic, ``nothing-to-say`` or ``shadow``."""
     caller = await client_auth.authenticate(request.headers.getlist("authorization"), services, service.id)
     watch.lap("auth")
+    if caller is not None:  # before anything is read: who is known may send nonsense too
+        services.limits[caller.id].take()
     raw = await body.read_json(request, services.settings.server.body_limit_bytes)
     hook_call = envelope.parse(raw, service)
     ehr = tenants.find(caller, hook_call.fhir_server, services.settings)
-    services.limits[ehr.id].take()
+    if caller is None:
+        services.limits[ehr.id].take()
     watch.lap("read")
     switched = await in_force.of(services.store, ehr.id)
     switched.check_on()

@@ -52,9 +52,9 @@ def offered(assessment: Assessment) -> tuple[Candidate, ...]:
 
 
 def treatment(assessment: Assessment) -> tuple[CurrentDrug, ...]:
-    """Return the present drugs for the condition: those that are themselves candidates."""
+    """Return the present drugs for the condition: those that are themselves candidates, and not for something else."""
     considered = {candidate.ingredient for candidate in assessment.candidates}
-    return tuple(drug for drug in assessment.current if drug.ingredient in considered)
+    return tuple(drug for drug in assessment.current if drug.ingredient in considered and not drug.other_use)
 
 
 def kept(assessment: Assessment, say: Phrases) -> str:

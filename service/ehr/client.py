@@ -18,10 +18,11 @@ from joserfc.jwk import KeySet
 from service.drafts.signing import Signer
 from service.ehr import capabilities, denials, prescriber, smart_configuration
 from service.ehr.capabilities import Capabilities
+from service.ehr.line import Line
 from service.ehr.oauth import TokenEndpoint
 from service.ehr.prescriber import Prescriber
 from service.ehr.smart_configuration import SmartConfiguration
-from service.ehr.transport import BYTE_CAP, FHIR_JSON, Answer, EhrRefused, Transport, successful
+from service.ehr.transport import AT_ONCE, BYTE_CAP, FHIR_JSON, Answer, EhrRefused, Transport, successful
 from service.ehr.user_keys import UserKeys
 from service.errors import BadRequest, EhrFailed
 from service.settings import Ehr, Settings
@@ -56,6 +57,7 @@ class EhrClient:
         self._development = settings.server.development
         self._base = smart_configuration.fhir_base(ehr.fhir_base, development=self._development)
         self._transport = Transport(ehr.ca_file)
+        self.line = Line(AT_ONCE)  # of hook calls; who signs or writes does not stand in it
         self._keys = UserKeys(ehr, settings, self._fetch_keys)
         self._configuration: tuple[float, SmartConfiguration] | None = None
         self._capabilities: tuple[float, Capabilities] | None = None
@@ -220,8 +222,8 @@ class EhrClient:
         except EhrRefused as error:
             raise denials.of_signer(error, self.ehr.smart_client_id, scope) from error
         specialists = frozenset(self.ehr.supervision.specialist_role_codes)
-        today = datetime.now(UTC).date()
-        return prescriber.prescribing_role(pages, self.spellings(short), self.prescriber_codes(), today, specialists)
+        now = datetime.now(UTC)
+        return prescriber.prescribing_role(pages, self.spellings(short), self.prescriber_codes(), now, specialists)
 
     def spellings(self, reference: str) -> frozenset[str]:
         """Return the ways in which this EHR may write a reference of its own, given as ``Type/id``."""

@@ -77,7 +77,7 @@ async def _of_role(client: EhrClient | None, entry: AuditEntry, token: Token) ->
         if not role:
             raise _Unwritten
         raw = await _in_force(known, role, entry.at, await token())
-        prescriber.check_role(raw, known.spellings(entry.actor), known.prescriber_codes(), entry.at.date())
+        prescriber.check_role(raw, known.spellings(entry.actor), known.prescriber_codes(), entry.at)
 
     return await _asked("signer-role", client, ask)
 

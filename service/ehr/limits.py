@@ -16,7 +16,7 @@ class Bucket:
         self._at = clock()
 
     def take(self) -> None:
-        """Count one call; raises TooMany U-EHR-RATE when none is left."""
+        """Count one call of a hook, or of its feedback; raises TooMany U-EHR-RATE when none is left."""
         now = self._clock()
         filled = self._left + (now - self._at) * self._limits.calls_per_second
         self._left, self._at = min(float(self._limits.burst), filled), now

@@ -5,8 +5,6 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-import msgspec
-
 from fhir_adapters.dialect.profile import Profile
 from fhir_adapters.errors import InputError
 from fhir_adapters.reading import strict_json
@@ -14,8 +12,10 @@ from fhir_adapters.survey import searches
 from fhir_adapters.survey.searches import Request
 from fhir_adapters.survey.wanted import Template
 from service import telemetry
-from service.ehr import follow_up
+from service.ehr import follow_up, pages
+from service.ehr import line as queue
 from service.ehr.client import EhrClient
+from service.ehr.line import Line
 from service.ehr.transport import EhrRefused
 from service.errors import EhrFailed, Precondition, ServiceError
 
@@ -31,20 +31,6 @@ _NO_SUCH_TYPE = 404
 Read = Callable[[], Coroutine[Any, Any, bytes | None]]
 
 
-class _Typed(msgspec.Struct):
-    resourceType: str | None = None  # noqa: N815
-
-
-class _Link(msgspec.Struct):
-    relation: str | None = None
-
-
-class _Page(msgspec.Struct):
-    link: list[_Link] = []
-    total: int | None = None
-    entry: list[msgspec.Raw] = []
-
-
 async def complete(
     given: Mapping[str, bytes],
     templates: Sequence[Template],
@@ -52,6 +38,7 @@ async def complete(
     client: EhrClient | None,
     token: str | None,
     profile: Profile,
+    line: Line | None = None,
 ) -> Mapping[str, bytes]:
     """Return the values by key, the missing ones fetched within two seconds in all, as ``profile`` asks for them.
 
@@ -63,69 +50,78 @@ async def complete(
     next page is read to its end, else it stays the part that it is. Medications that the values refer to and do
     not hold, sent ones too, are read in the time that is left.
     """
-    started = asyncio.get_running_loop().time()
+    ends, hurried = asyncio.get_running_loop().time() + BUDGET_S, False
     values = {template.key: given[template.key] for template in templates if _usable(template, given)}
     missing = [template for template in templates if template.key not in values]
     failed = {template.key for template in missing if template.key in given and client is None}
     if client is not None:
-        first = sorted(missing, key=lambda template: not (template.required or template.decisive))
-        requests = {template.key: searches.request(template, patient_id, profile) for template in first}
-        decisive = {template.key for template in missing if template.decisive}
-        reads: dict[str, Read] = {
-            key: partial(_sure if key in decisive else _one, one, client, token) for key, one in requests.items() if one
-        }
+        reads = _reads(missing, patient_id, client, token, profile)
         reads |= {key: partial(_rest, page, client, token) for key, page in values.items() if b'"next"' in page}
-        fetched = await _fetch(reads, client.ehr.id)
+        waited = await line.enter(len(reads), BUDGET_S / 2) if line and reads else False
+        fetched, late = await _fetch(reads, client.ehr.id, ends, line)
+        hurried = waited and late
         failed |= {key for key, value in fetched.items() if value == UNREADABLE} - values.keys()
         values |= {key: value for key, value in fetched.items() if value != UNREADABLE}
     lacking = [t for t in missing if t.key not in values and (t.required or (t.decisive and t.key in failed))]
     if lacking:
-        raise _precondition(lacking)
+        raise queue.busy() if hurried else _precondition(lacking)
     if client is not None:
-        left = started + BUDGET_S - asyncio.get_running_loop().time()
+        left = ends - asyncio.get_running_loop().time()
         values |= await follow_up.with_medications(values, client, token, profile.follow_up, left)
     return {**values, **dict.fromkeys(failed, UNREADABLE)}
 
 
-def in_part(value: bytes) -> bool:
-    """Say whether a value is a list of which there is more: a next page, or a total above what it holds."""
-    try:
-        page = msgspec.json.decode(value, type=_Page)
-    except msgspec.ValidationError:
-        return False
-    return any(link.relation == "next" for link in page.link) or (page.total or 0) > len(page.entry)
+async def of_template(
+    template: Template, patient_id: str, client: EhrClient, token: str | None, profile: Profile
+) -> bytes | None:
+    """Return one value, read in its own time and not a call's; None where the profile says that it is not there.
+
+    Errors as of ``EhrClient``, which say why it could not be had.
+    """
+    asked = searches.request(template, patient_id, profile)
+    return None if asked is None else await _one(asked, client, token)
+
+
+def _reads(
+    missing: Sequence[Template], patient_id: str, client: EhrClient, token: str | None, profile: Profile
+) -> dict[str, Read]:
+    """Return what has to be read by key, the needed keys first; what the profile says is not there is left out."""
+    first = sorted(missing, key=lambda template: not (template.required or template.decisive))
+    asked = {template: searches.request(template, patient_id, profile) for template in first}
+    return {
+        template.key: partial(_sure if template.decisive else _one, request, client, token)
+        for template, request in asked.items()
+        if request
+    }
 
 
 def _usable(template: Template, given: Mapping[str, bytes]) -> bool:
-    """Null means "no data" for a list, nothing for the Patient; an OperationOutcome means an error."""
+    """Null means "no data" for a list, nothing for the Patient; an OperationOutcome means an error.
+
+    Parameters are what an operation answers with, never a read or a search.
+    """
     value = given.get(template.key)
     if value is None or (value == b"null" and "?" not in template.template):
         return False
-    return not _is_outcome(value)
+    return pages.resource_type(value) not in ("OperationOutcome", "Parameters")
 
 
-def _is_outcome(value: bytes) -> bool:
-    return b"OperationOutcome" in value and _resource_type(value) == "OperationOutcome"
-
-
-def _resource_type(value: bytes) -> str | None:
-    try:
-        return msgspec.json.decode(value, type=_Typed).resourceType
-    except msgspec.ValidationError:
-        return None
-
-
-async def _fetch(reads: Mapping[str, Read], ehr: str) -> dict[str, bytes]:
+async def _fetch(reads: Mapping[str, Read], ehr: str, ends: float, line: Line | None) -> tuple[dict[str, bytes], bool]:
+    """Return what was read by key, and whether anything was given up since its time was over."""
     tasks = {key: asyncio.create_task(_once_more(read)) for key, read in reads.items()}
     if not tasks:
-        return {}
+        return {}, False
+    if line is not None:
+        for task in tasks.values():
+            task.add_done_callback(line.leave)
     try:
-        await asyncio.wait(tasks.values(), timeout=BUDGET_S)
+        await asyncio.wait(tasks.values(), timeout=max(0.0, ends - asyncio.get_running_loop().time()))
     finally:
         for task in tasks.values():
             task.cancel()
     await asyncio.gather(*tasks.values(), return_exceptions=True)
-    return {key: value for key, task in tasks.items() if (value := _value(task, key, ehr)) is not None}
+    found = {key: value for key, task in tasks.items() if (value := _value(task, key, ehr)) is not None}
+    return found, any(task.cancelled() for task in tasks.values())
 
 
 def _value(task: asyncio.Task[bytes | None], key: str, ehr: str) -> bytes | None:
@@ -169,12 +165,12 @@ async def _sure(request: Request, client: EhrClient, token: str | None) -> bytes
 async def _one(request: Request, client: EhrClient, token: str | None) -> bytes:
     if "?" not in request.query:
         return _resource(await client.read(request.query, token))
-    return _merged(await client.search(request.query, token, post=request.post))
+    return _whole(await client.search(request.query, token, post=request.post))
 
 
 def _resource(value: bytes) -> bytes:
     _check(value)
-    if _resource_type(value) in (None, "OperationOutcome"):  # some servers say with 200 that they could not
+    if pages.resource_type(value) in (None, "OperationOutcome"):  # some servers say with 200 that they could not
         raise EhrFailed("U-EHR-ANSWER", "the EHR answered a read with something else")
     return value
 
@@ -188,19 +184,13 @@ def _check(value: bytes) -> None:
 
 
 async def _rest(page: bytes, client: EhrClient, token: str | None) -> bytes:
-    return _merged(await client.continued(page, token))
+    return _whole(await client.continued(page, token))
 
 
-def _merged(pages: Sequence[bytes]) -> bytes:
-    for page in pages:
+def _whole(found: Sequence[bytes]) -> bytes:
+    for page in found:
         _check(page)
-    if len(pages) == 1:
-        return pages[0]
-    try:
-        entries = [entry for page in pages for entry in msgspec.json.decode(page, type=_Page).entry]
-    except msgspec.DecodeError as error:
-        raise EhrFailed("U-EHR-ANSWER", "a page of the EHR's answer is no Bundle") from error
-    return msgspec.json.encode({"resourceType": "Bundle", "type": "searchset", "entry": entries})
+    return pages.merged(found)
 
 
 def _precondition(lacking: Sequence[Template]) -> Precondition:

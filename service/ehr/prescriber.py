@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import datetime
 from functools import cache
 from importlib.resources import files
 
@@ -93,16 +93,16 @@ def prescribing_role(
     pages: Sequence[bytes],
     references: frozenset[str],
     codes: frozenset[str],
-    today: date,
+    now: datetime,
     specialist_codes: frozenset[str] = frozenset(),
 ) -> Prescriber:
-    """Return the first role that lets the practitioner prescribe today; Forbidden U-SIGNER-ROLE.
+    """Return the first role that lets the practitioner prescribe ``now`` (UTC); Forbidden U-SIGNER-ROLE.
 
     ``references`` are the spellings of the practitioner's reference: an EHR may ignore the search parameter
     and answer with other people's roles. ``specialist_codes`` are looked for in code and specialty of the roles held
-    today.
+    now.
     """
-    own = [role for role in _roles(pages) if role.id and _owner(role) in references and _in_force(role, today)]
+    own = [role for role in _roles(pages) if role.id and _owner(role) in references and _in_force(role, now)]
     for role in own:
         if _codes(role.code) & codes:
             specialist = any(_codes(one.code + one.specialty) & specialist_codes for one in own)
@@ -114,13 +114,13 @@ def prescribing_role(
     )
 
 
-def check_role(raw: bytes, references: frozenset[str], codes: frozenset[str], day: date) -> None:
-    """Pass only a PractitionerRole of that practitioner that let prescribe on ``day``; Forbidden U-SIGNER-ROLE."""
+def check_role(raw: bytes, references: frozenset[str], codes: frozenset[str], at: datetime) -> None:
+    """Pass only a PractitionerRole of that practitioner that let prescribe at a time; Forbidden U-SIGNER-ROLE."""
     try:
         role = msgspec.json.decode(raw, type=_Role)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _unreadable("PractitionerRole") from error
-    if _owner(role) not in references or not _in_force(role, day) or not _codes(role.code) & codes:
+    if _owner(role) not in references or not _in_force(role, at) or not _codes(role.code) & codes:
         raise Forbidden("U-SIGNER-ROLE", "This PractitionerRole did not let its holder prescribe.")
 
 
@@ -128,23 +128,33 @@ def _owner(role: _Role) -> str | None:
     return role.practitioner.reference if role.practitioner else None
 
 
-def _in_force(role: _Role, day: date) -> bool:
-    return role.active is True and _within(role.period, day)
+def _in_force(role: _Role, at: datetime) -> bool:
+    return role.active is True and (role.period is None or _within(role.period, at))
 
 
 def _codes(concepts: Iterable[_Concept]) -> frozenset[str]:
     return frozenset(f"{coding.system}|{coding.code}" for concept in concepts for coding in concept.coding)
 
 
-def _within(period: _Period | None, today: date) -> bool:
-    if period is None:
-        return True
+def _within(period: _Period, at: datetime) -> bool:
+    """Say whether a time (UTC) lies in a period, to the second where a boundary has a time, else to the day."""
     start, end = dates.parse(period.start), dates.parse(period.end)
     # A boundary that is written but cannot be read is not taken for an open one.
     unreadable = (period.start and start is None) or (period.end and end is None)
     if unreadable:
         return False
-    return (start is None or start.first <= today) and (end is None or today <= end.last)
+    begun, ended = _moment(period.start), _moment(period.end)
+    starts = begun <= at if begun else start is None or start.first <= at.date()
+    return starts and (at <= ended if ended else end is None or at.date() <= end.last)
+
+
+def _moment(text: str | None) -> datetime | None:
+    """Return a boundary that is written with its time and zone, None for a day."""
+    try:
+        found = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
 
 
 def _roles(pages: Sequence[bytes]) -> Iterable[_Role]:

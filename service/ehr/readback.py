@@ -141,6 +141,8 @@ def _same_object(mine: Mapping[str, Any], held: Mapping[str, Any], fhir_base: st
     if "reference" in mine:
         return _target(mine, fhir_base) == _target(held, fhir_base)
     names = _telling(mine) | _telling(held)
+    if not names:  # words alone, as what a dose is needed for: here they say it, and not again
+        return mine.get("text") == held.get("text")
     return all(_same(mine.get(name), held.get(name), fhir_base) for name in names)
 
 

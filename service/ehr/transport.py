@@ -72,7 +72,7 @@ class Transport:
             trust_env=False,
             follow_redirects=False,
             timeout=TIMEOUT,
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=10),
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=AT_ONCE),
         )
         self._turn = asyncio.Semaphore(AT_ONCE)
         self._under_way: set[asyncio.Task[Answer]] = set()

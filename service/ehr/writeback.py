@@ -106,10 +106,25 @@ async def _worked(services: "Services", entry: OutboxEntry) -> None:
 
 async def _held(services: "Services", entry: OutboxEntry) -> None:
     try:
-        await _work(services, entry)
+        await _contained(services, entry)
     except Conflict as error:
         # Another worker has taken it over: its lease, not ours, decides what is recorded.
         telemetry.log().warning("write-back lease lost", draft=entry.draft, ehr=entry.ehr, code=error.code)
+
+
+async def _contained(services: "Services", entry: OutboxEntry) -> None:
+    """Work on one write-back; a fault of ours in it parks it for a person.
+
+    It stands around a whole task and nothing else. Out of here a fault would end the loop and with it the write-backs
+    of every other patient, and the same entry would end it again after each lease, for as long as the order stands.
+    """
+    try:
+        await _work(services, entry)
+    except ServiceError:  # the store's: the lease runs out, and another takes it over
+        raise
+    except Exception:  # noqa: BLE001 - the outermost boundary of one task, as the loop's own is of the loop
+        telemetry.log().exception("write-back crashed", draft=entry.draft, ehr=entry.ehr)
+        await _finish(services, entry, "parked", {"code": "U-INTERNAL"})
 
 
 def backoff_s(attempts: int) -> int:
@@ -151,11 +166,6 @@ async def _work(services: "Services", entry: OutboxEntry) -> None:
     except (InputError, BadRequest, ConfigError) as error:
         # Nothing that comes back later by itself: settings, or bytes that cannot be written as they are.
         await _finish(services, entry, "parked", {"code": error.code})
-    except ServiceError:  # the store's: the lease runs out, and another takes it over
-        raise
-    except Exception:  # noqa: BLE001 - the outermost boundary of one write-back: what breaks it must not end the others
-        telemetry.log().exception("write-back crashed", draft=entry.draft, ehr=entry.ehr)
-        await _finish(services, entry, "parked", {"code": "U-INTERNAL"})
     else:
         # A draft is in force only once the EHR has its own signature, a document once a person has entered it.
         ending: Ending = "confirmed" if mode == "sign-and-write" else "awaiting-ehr-signature"

@@ -32,7 +32,7 @@ from service.fhir import (
 from service.fhir.audit_events import chain_place
 from service.fhir.capabilities import SEARCHES, capability_statement
 from service.fhir.records import Record
-from service.fhir.resources import device, encode, entry, model_card, searchset
+from service.fhir.resources import device, encode, entry, model_card, passed_over, searchset
 from service.fhir.search import Query
 from service.smart import tokens
 
@@ -71,7 +71,8 @@ async def search_type(kind: str, request: Request) -> Response:
     who = await tokens.user(request, services)
     asked_for = await _SEARCHES[kind](services, who.practitioner, query)
     found = await reach.among(services, who, asked_for)
-    shown = [] if query.summary else found[query.offset : query.offset + query.count]
+    begins = query.begins(found)
+    shown = [] if query.summary else found[begins : begins + query.count]
     await searched.record(services, who, query, searched.Searched(asked_for, found, shown))
     if kind == "Task":
         shown = [await tasks.finished(services, one) for one in shown]
@@ -128,13 +129,14 @@ def _unknown(kind: str) -> NotFound:
 
 def _page(query: Query, found: list[Record], shown: list[Record], public_url: str) -> dict[str, Any]:
     """Return the page of a search that found ``found``, of which ``shown`` are on it."""
-    links = {"self": query.link(public_url, query.offset)}
+    links = {"self": query.link(public_url, query.offset, query.after)}
+    told = passed_over(query.ignored)
     if query.summary:
-        return searchset([], len(found), links)
-    end = query.offset + query.count
+        return searchset([], len(found), links, told)
+    end = query.begins(found) + query.count
     if end < len(found):
-        links["next"] = query.link(public_url, end)
-    return searchset([entry(public_url, r.kind, r.head.id, r.resource) for r in shown], len(found), links)
+        links["next"] = query.link(public_url, end, shown[-1].head.id)
+    return searchset([entry(public_url, r.kind, r.head.id, r.resource) for r in shown], len(found), links, told)
 
 
 def _one(record: Record) -> Response:

@@ -60,7 +60,7 @@ async def read(services: "Services", ehr: str, ident: str) -> Record:
     """Return one attestation; NotFound U-FLAG-UNKNOWN, for another tenant's too."""
     flag, found = await services.store.attestation(ident)
     if flag.ehr != ehr:
-        raise NotFound("U-FLAG-UNKNOWN", "There is no such Procedure; search by patient.")
+        raise NotFound("U-FLAG-UNKNOWN", "nothing is on record under this id; search by patient")
     return of_attestation(services, flag, found)
 
 

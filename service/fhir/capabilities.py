@@ -77,6 +77,8 @@ def _resource(kind: str) -> dict[str, Any]:
     described: dict[str, Any] = {
         "type": kind,
         "interaction": [{"code": "read"}, {"code": "search-type"}],
+        # A draft's state changes within its version, so no ETag says that nothing has changed.
+        "conditionalRead": "not-supported",
         "searchParam": [{"name": name, "type": form} for name, form in SEARCHES[kind].items()],
     }
     if kind == "MedicationRequest":

@@ -55,7 +55,7 @@ def bad(what: str) -> BadRequest:
 async def _body(request: Request, services: "Services") -> bytes:
     raw = await request.body()
     if raw:
-        body.check_type(request.headers.get("content-type", ""))
+        body.check_head(request)
         strict_json.check(raw, max_bytes=services.settings.server.body_limit_bytes)
     return raw
 

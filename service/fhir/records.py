@@ -103,6 +103,14 @@ async def medication_request(services: "Services", ehr: str, ident: str) -> Reco
         return of_revoked(found) if draft.state == "revoked" else of_order(found)
 
 
+async def draft_of(services: "Services", ehr: str, ident: str) -> str:
+    """Return the id of the draft that an order of the tenant was made from, any other id as it is."""
+    found = await services.store.signature_of_order(ident)
+    if found is None or (await services.store.read(found.draft)).ehr != ehr:
+        return ident
+    return found.draft
+
+
 async def signature(services: "Services", ehr: str, ident: str) -> Signature:
     """Return the signature of a tenant's draft or order, by its id; NotFound U-FHIR-UNKNOWN."""
     found = await _signature(services, ehr, ident)

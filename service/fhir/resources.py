@@ -55,7 +55,9 @@ def draft_status(state: State) -> str:
 
 def states_of(status: str) -> tuple[State, ...]:
     """Return the states behind a MedicationRequest.status, for drafts and for the orders made from them."""
-    return {"draft": UNSIGNED, "cancelled": ENDED, "completed": SIGNED, "active": SIGNED}.get(status, ())
+    # A signed order is itself a draft where the EHR has to sign it (``write_back = "unsigned-order"``).
+    held = {"draft": (*UNSIGNED, *SIGNED), "cancelled": ENDED, "completed": SIGNED, "active": SIGNED}
+    return held.get(status, ())
 
 
 def draft_resource(draft: Draft) -> dict[str, Any]:
@@ -127,8 +129,23 @@ def collection(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {"resourceType": "Bundle", "type": "collection", "entry": list(entries)}
 
 
-def searchset(entries: Sequence[Mapping[str, Any]], total: int, links: Mapping[str, str]) -> dict[str, Any]:
-    """Return a Bundle of type searchset; ``links`` are relation → address."""
+def passed_over(ignored: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the entry that says how many parameters of a search were not looked at, none where all were."""
+    if not ignored:
+        return []
+    text = f"{len(ignored)} parameters are not known here and were passed over; the self link has those that were used."
+    issue = {"severity": "warning", "code": "not-supported", "details": {"text": text}}
+    outcome = {"resourceType": "OperationOutcome", "issue": [issue]}
+    return [{"resource": outcome, "search": {"mode": "outcome"}}]
+
+
+def searchset(
+    entries: Sequence[Mapping[str, Any]],
+    total: int,
+    links: Mapping[str, str],
+    told: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
+    """Return a Bundle of type searchset; ``links`` are relation → address, ``told`` entries beside the matches."""
     bundle: dict[str, Any] = {
         "resourceType": "Bundle",
         "type": "searchset",
@@ -136,4 +153,5 @@ def searchset(entries: Sequence[Mapping[str, Any]], total: int, links: Mapping[s
         "link": [{"relation": relation, "url": address} for relation, address in links.items()],
     }
     # R4 forbids an empty array (json.html#null).
-    return bundle | ({"entry": [{**e, "search": {"mode": "match"}} for e in entries]} if entries else {})
+    found = [*({**e, "search": {"mode": "match"}} for e in entries), *told]
+    return bundle | ({"entry": found} if found else {})

@@ -31,50 +31,71 @@ if TYPE_CHECKING:
 
 PAGE = 100
 PAGE_CAP = 1000
-_CONTROLS = ("_count", "_offset", "_summary", "_format")
+_CONTROLS = ("_count", "_offset", "_after", "_summary", "_format")
 Read = Callable[["Services", str, str], Awaitable[Record]]
 _OfDrafts = Callable[["Services", Sequence[Draft]], list[Record]]
 _OfPatient = Callable[["Services", str, str], Awaitable[list[Record]]]
-_JSON = ("json", "application/json", "application/fhir+json")
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A checked search: ``values`` of the type's own parameters, and which part of the result to send."""
+    """A checked search: ``values`` of the type's own parameters, and which part of the result to send.
+
+    A page begins behind the record ``after``, where that is still found, else at ``offset``. ``ignored`` are the names
+    of parameters that the caller lets us pass over.
+    """
 
     kind: str
     values: dict[str, str]
     count: int
     offset: int
     summary: bool
+    after: str = ""
+    ignored: tuple[str, ...] = ()
 
-    def link(self, public_url: str, offset: int) -> str:
-        """Return the address of this search at ``offset``."""
+    def link(self, public_url: str, offset: int, after: str = "") -> str:
+        """Return the address of this search at ``offset``, behind the record ``after`` where one is given."""
         if self.summary:
             return f"{public_url}/fhir/{self.kind}?{urlencode({**self.values, '_summary': 'count'})}"
-        paging = {"_count": str(self.count), "_offset": str(offset)}
+        paging = {"_count": str(self.count), "_offset": str(offset)} | ({"_after": after} if after else {})
         return f"{public_url}/fhir/{self.kind}?{urlencode({**self.values, **paging})}"
+
+    def begins(self, found: Sequence[Record]) -> int:
+        """Return where the page begins among what is found now: records that came or went meanwhile move it."""
+        places = (place for place, one in enumerate(found, start=1) if one.head.id == self.after)
+        return next(places, self.offset) if self.after else self.offset
 
 
 def parse(request: Request, kind: str) -> Query:
-    """Return the search; BadRequest U-FHIR-SEARCH for an unknown, repeated or unreadable parameter."""
+    """Return the search; BadRequest U-FHIR-SEARCH for an unknown, repeated or unreadable parameter.
+
+    Unknown ones are passed over where the caller asks for that: http://hl7.org/fhir/R4/search.html#errors.
+    """
     items = request.query_params.multi_items()
     given = dict(items)
-    for name in given:
-        if name not in SEARCHES[kind] and name not in _CONTROLS:
-            known = ", ".join([*sorted(SEARCHES[kind]), *_CONTROLS])
-            raise _refused(f"{kind} is searched by {known}; leave other parameters and modifiers out")
+    unknown = tuple(name for name in given if name not in SEARCHES[kind] and name not in _CONTROLS)
+    if unknown and not _is_lenient(request.headers.getlist("prefer")):
+        known = ", ".join([*sorted(SEARCHES[kind]), *_CONTROLS])
+        raise _refused(f"{kind} is searched by {known}; leave other parameters and modifiers out")
     if len(given) != len(items):
         raise _refused("write each parameter once, alternatives separated by commas")
-    if given.get("_format", "json") not in _JSON or given.get("_summary", "false") not in ("count", "false"):
-        raise _refused("_format is json, and _summary is count or false")
+    if given.get("_summary", "false") not in ("count", "false"):
+        raise _refused("_summary is count or false")
     return Query(
         kind=kind,
         values={name: given[name] for name in SEARCHES[kind] if name in given},
         count=_number(given.get("_count"), PAGE, PAGE_CAP),
         offset=_number(given.get("_offset"), 0, None),
         summary=given.get("_summary") == "count" or given.get("_count") == "0",
+        after=given.get("_after", ""),
+        ignored=unknown,
     )
+
+
+def _is_lenient(preferences: Sequence[str]) -> bool:
+    """Say whether a Prefer header (RFC 7240) has ``handling=lenient``."""
+    told = (one.partition(";")[0].replace(" ", "").replace('"', "") for line in preferences for one in line.split(","))
+    return "handling=lenient" in (one.lower() for one in told)
 
 
 def is_open_count(query: Query) -> bool:
@@ -120,7 +141,8 @@ async def tasks(services: "Services", who: "Practitioner", query: Query) -> list
     """Return the tenant's drafts as work to do, newest first; ``finished`` adds their owners."""
     values = dict(query.values)
     if "focus" in values:
-        focus = reference_of(services, who, values.pop("focus"), "MedicationRequest").removeprefix("MedicationRequest/")
+        named = reference_of(services, who, values.pop("focus"), "MedicationRequest").removeprefix("MedicationRequest/")
+        focus = await records.draft_of(services, who.ehr, named)
         values["_id"] = focus if _is(focus, values.get("_id")) else ""
     states = work.states_of(values["status"]) if "status" in values else None
     return await _told(services, who, values, work.read, work.of_drafts, states)

@@ -81,13 +81,16 @@ def of_draft(services: "Services", draft: Draft) -> Record:
 
 
 async def finished(services: "Services", record: Record) -> Record:
-    """Return the Task with its owner where one is known: who last looked at the draft or decided on it."""
+    """Return the Task with the order that came of it, and its owner: who last looked at the draft or decided on it."""
     draft = await services.store.read(record.head.id)
-    owner = _owner(await services.store.history(draft.id))
-    if owner is None or not isinstance(record.resource, dict):
+    owner, signature = _owner(await services.store.history(draft.id)), await services.store.signature(draft.id)
+    if not isinstance(record.resource, dict):
         return record
     base = services.tenant(draft.ehr).fhir_base.rstrip("/")
-    resource = {**record.resource, "owner": {"reference": f"{base}/{owner}"}}
+    resource = {**record.resource, **({"owner": {"reference": f"{base}/{owner}"}} if owner else {})}
+    if signature is not None:
+        order = {"reference": f"MedicationRequest/{signature.order_id}", "type": "MedicationRequest"}
+        resource["output"] = [{"type": {"text": "signed order"}, "valueReference": order}]
     return Record(record.kind, record.head, record.version, resource)
 
 

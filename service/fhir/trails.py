@@ -71,7 +71,7 @@ def about_patient(services: "Services", ehr: str, patient: str) -> About:
 async def _of_flag(services: "Services", ehr: str, ident: str) -> list[Record]:
     flag = await services.store.flag(ident)
     if flag.ehr != ehr:
-        raise NotFound("U-FLAG-UNKNOWN", "There is no such trail; search by entity.")
+        raise NotFound("U-FLAG-UNKNOWN", "nothing is on record under this address; open the patient's chart again")
     return _records(await services.store.flag_history(flag.id), about_patient(services, ehr, flag.patient))
 
 

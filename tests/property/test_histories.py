@@ -57,7 +57,7 @@ def judged(make: Callable[[], Any], log: Log) -> None:
 
 
 def _until(log: Log, holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not holds():
         assert not log.over.is_set()
         assert time.monotonic() < deadline
