@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from conformance.checks import Result, Told
+from conformance.report.findings import again
 from conformance.runner import Run
 
 FORMAT = 1
@@ -18,13 +19,13 @@ def document(run: Run) -> dict[str, Any]:
         "status": run.status,
         "about": dict(run.about),
         "counts": run.counts(),
-        "checks": [_result(one) for one in run.results],
+        "checks": [_result(one, run.about) for one in run.results],
         **({"notes": list(run.notes)} if run.notes else {}),
         **({"facts": dict(run.facts)} if run.facts else {}),
     }
 
 
-def _result(result: Result) -> dict[str, Any]:
+def _result(result: Result, about: Mapping[str, Any]) -> dict[str, Any]:
     check = result.check
     found: Mapping[str, Any] = {
         "id": check.id,
@@ -37,6 +38,7 @@ def _result(result: Result) -> dict[str, Any]:
         "acts": result.acts,
         "told": [_told(one) for one in result.told],
         "waived": result.waived,
+        "again": again(about, check) if result.verdict in ("fail", "warn", "broken") else "",
     }
     return {name: value for name, value in found.items() if value != ""}
 
@@ -49,6 +51,7 @@ def _told(told: Told) -> dict[str, Any]:
         "got": told.got,
         "path": told.path,
         "fix": told.fix,
+        "acts": told.acts or "",
         "exchanges": list(told.exchanges),
     }
     return {name: value for name, value in found.items() if value not in ("", [])}

@@ -1,8 +1,10 @@
-"""A run as a badge: one small SVG that says how it ended, with the words in it as text."""
+"""A run as a badge: one small SVG that says how it ended, with the words in it as text, and its title what is fed."""
 
 from xml.sax.saxutils import escape
 
+from conformance.report import coverage
 from conformance.runner import Run
+from conformance.wording import counted
 
 _COLOURS = {"passed": "#1a7f4b", "findings": "#b42318", "not-run": "#5b6472", "too-little": "#9a6700"}
 _PX = 6.6  # a character of the font at this size, on the wide side
@@ -14,13 +16,14 @@ def document(run: Run) -> str:
     judged = counts["pass"] + counts["warn"] + counts["fail"]
     words = {
         "passed": f"passed {judged} of {len(run.results)}",
-        "findings": f"{counts['fail']} findings",
+        "findings": counted(sum(one.verdict == "fail" and not one.waived for one in run.results), "finding"),
         "not-run": "could not run",
         "too-little": f"{judged} of {len(run.results)} tested",
     }[run.status]
     left, right = f"undersign {run.suite}", words
     first, second = (round(len(text) * _PX) + 14 for text in (left, right))
-    label = escape(f"{left}: {right}")
+    fed = next(coverage.summary(run.facts["coverage"]), "") if run.facts.get("coverage") else ""
+    label = escape(f"{left}: {right}{f'; {fed}' if fed else ''}", {'"': "&quot;"})
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{first + second}" height="20" role="img" aria-label="{label}">'
         f"<title>{label}</title>"

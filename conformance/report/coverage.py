@@ -41,6 +41,29 @@ class Row:
         """Return the outcomes in words."""
         return ", ".join(f"{count} {words}" for _, words, count in self.parts)
 
+    @property
+    def line(self) -> str:
+        """Return the row as one plain line: what became of it, and, where it lacks, what follows and what to do."""
+        why = f" ({self.reasons})" if self.reasons else ""
+        without = f"; without it: {self.effect}" if self.effect and self.state != "fed" else ""
+        cure = f"; to do: {'; '.join(self.fix)}" if self.fix and self.state != "fed" else ""
+        return f"{self.name}: {self.told}{why}{without}{cure}"
+
+
+def rows(facts: Mapping[str, Any]) -> list[Row]:
+    """Return the features of a run's facts: what has to be mended first, then what some lack, then the rest."""
+    states = ("bad", "some", "none", "fed")
+    found = [_row(one) for one in facts.get("coverage", {}).get("features", ())]
+    return sorted(found, key=lambda row: states.index(row.state))
+
+
+def told(facts: Mapping[str, Any]) -> Iterator[str]:
+    """Yield all of it as plain lines, of a run's facts; none where no chart was read."""
+    if facts.get("coverage"):
+        yield from summary(facts["coverage"])
+        yield from (row.line for row in rows(facts))
+        yield from (f"check and paste: {one['table']} {one['line']}" for one in facts["coverage"].get("lines", ()))
+
 
 def groups(facts: Mapping[str, Any]) -> list[tuple[str, list[Row], list[str]]]:
     """Return (group, its rows, the features that nobody has) in the order of the features."""

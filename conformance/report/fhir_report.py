@@ -1,9 +1,15 @@
-"""A run as an R4 TestReport (http://hl7.org/fhir/R4/testreport.html): a test a check, an assertion a sentence."""
+"""A run as an R4 TestReport (http://hl7.org/fhir/R4/testreport.html): a test a check, an assertion a sentence.
+
+What charts feed is a test a feature, which counts in no score: ``feature.NAME`` passes where some patient feeds it,
+warns where it is there and cannot be used, and is skipped where nobody has it.
+"""
 
 from collections.abc import Mapping
 from typing import Any
 
-from conformance.checks import Result, Verdict
+from conformance.checks import Result, Told, Verdict
+from conformance.report import coverage
+from conformance.report.findings import PEOPLE, again, seen
 from conformance.runner import Run
 
 # http://hl7.org/fhir/R4/valueset-report-action-result-codes.html
@@ -31,24 +37,30 @@ def document(run: Run) -> dict[str, Any]:
             {"type": "test-engine", "uri": "https://undersign.dev", "display": "Undersign"},
             *([{"type": "server", "uri": str(run.about["target"])}] if run.about.get("target") else []),
         ],
-        "test": [_test(one) for one in run.results],
+        "test": [*(_test(one, run.about) for one in run.results), *map(_feature, coverage.rows(run.facts))],
     }
 
 
-def _test(result: Result) -> dict[str, Any]:
+def _test(result: Result, about: Mapping[str, Any]) -> dict[str, Any]:
     check = result.check
-    asserted = [
-        {
-            "assert": {
-                "result": _RESULTS[one.verdict],
-                "message": _message(one.message, one.fix),
-                "detail": check.requirement.url,
-            }
-        }
-        for one in result.told
-    ]
+    asserted = [_assert(_RESULTS[one.verdict], _message(one, result, about), check.requirement.url)
+                for one in result.told]  # fmt: skip
     return {"name": check.id, "description": check.requirement.text, "action": asserted}
 
 
-def _message(message: str, fix: str) -> str:
-    return f"{message}; fix: {fix}" if fix else message
+def _assert(result: str, message: str, detail: str = "") -> dict[str, Any]:
+    return {"assert": {"result": result, "message": message, **({"detail": detail} if detail else {})}}
+
+
+def _message(told: Told, result: Result, about: Mapping[str, Any]) -> str:
+    said = [told.message, *seen(told, f"{about.get('suite', 'run')}.har")]
+    if told.verdict in ("fail", "warn", "broken"):
+        said += [f"fix: {told.fix}"] if told.fix else []
+        said += [f"who acts: {PEOPLE[told.acts or result.check.acts]}", f"alone: {again(about, result.check)}"]
+        said += [f"waived: {result.waived}"] if result.waived else []
+    return "; ".join(said)
+
+
+def _feature(row: coverage.Row) -> dict[str, Any]:
+    result = {"bad": "warning", "none": "skip"}.get(row.state, "pass")
+    return {"name": f"feature.{row.name}", "description": row.meaning, "action": [_assert(result, row.line)]}

@@ -1,7 +1,7 @@
 """A run as one HTML file: no script, nothing from outside, good on a screen and on paper."""
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
@@ -10,7 +10,7 @@ from markupsafe import Markup
 from conformance.checks import Consequence, Result, Verdict
 from conformance.exchanges import Exchange
 from conformance.report import coverage, prefetch
-from conformance.report.findings import HEAD, PEOPLE, findings
+from conformance.report.findings import HEAD, PEOPLE, again, findings
 from conformance.runner import Run
 
 _WORDS: Mapping[Verdict, str] = {
@@ -28,8 +28,8 @@ _ABOUT = {
 }  # fmt: skip
 
 
-def document(run: Run, exchanges: Sequence[Exchange], *, command: str, evidence: str = "") -> str:
-    """Return the page; ``command`` repeats the run, ``evidence`` is the name of the HAR file."""
+def document(run: Run, exchanges: Sequence[Exchange], *, evidence: str = "") -> str:
+    """Return the page; ``evidence`` is the name of the HAR file."""
     found = findings(run.results)
     counts = run.counts()
     people = [one.result.acts for one in found]
@@ -47,6 +47,7 @@ def document(run: Run, exchanges: Sequence[Exchange], *, command: str, evidence:
         acting=PEOPLE,
         consequences=_CONSEQUENCES,
         findings=found,
+        first={one.result.check.requirement.url: one.result.check.id for one in reversed(found)},
         people=who,
         untested=_untested(run.results),
         groups=_groups(run.results),
@@ -62,10 +63,15 @@ def document(run: Run, exchanges: Sequence[Exchange], *, command: str, evidence:
         heard=prefetch.heard(run.facts),
         prefetch=prefetch.rows(run.facts),
         latency=run.facts.get("latency", []),
-        command=command,
-        # Our own style sheet, with no value of a run in it but the names of who acts.
-        style=Markup(_template("report.css").render(all_people=list(dict.fromkeys(people)))),  # noqa: S704
+        again=partial(again, run.about),
+        style=_style(people),
     )
+
+
+def _style(people: Sequence[str]) -> Markup:
+    """Return our own two style sheets, with no value of a run in them but the names of who acts."""
+    sheets = (_template("house.css").render(), _template("report.css").render(all_people=list(dict.fromkeys(people))))
+    return Markup("".join(sheets))  # noqa: S704
 
 
 def _lines(feeds: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -1,8 +1,12 @@
-"""A run as JUnit XML, which build servers read: a test case a check."""
+"""A run as JUnit XML, which build servers read: a test case a check; what charts feed is the suite's output."""
 
+from collections.abc import Mapping
+from typing import Any
 from xml.etree import ElementTree as Xml
 
 from conformance.checks import Result
+from conformance.report import coverage
+from conformance.report.findings import lines
 from conformance.runner import Run
 
 
@@ -19,20 +23,23 @@ def document(run: Run) -> bytes:
         skipped=str(counts["not-tested"]),
     )
     for result in run.results:
-        _case(suite, result, run.suite)
+        _case(suite, result, run.suite, run.about)
+    beside = [*coverage.told(run.facts), *run.notes]
+    if beside:
+        Xml.SubElement(suite, "system-out").text = "\n".join(beside)
     root = Xml.Element("testsuites")
     root.append(suite)
     Xml.indent(root)
     return Xml.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n"
 
 
-def _case(suite: Xml.Element, result: Result, name: str) -> None:
+def _case(suite: Xml.Element, result: Result, name: str, about: Mapping[str, Any]) -> None:
     check = result.check
     case = Xml.SubElement(suite, "testcase", name=check.id, classname=f"undersign.{name}.{check.group}")
-    said = "\n".join(line for one in result.told for line in (one.message, one.fix and f"fix: {one.fix}") if line)
+    said = "\n".join(lines(result, about))
     kind = {"fail": "failure", "broken": "error", "not-tested": "skipped"}.get(result.verdict)
     if kind == "failure" and result.waived:
-        kind, said = "skipped", f"waived: {result.waived}\n{said}"
+        kind = "skipped"
     if kind:
         Xml.SubElement(case, kind, message=result.said.message).text = said
     elif result.verdict == "warn":

@@ -29,7 +29,11 @@ class Requirement(Strict, frozen=True):
 
 
 class Told(Strict, frozen=True):
-    """One thing that a check says; ``exchanges`` are numbers of requests in the evidence (``_number`` in the HAR)."""
+    """One thing that a check says.
+
+    ``acts``: where another has to act than the check's own; ``exchanges``: numbers of requests in the evidence
+    (``_number`` in the HAR).
+    """
 
     verdict: Verdict
     message: str
@@ -37,11 +41,12 @@ class Told(Strict, frozen=True):
     got: str = ""
     path: str = ""
     fix: str = ""
+    acts: Acts | None = None
     exchanges: list[int] = []
 
 
 class Check(Strict, frozen=True):
-    """One check and what it says; ``acts``: who has to act, by the gravest thing said."""
+    """One check and what it says; ``acts``: who has to act, by the gravest thing said; ``again`` repeats it alone."""
 
     id: str
     title: str
@@ -53,6 +58,7 @@ class Check(Strict, frozen=True):
     acts: Acts
     told: list[Told]
     waived: str = ""
+    again: str = ""
 
 
 class About(Struct, frozen=True, omit_defaults=True):

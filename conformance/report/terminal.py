@@ -11,8 +11,9 @@ from rich.text import Text
 
 from conformance.checks import Result, Told, Verdict
 from conformance.report import coverage, prefetch
-from conformance.report.findings import HEAD, PEOPLE, Finding, and_more, findings
+from conformance.report.findings import HEAD, PEOPLE, Finding, again, and_more, findings
 from conformance.runner import Run
+from conformance.wording import counted
 
 _MARK: Mapping[Verdict, tuple[str, str]] = {
     "pass": ("✓", "green"),
@@ -28,10 +29,10 @@ _PLAIN_WIDTH = 10_000  # what a pipe gets is read by grep, so a line is never br
 class Terminal:
     """Tells a run while it goes. ``verbose`` prints passed checks too."""
 
-    def __init__(self, out: TextIO, *, verbose: bool = False, command: str = "undersign check …") -> None:
+    def __init__(self, out: TextIO, *, verbose: bool = False) -> None:
         plain = not out.isatty() or "NO_COLOR" in os.environ
         width = None if out.isatty() else _PLAIN_WIDTH
-        self._command = command
+        self._asked = verbose
         self._reasons: set[str] = set()
         self._verbose = verbose or not out.isatty()
         self._console = Console(file=out, highlight=False, width=width, force_terminal=False if plain else None)
@@ -40,14 +41,14 @@ class Terminal:
         """Say what is about to be run, before the first request."""
         self._console.print(Text(f"{title} · {target}", style="bold"))
         asked = f"at most {budget} requests, one at a time" if budget else "on what came in"
-        self._console.print(Text(f"{checks} checks, {asked}", style="dim"))
+        self._console.print(Text(f"{counted(checks, 'check')}, {asked}", style="dim"))
 
     def told(self, result: Result) -> None:
         """Say what one check found."""
         said = result.said.message
-        again = result.verdict in ("not-tested", "broken") and said in self._reasons
-        silent = result.verdict == "pass" or again
-        if (silent and not self._verbose) or (again and result.verdict == "broken"):
+        known = result.verdict in ("not-tested", "broken") and said in self._reasons
+        silent = result.verdict == "pass" or known
+        if (silent and not self._verbose) or (known and result.verdict == "broken"):
             return
         self._reasons.add(said)
         mark, style = _MARK[result.verdict]
@@ -69,14 +70,17 @@ class Terminal:
         if len(found) > _MOST:
             self._console.print(Text(f"and {len(found) - _MOST} more: see the report (--out DIR)", style="dim"))
         if found:
-            again = f"{self._command} --only {found[0].result.check.id}"
-            self._console.print(Text(f"one alone: {again}", style="dim"))
+            alone = again(run.about, found[0].result.check)
+            self._console.print(Text(f"one alone: {alone}", style="dim"))
         reasons = Counter(one.said.message for one in run.results if one.verdict == "not-tested" and one.asked)
         if run.status == "too-little" and reasons:
             why, number = reasons.most_common(1)[0]
             self._console.print(Text(f"not tested ({number} checks): {why}", style="yellow"))
-        for line in _facts(run.facts):
+        for line in _facts(run.facts, whole=self._asked):
             self._console.print(Text(line))
+        for note in run.notes:
+            if note.startswith("waiver"):  # the others are for whoever reads a report alone
+                self._console.print(Text(note, style="yellow"))
         head = f"stopped: {HEAD[run.status]}" if run.stopped else HEAD[run.status]
         self._console.print(Text(f"{head}: {said}", style=style))
         if files:
@@ -107,9 +111,11 @@ def _where(told: Told) -> str:
     return f" · {', '.join(at + seen)}" if at or seen else ""
 
 
-def _facts(facts: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what is said beside the verdicts: coverage, write-back, and what was left in the EHR."""
-    if facts.get("coverage"):
+def _facts(facts: Mapping[str, Any], *, whole: bool = False) -> Iterator[str]:
+    """Yield what is said beside the verdicts: coverage (``whole`` a line a feature), write-back, what was left."""
+    if whole:
+        yield from coverage.told(facts)
+    elif facts.get("coverage"):
         yield from coverage.summary(facts["coverage"])
     yield from prefetch.summary(facts)
     written = facts.get("write_back")

@@ -72,7 +72,8 @@ def _templates() -> Environment:
 @cache
 def _style() -> Markup:
     # Our own files, never anything of an evaluation.
-    return Markup((_WEB / "static" / "style.css").read_text("utf-8") + (_HERE / "report.css").read_text("utf-8"))  # noqa: S704
+    sheets = (_WEB / "static" / "house.css", _WEB / "static" / "style.css", _HERE / "report.css")
+    return Markup("".join(one.read_text("utf-8") for one in sheets))  # noqa: S704
 
 
 def _sections(rows: Sequence[Row]) -> list[tuple[str, list[Mapping[str, str]]]]:

@@ -31,7 +31,7 @@ from service.cds.discovery import Service, Template
 from service.cds.envelope import HookCall
 from service.cds.hooks import EVALUATED_BY
 from service.cds.stopwatch import Stopwatch
-from service.ehr import prefetch
+from service.ehr import pages
 from service.errors import BadRequest, Forbidden
 from service.onboarding.forgetful import Forgetful
 from service.settings import Ehr, Settings
@@ -190,4 +190,4 @@ def _came(value: bytes) -> str:
     if sent.resourceType != "Bundle":
         return sent.resourceType or "no resourceType"
     count = f"{len(sent.entry)} {'entry' if len(sent.entry) == 1 else 'entries'}"
-    return f"{count}, only in part" if prefetch.in_part(value) else count
+    return f"{count}, only in part" if pages.in_part(value) else count

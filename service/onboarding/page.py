@@ -13,7 +13,6 @@ from service.settings import Ehr
 from service.web import rendering
 
 _HERE = Path(__file__).parent
-_STYLE = Path(rendering.__file__).parent / "static" / "style.css"
 _templates = Environment(
     loader=FileSystemLoader(_HERE / "templates"),
     autoescape=True,
@@ -33,5 +32,5 @@ def render(
         warnings=warnings,
         sections=sections,
         samples=[(one.title, one.body, json.dumps(one.body, indent=2, ensure_ascii=False)) for one in samples],
-        style=Markup(_STYLE.read_text("utf-8")),  # noqa: S704 - our own file
+        style=Markup(rendering.house_style()),  # noqa: S704 - our own file
     )

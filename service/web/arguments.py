@@ -11,7 +11,7 @@ from typing import Any
 from recommender.assessment import Prediction
 from service.web import outcomes
 from service.web import points as rules
-from service.web.points import Point
+from service.web.points import Cite, Point
 from service.web.words import said
 
 FEW = 3
@@ -32,10 +32,11 @@ FOR_NO_CHANGE = (
 
 @dataclass(frozen=True, slots=True)
 class Excluded:
-    """Drugs that one fact of the chart excludes."""
+    """Drugs that one fact of the chart excludes, with the resources that it is read from."""
 
     why: str
     drugs: str
+    cites: tuple[Cite, ...] = ()
 
 
 def for_a_drug(context: Mapping[str, Any]) -> list[Point]:
@@ -62,11 +63,14 @@ def ahead(ingredient: str, contexts: Mapping[str, Mapping[str, Any]]) -> list[st
 
 def ruled_out(context: Mapping[str, Any]) -> list[Excluded]:
     """Return what the chart excludes, grouped by the fact that does."""
-    groups: dict[str, list[str]] = {}
+    stands_on = {one["ingredient"]: one["reason"] for one in context.get("not_drafted", ()) if one["reason"]}
+    groups: dict[tuple[str, tuple[Cite, ...]], list[str]] = {}
     for one in context.get("ruled_out", []):
-        why = said(one["message"].partition(": ")[0])
-        groups.setdefault(why, []).append(one["ingredient"].replace("_", " "))
-    return [Excluded(why, ", ".join(drugs)) for why, drugs in groups.items()]
+        why, reason = said(one["message"].partition(": ")[0]), stands_on.get(one["ingredient"])
+        same = reason if reason and reason["message"] == one["message"] else None
+        cites = rules.point(same, context).cites if same else ()
+        groups.setdefault((why, cites), []).append(one["ingredient"].replace("_", " "))
+    return [Excluded(why, ", ".join(drugs), cites) for (why, cites), drugs in groups.items()]
 
 
 def _of(context: Mapping[str, Any], wanted: Sequence[str]) -> list[Point]:
@@ -80,5 +84,5 @@ def _better(name: str, found: Prediction, beside: Prediction) -> bool:
 
 
 def _clause(name: str, found: Prediction, beside: Prediction, other: str) -> str:
-    drug, of = other.replace("_", " "), outcomes.whole([found, beside])
-    return f"{outcomes.NAMES[name]}: {outcomes.chance(found, of)}, on {drug} {outcomes.chance(beside, of)}."
+    drug = other.replace("_", " ")
+    return f"{outcomes.NAMES[name]}: {outcomes.chance(found)}, on {drug} {outcomes.chance(beside)}."

@@ -20,7 +20,8 @@ def sources(review: Review) -> list[str]:
 
 def cites(review: Review) -> list[Cite]:
     """Return every chart fact that the page stands on, once each, in order of appearance."""
-    return list(dict.fromkeys(cite for point in (*_points(review), *_unchosen(review)) for cite in point.cites))
+    told = (*review.ruled_out, *_points(review), *_unchosen(review))
+    return list(dict.fromkeys(cite for one in told for cite in one.cites))
 
 
 def origins(review: Review) -> list[str]:

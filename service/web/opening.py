@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
@@ -11,7 +12,7 @@ from service.drafts.access import Asked, Interaction
 from service.drafts.records import Draft
 from service.smart import sessions
 from service.smart.sessions import Session
-from service.web import chart, forms
+from service.web import chart, forms, view
 from service.web.chart import Person
 from service.web.forms import Form
 
@@ -52,6 +53,16 @@ async def shown(opened: Opened, name: str) -> None:
     """Record, before the page of this name is made, that this person reads the draft; Unavailable U-STORE-*."""
     asked = Asked(_reference(opened.draft), "read", "page", name)
     await access.enter(opened.services, opened.session, opened.draft.patient, asked)
+
+
+async def looked_at(opened: Opened, since: datetime) -> set[str]:
+    """Return the names of the pages of the assessment's drafts that this person opened, from that moment on."""
+    services, draft, me = opened.services, opened.draft, opened.session.practitioner.reference
+    here = {_reference(one) for one in view.together(draft, await of_patient(opened))}
+    now = services.clock()
+    entries = await access.of_patient(services.store, draft.ehr, draft.patient, now, now.year - since.year)
+    own = (one.detail for one in entries if one.actor == me and one.at >= since and one.event == access.READ)
+    return {detail["name"] for detail in own if detail.get("what") in here and "name" in detail}
 
 
 async def of_patient(opened: Opened) -> Sequence[Draft]:

@@ -18,14 +18,14 @@ NAMES: Mapping[str, str] = {
     "sexual-dysfunction": "Sexual dysfunction",
     "weight-gain": "Weight gain",
     "sedation": "Sedation",
-    "gastrointestinal": "Nausea and gut",
+    "gastrointestinal": "Nausea or gut upset",
     "insomnia": "Insomnia",
 }
 WANTED = frozenset({"remission", "response"})  # more is better
 _ALWAYS = ("remission", "adverse-event-stopping")
 _EFFECTS = ("sexual-dysfunction", "weight-gain", "sedation", "gastrointestinal", "insomnia")
 _NOT_KNOWN = "not known"
-_TENTH = 0.1
+_PEOPLE = 100  # of as many in every row: a reader compares the counts, and misses another whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +58,12 @@ def figures(contexts: Sequence[Mapping[str, Any]]) -> Figures:
     drugs = [predictions(context) for context in contexts]
     options = [*drugs, predictions(contexts[0], "no_change")]
     effects = [name for name in _EFFECTS if any(name in one for one in options)]
-    shown = {name: whole([one[name] for one in options if name in one]) for name in (*_ALWAYS, *effects)}
+    shown = (*_ALWAYS, *effects)
     most = intervals.scale(one[name] for one in options for name in shown if name in one)
     ranked = any(drugs)
     return Figures(
         of=[
-            [
-                _figure(name, one.get(name), most, of, estimated=one is not options[-1] or bool(one))
-                for name, of in shown.items()
-            ]
+            [_figure(name, one.get(name), most, estimated=one is not options[-1] or bool(one)) for name in shown]
             for one in options
         ],
         most=most,
@@ -74,21 +71,16 @@ def figures(contexts: Sequence[Mapping[str, Any]]) -> Figures:
     )
 
 
-def whole(found: Sequence[Prediction]) -> int:
-    """Return of how many people a row of chances is told: all of a row of as many, so that they can be compared."""
-    return 10 if all(one.low >= _TENTH for one in found) else 100
-
-
-def chance(found: Prediction, of: int) -> str:
-    """Return a chance in words with its interval, of ten or a hundred people: ``22 in 100 (9 to 46)``."""
-    low, middle, high = (round(value * of) for value in (found.low, found.p, found.high))
+def chance(found: Prediction) -> str:
+    """Return a chance in words with its interval, of a hundred people: ``22 in 100 (9 to 46)``."""
+    low, middle, high = (round(value * _PEOPLE) for value in (found.low, found.p, found.high))
     if middle == 0:
-        return ENGLISH.fewer_than_one.format(whole=of)
+        return ENGLISH.fewer_than_one.format(whole=_PEOPLE)
     template = ENGLISH.in_whole if low == high else ENGLISH.in_whole_range
-    return template.format(count=middle, whole=of, low=low, high=high)
+    return template.format(count=middle, whole=_PEOPLE, low=low, high=high)
 
 
-def _figure(name: str, found: Prediction | None, most: int, of: int, *, estimated: bool) -> Figure:
+def _figure(name: str, found: Prediction | None, most: int, *, estimated: bool) -> Figure:
     missing = _NOT_KNOWN if estimated and name not in _ALWAYS else ENGLISH.not_estimated
-    said = missing if found is None else chance(found, of)
+    said = missing if found is None else chance(found)
     return Figure(NAMES[name], said, intervals.bar(found, most), found is not None)

@@ -24,6 +24,7 @@ from service.web.rendering import PageRoute, page
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 _PAGE: Final = "review"
 _DRUG: Final = "drug:"
+_BESIDE: Final = ("fact", "edit", "sheet", "consent")  # pages beside the options that somebody may open or not
 CHOICES: Final = {
     "no-change": "Change nothing now",
     "without-drug": "A treatment without a drug",
@@ -74,7 +75,9 @@ async def seen(opened: Opened) -> Seen:
     if not mine:
         return Seen(("order",))
     chosen = ("own-choice",) if any(_choice(entry, opened) for entry in mine) else ()
-    return Seen((*chosen, "options", "order"), int((await store.now() - mine[0].at).total_seconds()))
+    looked_at = await opening.looked_at(opened, mine[0].at)
+    beside = [name for name in _BESIDE if name in looked_at]
+    return Seen((*chosen, "options", *beside, "order"), int((await store.now() - mine[0].at).total_seconds()))
 
 
 def words(choice: str, knowledge: Knowledge) -> str | None:

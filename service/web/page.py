@@ -22,6 +22,7 @@ from service.web import (
     closing,
     consent_page,
     edit_page,
+    fact_page,
     fate,
     forms,
     offering,
@@ -40,6 +41,7 @@ from service.web.rendering import PageRoute, page
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 router.include_router(edit_page.router)
+router.include_router(fact_page.router)
 router.include_router(worklist.router)
 router.include_router(consent_page.router)
 router.include_router(own_choice.router)

@@ -7,12 +7,13 @@ from typing import Any
 
 from recommender.assessment import SEVERITIES
 from service.cds import changes
-from service.cds.words import day
+from service.cds.words import capital, day
 from service.web.words import said
 
 _WRITTEN = {
     "{1.73_m2}": "1.73 m²",
     "kg/m2": "kg/m²",
+    "1.73m2": "1.73 m²",
     "mm[Hg]": "mmHg",
     "10*9/L": "10⁹/L",
     "10*3/uL": "10³/µL",
@@ -89,13 +90,15 @@ def known(context: Mapping[str, Any], cited: Mapping[str, Any] | None = None) ->
 def point(reason: Mapping[str, Any], context: Mapping[str, Any]) -> Point:
     """Return a reason as the page writes it."""
     facts: Mapping[str, Mapping[str, str]] = context.get("cited", {})
-    cites = (_cite(reference, facts.get(reference, {})) for reference in reason.get("facts", ()))
-    return Point(reason["severity"], said(reason["message"]), reason["source"], tuple(cites), _verified(reason))
+    cites = (cite(reference, facts.get(reference, {})) for reference in reason.get("facts", ()))
+    return Point(reason["severity"], _units(said(reason["message"])), reason["source"], tuple(cites), _verified(reason))
 
 
-def _cite(reference: str, fact: Mapping[str, str]) -> Cite:
+def cite(reference: str, fact: Mapping[str, str]) -> Cite:
+    """Return a chart fact as the page writes it."""
     when = day(date.fromisoformat(fact["date"])) if fact.get("date") else ""
-    return Cite(_units(fact.get("what", "")), when, reference)
+    what = _units(fact.get("what", ""))
+    return Cite(capital(what) if what[:2].islower() else what, when, reference)  # but not eGFR
 
 
 def _units(text: str) -> str:

@@ -24,9 +24,11 @@ _HEADINGS_OF: Mapping[str, str] = {
     "U-DRAFT-SIGNED": "Already signed",
     "U-DRAFT-STATE": "This draft is closed",
     "U-DRAFT-VERSION": "The order has changed",
+    "U-ORDER-DAY": "The order is of another day",
     "U-ORDER-EXISTS": "The EHR has a newer order",
     "U-ORDER-PENDING": "Another order is on its way",
     "U-ORDER-UNKNOWN": "The EHR may have a newer order",
+    "U-ORDER-WRITING": "The order is on its way",
     "U-SESSION-PATIENT": "Not the patient of this window",
     "U-STEP-UP": "Sign in again first",
     "U-SWITCHED-OFF": "Switched off at this site",
@@ -56,6 +58,8 @@ _WORDS: Mapping[str, str] = {
     "Open the chart again in the EHR.",
     "U-ORDER-UNKNOWN": "Nothing was signed: the EHR has an order that may be of this drug and newer than this draft. "
     "Look at the orders there, then open the chart again.",
+    "U-ORDER-WRITING": "Nothing was done: the order is being written to the EHR at this moment. Open the draft in half "
+    "a minute: it says whether the EHR has taken it.",
     "U-CONSENT-WITHHELD": "Nothing was signed: the patient has said no to suggestions by AI, here or in the EHR, or "
     "the site asks for a yes that is not there. Decide without a draft.",
     "U-STEP-UP": "Nothing was signed: this draft is of high risk, and your sign-in is too old or too weak for it. Sign "

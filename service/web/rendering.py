@@ -7,6 +7,7 @@ out before that, since escaping leaves them alive.
 import hashlib
 import re
 from collections.abc import Callable, Coroutine
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 _HERE = Path(__file__).parent
 # Control characters and the marks of Unicode UAX #9, but not the joiners that names in some scripts need.
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff]")
-_STYLE = hashlib.sha256((_HERE / "static" / "style.css").read_bytes()).hexdigest()[:12]
+_SHEETS = ("house.css", "style.css")
 
 
 class PageRoute(APIRoute):
@@ -59,6 +60,16 @@ class Static(StaticFiles):
         return response
 
 
+def house_style() -> str:
+    """Return the style that pages and printed files share, to be put inside a file that loads nothing."""
+    return (_HERE / "static" / "house.css").read_text("utf-8")
+
+
+@cache
+def _version(name: str) -> str:
+    return hashlib.sha256((_HERE / "static" / name).read_bytes()).hexdigest()[:12]
+
+
 def plain(value: object) -> object:
     """Return text without characters that hide or turn what stands around them; other values as they are."""
     return _HIDDEN.sub(" ", value) if isinstance(value, str) and not isinstance(value, Markup) else value
@@ -83,7 +94,7 @@ def page(request: Request, session: "Session | None", template: str, status: int
         practitioner=(who.display or who.reference) if who else None,
         csrf=session.csrf if session else None,
         development=services.settings.server.development,
-        style=f"/static/style.css?v={_STYLE}",
+        styles=[f"/static/{name}?v={_version(name)}" for name in _SHEETS],
         site=sheet_texts.of(services.tenant(who.ehr).language if who else "en"),
         **shown,
     )

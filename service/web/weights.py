@@ -10,15 +10,16 @@ from typing import Any
 
 from recommender.ranker.ranking import Predictions, bands, utilities
 from recommender.ranker.weights import DEFAULT_WEIGHTS
+from recommender.ranker.words import listed
 from service.errors import BadRequest
 from service.web import outcomes
 
 SHARES: Mapping[str, str] = {
-    "0": "not weighed",
-    "0.25": "a quarter of remission",
-    "0.5": "half of remission",
-    "1": "as much as remission",
-    "2": "twice remission",
+    "0": "not at all",
+    "0.25": "a quarter as much",
+    "0.5": "half as much",
+    "1": "as much",
+    "2": "twice as much",
 }
 _PREFIX = "weight-"
 
@@ -34,12 +35,11 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Weighed:
-    """The form, and what it gives. ``order`` names the options best first with what they gain or lose on each other."""
+    """The form, and what it gives: the order of the options in words, ties as ties, and ``usual`` that without it."""
 
     choices: Sequence[Choice]
-    order: Sequence[str]
-    tied: bool
-    changed: str
+    order: str
+    usual: str
     missing: Sequence[str]
     asked: bool
 
@@ -60,14 +60,12 @@ def weigh(contexts: Mapping[str, Mapping[str, Any]], query: Mapping[str, str]) -
     weights = {"remission": DEFAULT_WEIGHTS["remission"], **{name: -float(share) for name, share in chosen.items()}}
     usual = {name: weight for name, weight in DEFAULT_WEIGHTS.items() if name in weights}
     now, before = utilities(found, weights), utilities(found, usual)
-    asked = any(f"{_PREFIX}{name}" in query for name in harms)
     return Weighed(
         choices=[Choice(f"{_PREFIX}{name}", outcomes.NAMES[name], chosen[name]) for name in harms],
         order=_ordered(now),
-        tied=len(set(bands(now).values())) == 1,
-        changed=_changed(now, before) if asked else "",
+        usual=_ordered(before),
         missing=_missing(found, weights),
-        asked=asked,
+        asked=any(f"{_PREFIX}{name}" in query for name in harms),
     )
 
 
@@ -80,20 +78,13 @@ def _share(query: Mapping[str, str], name: str) -> str:
     return given
 
 
-def _ordered(found: Mapping[str, float]) -> list[str]:
-    return [_spoken(drug) for drug in sorted(found, key=lambda name: (-found[name], name))]
-
-
-def _changed(now: Mapping[str, float], before: Mapping[str, float]) -> str:
-    """Say whether these weights make another order than the usual ones, bands and all."""
-    then, today = bands(before), bands(now)
-    if then == today and _ordered(now) == _ordered(before):
-        return "The order is the same as with the usual weights."
-    if len(set(today.values())) == 1:
-        if len(set(then.values())) == 1:
-            return "The options stay tied; which of them is slightly ahead has changed."
-        return "With these weights the options are tied; with the usual ones they were not."
-    return f"With these weights {_ordered(now)[0]} is ahead; with the usual ones it was not, or not clearly."
+def _ordered(found: Mapping[str, float]) -> str:
+    """Return the options best first; those of one band are said to be tied, in no order of theirs."""
+    level: dict[int, list[str]] = {}
+    for drug, band in bands(found).items():
+        level.setdefault(band, []).append(drug)
+    drugs = [sorted(level[band]) for band in sorted(level)]
+    return ", then ".join(f"{listed(one)}, tied" if len(one) > 1 else listed(one) for one in drugs)
 
 
 def _missing(found: Predictions, weights: Mapping[str, float]) -> list[str]:
