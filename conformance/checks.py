@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 
 Verdict = Literal["pass", "fail", "warn", "not-tested", "broken"]
-Acts = Literal["ehr-team", "integration-engineer", "undersign", "network", "nobody"]
+# ``service-team``: whoever makes or runs the CDS service that is judged; ``undersign``: a fault of this program.
+Acts = Literal["ehr-team", "integration-engineer", "service-team", "undersign", "network", "nobody"]
 # What follows where the requirement is not met, for the recommender and not for a certificate.
 Consequence = Literal["blocks-start", "blocks-write-back", "degrades", "information"]
 Tag = Literal["write", "slow"]
@@ -112,12 +113,12 @@ class NotAsked(Untested):
 
 
 class Broken(Exception):
-    """A check could not run: the network, or this program."""
+    """A check could not run: the network, or this program; with ``acts`` None whoever the check is about."""
 
-    def __init__(self, why: str, acts: Acts = "network", exchanges: Sequence[int] = ()) -> None:
+    def __init__(self, why: str, acts: Acts | None = "network", exchanges: Sequence[int] = (), fix: str = "") -> None:
         super().__init__(why)
-        self.why = why
-        self.acts: Acts = acts
+        self.why, self.fix = why, fix
+        self.acts: Acts | None = acts
         self.exchanges = tuple(exchanges)
 
 

@@ -1,9 +1,11 @@
 """Two programs started for a story or a test: waited for, watched, and stopped again."""
 
+import atexit
 import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -117,15 +119,23 @@ class Children:
 
 
 def free_ports(count: int) -> tuple[int, ...]:
-    """Return that many free loopback ports; they are all held at once while choosing, so none repeats."""
+    """Return that many free loopback ports, which nobody else is given while this process lives (on Linux).
+
+    A port that is bound and not listened on is chosen for no other socket, and with SO_REUSEADDR on both sides it can
+    still be listened on: https://man7.org/linux/man-pages/man7/socket.7.html
+    """
     sockets = [socket.socket() for _ in range(count)]
-    try:
+    for one in sockets:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        one.bind(("127.0.0.1", 0))
+    ports = tuple(one.getsockname()[1] for one in sockets)
+    if sys.platform == "linux":  # elsewhere an address that is bound twice is refused
         for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return tuple(one.getsockname()[1] for one in sockets)
-    finally:
+            atexit.register(one.close)
+    else:
         for one in sockets:
             one.close()
+    return ports
 
 
 def check_port(port: int) -> None:

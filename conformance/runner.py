@@ -2,21 +2,19 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
 
 from conformance.checks import Broken, Check, NotAsked, Result, Suite, Told, Untested, Verdict
-from conformance.waivers import Waiver
+from conformance.waivers import Waiver, waived
 
 Status = Literal["passed", "findings", "not-run", "too-little"]
 # 0 all required checks passed, 1 findings, 2 could not run, 3 ran, but too little was tested to say.
 EXIT: Mapping[Status, int] = {"passed": 0, "findings": 1, "not-run": 2, "too-little": 3}
 STOPPED_BY_A_KEY = 130  # as shells have it for Ctrl-C
 _ENOUGH = 0.8  # of the required checks
-_REACH = "see that the address is right and that this machine reaches it: name, port, proxy, firewall, certificate"
 STOPPED = "the run was stopped before this check"
-_RECORD = "make the recording anew with this version: another one asks in another way"
 _REPORT = "tell us the check's id and this line, without any value of a patient; the other checks stand"
 
 
@@ -108,21 +106,8 @@ async def judge(check: Check[Any], probe: Any) -> Result:
     except Untested as none:
         said = (Told("not-tested", none.why, exchanges=none.exchanges),)
     except Broken as broken:
-        fix = {"network": _REACH, "integration-engineer": _RECORD}.get(broken.acts, "")
-        said = (Told("broken", broken.why, fix=fix, acts=broken.acts, exchanges=broken.exchanges),)
+        said = (Told("broken", broken.why, fix=broken.fix, acts=broken.acts, exchanges=broken.exchanges),)
     except Exception as error:  # noqa: BLE001 - the boundary of a check: a fault of ours must not end the run
         why = f"{type(error).__name__} in this check: a fault of this program"
         said = (Told("broken", why, fix=_REPORT, acts="undersign"),)
     return Result(check, said or (Told("not-tested", "nothing to judge"),))
-
-
-def waived(result: Result, waivers: Sequence[Waiver], today: date) -> Result:
-    """Mark a finding that the site has accepted; an expired waiver is a finding again, and says so."""
-    found = next((one for one in waivers if one.check == result.check.id), None)
-    if found is None or result.verdict not in ("fail", "warn"):
-        return result
-    if found.until < today:
-        ended = f"its waiver ({found.owner}: {found.reason}) ended on {found.until.isoformat()}"
-        first = replace(result.said, message=f"{result.said.message}; {ended}")
-        return replace(result, told=(first, *(one for one in result.told if one is not result.said)))
-    return replace(result, waived=f"{found.reason} ({found.owner}, until {found.until.isoformat()})")

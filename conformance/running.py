@@ -103,7 +103,7 @@ async def _judged(order: Order, sender: Sender) -> runner.Run:
     chosen = checks(suite, order.only, write=order.write)
     accepted = waivers.load(order.waivers)
     _made(order.out)
-    terminal = Terminal(sys.stdout, verbose=order.verbose, command=order.command)
+    terminal = Terminal(sys.stdout, verbose=order.verbose)
     # A recording has waited already.
     sleep = _nothing if isinstance(sender, Replayed) else asyncio.sleep
     session = Session(order.target, sender, budget=order.budget, sleep=sleep)
@@ -114,11 +114,20 @@ async def _judged(order: Order, sender: Sender) -> runner.Run:
             suite, probe, chosen, order.about(), today=order.now.date(), waivers=accepted, told=terminal.told
         )
         await order.kind.finish(probe)
-        found = replace(found, facts=order.kind.facts(probe))
+        known = _ids() if accepted else frozenset[str]()
+        notes = (*found.notes, *waivers.notes(accepted, found.results, known, order.now.date()))
+        found = replace(found, facts=order.kind.facts(probe), notes=notes)
     finally:
         await session.close()
     terminal.end(found, write(order, found, session.exchanges))
     return found
+
+
+def _ids() -> frozenset[str]:
+    """Return the ids of every check of every suite."""
+    from conformance import kinds  # it imports this module
+
+    return frozenset(check.id for kind in (*kinds.KINDS.values(), kinds.adapter) for check in kind().suite.checks)
 
 
 def _made(folder: Path | None) -> None:
@@ -136,7 +145,7 @@ def write(order: Order, found: runner.Run, exchanges: Sequence[Exchange]) -> dic
         return {}
     from conformance.report import html  # templates are for the end of a run, not for its first line
 
-    page = html.document(found, exchanges, command=order.command, evidence=f"{found.suite}.har")
+    page = html.document(found, exchanges, evidence=f"{found.suite}.har")
     documents = {
         "html": page.encode(),
         "json": _json(as_json.document(found)),

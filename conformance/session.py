@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
-from conformance.checks import Acts, Broken, Untested
+from conformance.checks import Broken, Untested
 from conformance.exchanges import NOT_RECORDED, Asked, Exchange, Headers, Sender
 
 T = TypeVar("T")
@@ -16,6 +16,10 @@ _LONGEST_WAIT_S = 10.0
 _LOCKED_OUT = 3  # answers in a row that say "too many": the next one may lock an account
 _AGAIN_S = 0.3  # a server that fails now and then is asked for the same once more
 _IN_VAIN = 3  # second attempts in a row that failed too: it does not fail by chance
+
+_REACH = "see that the address is right and that this machine reaches it: name, port, proxy, firewall, certificate"
+_RECORD = "make the recording anew with this version: another one asks in another way"
+_DROPPED = "look at the log of the server, and of any proxy before it, for this one request; then run the check alone"
 
 
 class Session:
@@ -63,8 +67,7 @@ class Session:
             found = await self._once(asked)
             self._in_vain = self._in_vain + 1 if found.status >= _FAILING else 0
         if found.error:
-            acts: Acts = "integration-engineer" if found.error == NOT_RECORDED else "network"
-            raise Broken(f"{method} {_shown(asked.url)}: {found.error}", acts, (found.number,))
+            raise self._unanswered(found)
         return found
 
     async def try_send(self, method: str, path: str, **more: Any) -> Exchange:
@@ -73,6 +76,16 @@ class Session:
             return await self.send(method, path, **more)
         except Broken as broken:
             return self.exchanges[broken.exchanges[0] - 1]
+
+    def _unanswered(self, found: Exchange) -> Broken:
+        """Return what an exchange without an answer means: a server that answers others has dropped this one."""
+        said = f"{found.asked.method} {_shown(found.asked.url)}: {found.error}"
+        if found.error == NOT_RECORDED:
+            return Broken(said, "integration-engineer", (found.number,), _RECORD)
+        answered = not found.unreached and any(one.status for one in self.exchanges)
+        if answered:
+            return Broken(f"{said}, while other requests of this run are answered", None, (found.number,), _DROPPED)
+        return Broken(said, "network", (found.number,), _REACH)
 
     async def once(self, name: str, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Return what ``ask`` found the first time that anybody asked for ``name``: a fact of this run.

@@ -35,6 +35,7 @@ _NAMES = listed(
 # Words that a sentence of a server starts with; another one at that place may be a name.
 _STARTS = listed(
     "A Access Account All An Already At Attribute Bad Binding Both Cannot Client Code Conflict Constraint Could "
+    "Log "
     "Duplicate Each Element Empty Every Expected Expired Failed Failure Field For Forbidden Found If In Incorrect "
     "Insufficient Instance Internal Invalid Is It Malformed Maximum Method Minimum Missing Must No None Not Nothing "
     "Only Operation Or Order Orders Parameter Permission Please Precondition Profile Property Query Rate Read "
@@ -65,3 +66,8 @@ def _stays(core: str) -> bool:
         return True
     # An element's path, as MedicationRequest.dosageInstruction; a word of running text, a code, a type of media.
     return core.partition(".")[0] in _TYPES or core[0].islower()
+
+
+def counted(number: int, word: str) -> str:
+    """Return a number with its noun: 1 patient, 2 patients."""
+    return f"{number} {word}{'' if number == 1 else 's'}"

@@ -89,7 +89,8 @@ def _plan(
     keys = jwks or tenant.jwks
     if keys and not keys.startswith(("https://", "http://")):
         keys = _keys(Path(keys))
-    return Plan(public_url.rstrip("/"), tenant.base, issuer or tenant.issuer, keys, trials, slow)
+    known = issuer or tenant.issuer
+    return Plan(public_url.rstrip("/"), tenant.base, known, keys, trials, slow, tenant.profile)
 
 
 def _keys(path: Path) -> str:

@@ -24,6 +24,7 @@ class Plan:
     ``public_url``: the base address as the EHR sees it, without a final slash. ``fhir_base`` is the only place where a
     token of a call is sent; ``issuer`` the ``iss`` that is expected; ``jwks`` an address or the text of a JWK Set:
     each empty for none. ``trials``: answer badly in turn, after two cards; ``slow_s``: answer one call so late.
+    ``profile``: the dialect that prefetch is read with; the address tells it where it is empty.
     """
 
     public_url: str
@@ -32,6 +33,7 @@ class Plan:
     jwks: str = ""
     trials: bool = False
     slow_s: float = 0.0
+    profile: str = ""
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -48,5 +50,6 @@ class Plan:
             "keys": bool(self.jwks),
             "trials": self.trials,
             "slow_s": self.slow_s,
+            "profile": self.profile,
         }
         return {name: value for name, value in told.items() if value}

@@ -97,6 +97,12 @@ async def _any_scope(call: Call, ehr: ReferenceEhr, _: str) -> Call:
     return await _open(call, ehr, "") if len(held) == 3 and _claims(held[1]) else call
 
 
+async def _any_token(call: Call, ehr: ReferenceEhr, _: str) -> Call:
+    """Ask for a token, and never verify it: only what was given here keeps its scope."""
+    held = call.headers.get("authorization", "").removeprefix("Bearer ")
+    return await _open(call, ehr, "") if held and held.count(".") != 2 else call
+
+
 def _claims(part: str) -> Json:
     return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
 
@@ -141,6 +147,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("cut-scope", "grants Patient alone and says so", after=_on("/token", _with("scope", "system/Patient.rs"))),
     Fault("careless-token", "gives a token to everybody", _careless),
     Fault("open", "asks for no token", _open),
+    Fault("any-token", "takes made-up tokens", _any_token),
     Fault("token-not-taken", "gives tokens and takes none", _deaf),
     Fault("any-scope", "never looks at a token's scope", _any_scope),
 )  # fmt: skip

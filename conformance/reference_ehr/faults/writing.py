@@ -98,8 +98,8 @@ async def _half(call: Call, ehr: ReferenceEhr, _: str) -> Call:
 
 
 async def _anything(call: Call, ehr: ReferenceEhr, _: str) -> Call | Answer:
-    """Store whatever is created, valid or not."""
-    if call.method != "POST" or not call.is_write or not call.type:
+    """Store what is created without a patient."""
+    if call.method != "POST" or not call.is_write or not call.type or "subject" in _body(call):
         return call
     version = ehr.store.create({"resourceType": call.type, **_body(call)})
     headers = {"location": f"{ehr.base}/{version.reference}/_history/1", "etag": version.etag}

@@ -10,7 +10,7 @@ from conformance.suites.adapter import requirements as must
 from conformance.suites.adapter.mutations import MUTATIONS, Mutation
 from conformance.suites.adapter.probe import Probe
 from conformance.suites.adapter.trying import Tried
-from conformance.suites.ehr.answers import counted
+from conformance.wording import counted
 
 _GOLDEN, _MUTATED = "golden files", "changed samples"
 _MOST = 12  # differences of a finding
@@ -37,7 +37,8 @@ async def _kept(probe: Probe) -> Sequence[Told]:
         try:
             old = golden.load(path)
         except CheckError as error:
-            raise Broken(str(error), "integration-engineer") from error
+            fix = "if what it gives now is right, write the golden files anew: --update-golden"
+            raise Broken(str(error), "integration-engineer", fix=fix) from error
         if old is None:
             new.append(one.sample.name)
             continue
@@ -92,7 +93,7 @@ def _wrong(mutation: Mutation, key: tuple[str, str, str], number: int, tried: Se
     first = next(one for one in tried if (one.kind, one.outcome) == (kind, outcome))
     where = f"{names or 'the sample'}; {number} of {len(tried)}"
     message = f"{kind}, {mutation.what}: it {_WRONG.get(outcome, outcome)} ({where})"
-    fix = f"tell the service's developers, with {first.sample}; until then let no such payload reach the service"
+    fix = f"tell Undersign's developers, with {first.sample}; until then let no such payload reach the service"
     yield from failed(message, expected="an absence with a name", got=outcome, path=f"$..{kind}", fix=fix)
 
 

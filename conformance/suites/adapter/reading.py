@@ -3,12 +3,16 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
-from conformance.checks import Acts, Check, Told, Untested, failed, passed, warned
+from conformance.checks import Check, Told, Untested, failed, passed
 from conformance.suites.adapter import requirements as must
 from conformance.suites.adapter.probe import Probe
-from conformance.suites.ehr.answers import counted
-from conformance.suites.ehr.surveyed import Surveyed, effects, fix_of, lacking, undecided, unused
-from conformance.suites.ehr.terms import empty_line
+from conformance.suites.ehr import unknown
+from conformance.suites.ehr.effects import effects
+from conformance.suites.ehr.reasons import cures
+from conformance.suites.ehr.surveyed import Surveyed, fix_of, lacking, undecided, unused
+from conformance.suites.ehr.terms import bounds
+from conformance.wording import counted
+from fhir_adapters.dialect.code_systems import RXNORM, SNOMED
 
 _GROUP, _CODES, _UNITS = "samples", "codes", "units"
 _MOST = 8  # lines of a finding; all of them stand in the report's table
@@ -84,7 +88,7 @@ async def _paths(probe: Probe) -> Sequence[Told]:
             merged[place, reason] += number
     said = [
         Told("warn", f"{place} is left out ({reason}, {counted(number, 'time')})", "read", reason, f"$..{place}",
-             "see the reason in docs/features.md; let the EHR write it otherwise, or mend it under [tolerance]")
+             "; ".join(cures([reason])) or "let the EHR write it as FHIR has it, or mend it under [tolerance]")
         for (place, reason), number in merged.most_common(_MOST)
     ]  # fmt: skip
     if said:
@@ -98,19 +102,15 @@ async def _drugs(probe: Probe) -> Sequence[Told]:
     if not counts:
         raise Untested("no sample holds a drug")
     said = _lines(probe.survey(), lambda keys: "medications" in keys, "code")
-    unknown = Counter(
-        (drug.source.original.code if drug.source.original and drug.source.original.code else drug.unresolved)
-        for _, _, adapted in probe.readable()
-        for drug in adapted.patient.medications
-        if drug.unresolved
-    )
-    named = " ".join(one.fix for one in said)
-    for code, number in unknown.most_common(_MOST):
-        if code and code.rpartition("|")[2] not in named:
-            acts: Acts = "integration-engineer" if "|" in code else "ehr-team"
-            message = f"a drug is not known by its code or its words ({counted(number, 'time')})"
-            said.append(Told("warn", message, "an ingredient", code, "$..medicationCodeableConcept", empty_line(code),
-                             acts=acts))  # fmt: skip
+    adapted = [one for _, _, one in probe.readable()]
+    said += unknown.told([each for one in adapted for each in unknown.drugs(one, _where)], said, "a drug", RXNORM)
+    lost = sum(drug.unresolved == "reference-not-found" for one in adapted for drug in one.patient.medications)
+    if lost:
+        fix = (
+            "put the Medications that requests refer to into the same file, as prefetch or a follow-up would bring them"
+        )
+        said.append(Told("warn", f"{counted(lost, 'drug')} by a reference to what is in no sample", "a Medication",
+                         "reference-not-found", "$..medicationReference", fix))  # fmt: skip
     return said[:_MOST] or passed(f"{counts.total()} drugs: {counts['code']} by code, {counts['text']} by words")
 
 
@@ -120,11 +120,10 @@ async def _problems(probe: Probe) -> Sequence[Told]:
     if not total:
         raise Untested("no sample holds a problem or an allergy")
     said = _lines(probe.survey(), lambda keys: bool(keys & {"conditions", "allergies"}), "code")
-    unknown = entries["conditions"]["not-understood"] + entries["allergies"]["not-understood"]
-    if unknown and not said:
-        fix = "send SNOMED CT or ICD-10-CM codes (allergens: RxNorm), or map the local codes in the profile"
-        said = list(warned(f"{unknown} of {total} problems and allergies are not understood", expected="a known code",
-                           got="none", path="$..code", fix=fix))  # fmt: skip
+    adapted = [one for _, _, one in probe.readable()]
+    problems = [each for one in adapted for each in unknown.problems(one, _where)]
+    allergens = [each for one in adapted for each in unknown.allergens(one, _where)]
+    said += [*unknown.told(problems, said, "a problem", SNOMED), *unknown.told(allergens, said, "an allergen", RXNORM)]
     return said or passed(f"{total} problems and allergies are understood")
 
 
@@ -156,15 +155,17 @@ async def _units(probe: Probe) -> Sequence[Told]:
 
 
 async def _plausible(probe: Probe) -> Sequence[Told]:
-    wrong = Counter[str]()
-    for (_, reason, key), number in probe.left_out().items():
-        if reason in ("implausible", "value-implausible"):
-            wrong[key or "a value"] += number
+    wrong = Counter(key for _, _, adapted in probe.readable() for key, *_ in unknown.implausible(adapted))
     fix = "compare value and unit with the source: it is probably another unit's number"
-    said = [Told("fail", f"{key} is outside of what is possible in its unit ({counted(number, 'time')})", "possible",
-                 "impossible", "$..valueQuantity", fix, acts="ehr-team")
+    said = [Told("fail", f"{key} is outside of what is possible in its unit ({counted(number, 'time')})", bounds(key),
+                 "a value outside", "$..valueQuantity", fix, acts="ehr-team")
             for key, number in wrong.most_common(_MOST)]  # fmt: skip
     return said or passed("no value is outside of what is possible in its unit")
+
+
+def _where(_: str, element: str) -> tuple[tuple[int, ...], str]:
+    """Return the element in any sample: the names of their files and ids of resources stay out of a finding."""
+    return (), f"$..{element}"
 
 
 async def _decisive(probe: Probe) -> Sequence[Told]:

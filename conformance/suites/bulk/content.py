@@ -10,10 +10,11 @@ from conformance.checks import Check, Told, Untested, failed, passed, warned
 from conformance.suites.bulk import requirements as must
 from conformance.suites.bulk.probe import Probe, values
 from conformance.suites.ehr import charts
-from conformance.suites.ehr.answers import counted, got
+from conformance.suites.ehr.answers import got
 from conformance.suites.ehr.listings import Json, of_patient
 from conformance.suites.ehr.probe import MOST_PATIENTS
 from conformance.suites.ehr.terms import SEARCH_BY_CATEGORY
+from conformance.wording import counted
 from fhir_adapters import dates
 from fhir_adapters.canonical import Feature
 
@@ -28,31 +29,37 @@ async def _patients(probe: Probe) -> Sequence[Told]:
     people = await probe.people()
     if len(people) > 1:
         return passed(f"{len(people)} patients are exported", *done.numbers)
+    if probe.group and len(members := await _members_of(probe)) > 1:
+        raise Untested(f"one of the group's {len(members)} members is exported (see content.members)", done.numbers)
     fix = "export a group of two patients at the least (--group): of one, nobody can tell whose record is whose"
     return failed("one patient is exported", *done.numbers, expected="at least 2", got="1", path="$.id", fix=fix)
+
+
+async def _members_of(probe: Probe) -> set[str]:
+    """Return the ids of the group's patients; Untested where it cannot be read."""
+    group = await probe.rest.get(f"Group/{probe.group}")
+    if group.status != 200:
+        raise Untested(f"the group cannot be read ({got(group)}), so its members are not known", (group.number,))
+    return {name for one in group.list("member") or () if (name := _patient(one.get("entity"), probe))}
 
 
 async def _members(probe: Probe) -> Sequence[Told]:
     if not probe.group:
         raise Untested("no group was named (--group)")
-    group = await probe.rest.get(f"Group/{probe.group}")
-    if group.status != 200:
-        raise Untested(f"the group cannot be read ({got(group)}), so its members are not known", (group.number,))
-    members = {name for one in group.list("member") or () if (name := _patient(one.get("entity"), probe))}
-    done = await probe.done()
+    members, done = await _members_of(probe), await probe.done()
     if "/Group/" not in done.kick_off.asked.url:
         raise Untested("the group's export is not begun (see export.group), so another was read", done.numbers)
     people = set(await probe.people())
     if people - members:
         fix = "keep a group's export to its members: this is a disclosure"
-        said = f"{len(people - members)} patients are exported who are not in the group"
-        return failed(said, group.number, *done.numbers, expected=str(len(members)), got=str(len(people)), path="$.id",
+        said = f"patients are exported who are not in the group ({len(people - members)})"
+        return failed(said, *done.numbers, expected=str(len(members)), got=str(len(people)), path="$.id",
                       fix=fix)  # fmt: skip
     if members - people:
         fix = "export every member, or list in error who could not be"
-        return warned(f"{len(members - people)} members are not exported", group.number, *done.numbers,
-                      expected=str(len(members)), got=str(len(people)), fix=fix)  # fmt: skip
-    return passed(f"the group's {len(members)} members are exported, and nobody else", group.number, *done.numbers)
+        return warned(f"{len(members - people)} of {len(members)} members are not exported", *done.numbers,
+                      expected=str(len(members)), got=str(len(people)), path="$.id", fix=fix)  # fmt: skip
+    return passed(f"the group's {len(members)} members are exported, and nobody else", *done.numbers)
 
 
 async def _types(probe: Probe) -> Sequence[Told]:
@@ -94,11 +101,12 @@ async def _features(probe: Probe) -> Sequence[Told]:
         raise Untested("none of the patients that were named (--patient) is in the export", done.numbers)
     resources = await probe.resources(done)
     differing, said = Counter[str](), list[Told]()
+    lacking = await _fewer(probe, people, resources)
     for patient in people:
         for name, by_rest, by_bulk in await _differences(probe, patient, resources):
             differing[name] += 1
             if differing[name] == 1:
-                fix = _why(name, by_rest, by_bulk)
+                fix = _why(name, by_rest, by_bulk, lacking)
                 hidden = by_rest.status != "present" and by_bulk.status == "present"
                 message = f"{name} is another by bulk export than by REST"
                 said.append(Told("warn" if hidden else "fail", message, f"by REST: {_told(by_rest)}",
@@ -113,12 +121,12 @@ async def _features(probe: Probe) -> Sequence[Told]:
 
 
 async def _differences(probe: Probe, patient: str, resources: Sequence[Json]) -> list[tuple[str, Feature, Feature]]:
-    by_rest = await probe.rest.read(patient)
+    by_rest = await charts.read(probe.rest, patient)
     keys = [key for key, one in by_rest.lists.items() if not one.stopped]
     kinds = {key: one.request.query.partition("?")[0].partition("/")[0] for key, one in by_rest.lists.items()}
     own = [one for one in resources if of_patient(one, patient, probe.rest.base) or _is_beside(one)]
     profile, day = await probe.rest.profile(), probe.rest.now.date()
-    by_bulk = charts.read_values(patient, {}, values(own, keys, kinds), profile, day)
+    by_bulk = probe.exported[patient] = charts.read_values(patient, {}, values(own, keys, kinds), profile, day)
     ours, theirs = by_rest.adapted.features.features, by_bulk.adapted.features.features
     return [
         (name, one, theirs[name])
@@ -132,7 +140,22 @@ def _told(one: Feature) -> str:
     return one.status if one.status == "present" else f"{one.status} ({one.reason or 'no reason'})"
 
 
-def _why(name: str, by_rest: Feature, by_bulk: Feature) -> str:
+async def _fewer(probe: Probe, people: Sequence[str], resources: Sequence[Json]) -> str:
+    """Return the types of which these patients have fewer by bulk than by REST, with both counts; empty for none."""
+    by_rest, by_bulk = Counter[str](), Counter[str]()
+    for patient in people:
+        read = await charts.read(probe.rest, patient)
+        held = {f"{one.get('resourceType')}/{one.get('id')}" for listing in read.lists.values() if not listing.stopped
+                for _, _, one in listing.matches()}  # fmt: skip
+        by_rest.update(one.partition("/")[0] for one in held)
+        by_bulk.update(str(one.get("resourceType")) for one in resources if of_patient(one, patient, probe.rest.base))
+    fewer = [f"{kind} ({by_bulk[kind]} of {count})" for kind, count in by_rest.items() if by_bulk[kind] < count]
+    return ", ".join(fewer)
+
+
+def _why(name: str, by_rest: Feature, by_bulk: Feature, lacking: str) -> str:
+    if lacking and by_rest.status == "present":
+        return f"export all of what REST serves; of these types resources are missing in the export: {lacking}"
     if by_rest.status == by_bulk.status == "present":
         return f"export what REST serves: the two values of {name} come from different resources or units"
     if by_rest.status == "present":

@@ -58,6 +58,9 @@ def _level(level: str) -> Callable[[Probe], Awaitable[Sequence[Told]]]:
         if answer.status == 403:
             raise Untested(f"the client may not export at the {level} level ({got(answer)})", (answer.number,))
         if answer.status != 202:
+            *_, first = await probe.first()
+            if first.status == answer.status:
+                raise Untested("no export of any level is begun (see export.accepted)", (answer.number,))
             fix = f"serve {_NAMES[level] or '[base]'}/$export, or take it out of the CapabilityStatement"
             return failed(f"the {level} export is declared and not begun", answer.number, expected="202",
                           got=got(answer), fix=fix)  # fmt: skip

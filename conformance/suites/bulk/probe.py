@@ -15,8 +15,9 @@ from conformance.session import Session
 from conformance.suites.bulk import lines
 from conformance.suites.bulk.lines import Lines
 from conformance.suites.ehr.answers import got
-from conformance.suites.ehr.charts import TEMPLATES
+from conformance.suites.ehr.charts import Read
 from conformance.suites.ehr.listings import Json
+from conformance.suites.ehr.probe import TEMPLATES
 from conformance.suites.ehr.probe import Probe as Rest
 
 KICK_OFF: Mapping[str, str] = {"accept": "application/fhir+json", "prefer": "respond-async"}
@@ -54,6 +55,7 @@ class Probe:
 
     def __init__(self, rest: Rest, group: str = "") -> None:
         self.rest, self.group = rest, group
+        self.exported: dict[str, Read] = {}  # patient → the chart as it was exported
         self.open: dict[str, Exchange] = {}  # address of a status → its kick-off, of what is not given back yet
         self.waited_s = 0.0
 

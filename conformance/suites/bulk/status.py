@@ -8,6 +8,7 @@ from conformance.checks import Check, Told, Untested, failed, passed, warned
 from conformance.suites.bulk import requirements as must
 from conformance.suites.bulk.probe import Probe, instant_of, location, wait_of
 from conformance.suites.ehr.answers import fails, got
+from conformance.wording import counted
 from fhir_adapters import dates
 
 _GROUP = "status and manifest"
@@ -100,8 +101,8 @@ async def _request(probe: Probe) -> Sequence[Told]:
         return warned("the manifest does not name its request", number, expected="request", path="$.request", fix=fix)
     if told.partition("?")[0] != asked.partition("?")[0]:
         fix = "name the address that was asked for, as the client sees it (a proxy's address, not the server's own)"
-        return warned("the manifest names another request", number, expected="the kick-off's address", path="$.request",
-                      fix=fix)  # fmt: skip
+        return warned("the manifest names another request", number, expected=asked.partition("?")[0],
+                      got=told.partition("?")[0], path="$.request", fix=fix)  # fmt: skip
     return passed("the manifest names its request", number)
 
 
@@ -134,8 +135,8 @@ async def _errors(probe: Probe) -> Sequence[Told]:
     if not listed:
         return passed("no error is listed", done.polls[-1].number)
     fix = "look at the OperationOutcomes in the error files: what they name is not in the export"
-    return warned(f"{len(listed)} error files are listed", *done.numbers, expected="none", got=str(len(listed)),
-                  path="$.error", fix=fix)  # fmt: skip
+    said = f"{counted(len(listed), 'error file')} in the manifest"
+    return warned(said, *done.numbers, expected="none", got=str(len(listed)), path="$.error", fix=fix)
 
 
 CHECKS: tuple[Check[Probe], ...] = (

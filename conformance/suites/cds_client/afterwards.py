@@ -1,13 +1,19 @@
-"""What a report says beside the verdicts: each prefetch key over all calls, and the times of what was asked."""
+"""What a report says beside the verdicts: each prefetch key over all calls, what they feed, and times."""
 
 from collections import Counter
 from itertools import pairwise
 from typing import Any
 
+import msgspec
+
 from conformance.checks import Untested
 from conformance.report import latency
 from conformance.suites.cds_client import prefetched
 from conformance.suites.cds_client.probe import Came, Probe
+from conformance.suites.ehr import charts, surveyed
+from conformance.suites.ehr.surveyed import Surveyed
+from fhir_adapters.dialect import profile as profiles
+from fhir_adapters.survey.coverage import Coverage
 from fhir_adapters.survey.wanted import Template, templates
 
 
@@ -22,9 +28,30 @@ def facts(probe: Probe) -> dict[str, Any]:
         "ehr": {"issuer": str(issuer)} if issuer else {},
         "heard": _heard(probe, calls),
         "prefetch": [_row(probe, calls, one) for one in templates()],
+        "coverage": _coverage(probe, calls),
         "latency": latency.table(one for one in probe.session.exchanges if "key" in one.seen),
     }
     return {name: part for name, part in parts.items() if part}
+
+
+def _coverage(probe: Probe, calls: list[Came]) -> dict[str, Any]:
+    """Return what the prefetch feeds, of the fullest call for each patient that the adapters read."""
+    fullest = {one.patient: one for one in sorted(calls, key=lambda one: len(one.prefetch)) if one.prefetch}
+    profile = profiles.load(str(probe.options.get("profile") or profiles.match(None, _base(probe))))
+    tally: Coverage | None = None
+    for patient, one in sorted(fullest.items()):
+        values = {key: msgspec.json.encode(value) for key, value in one.prefetch.items() if value is not None}
+        try:
+            read = charts.read_values(patient, {}, values, profile, one.at.date())
+        except Untested:
+            continue  # the check of what is wrong with it says so
+        tally = tally or Coverage(one.at.date(), profile.name)
+        tally.add(read.reading, read.adapted)
+    return surveyed.facts(Surveyed(tally, tally, 0)) if tally else {}
+
+
+def _base(probe: Probe) -> str:
+    return str(probe.options.get("fhir_base") or "https://ehr.example/fhir")
 
 
 def _heard(probe: Probe, calls: list[Came]) -> dict[str, Any]:

@@ -6,8 +6,9 @@ from typing import Any
 
 from conformance.checks import Check, Told, Untested, failed, passed
 from conformance.suites.cds_client import requirements as must
-from conformance.suites.cds_client.judging import Wrong, counted, said, shown
+from conformance.suites.cds_client.judging import Wrong, said, shown
 from conformance.suites.cds_client.probe import Came, Json, Probe, as_list, as_object
+from conformance.wording import counted
 
 _GROUP = "feedback"
 _SKEW = timedelta(seconds=60)
@@ -18,7 +19,7 @@ async def _sent(probe: Probe) -> Sequence[Told]:
     acted = probe.options.get("attested", {}).get("acted")
     found = probe.feedback_or_none
     if found:
-        return passed(f"feedback came ({counted(len(found))})", *(one.number for one in found[:5]))
+        return passed(f"feedback came ({counted(len(found), 'request')})", *(one.number for one in found[:5]))
     if acted == "y":
         return failed(
             "a card was taken or overridden, and no feedback came",

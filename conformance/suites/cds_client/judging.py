@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from conformance.checks import Acts, Told, Untested, Verdict, passed
 from conformance.suites.cds_client.probe import Came, Probe
+from conformance.wording import counted
 
 _SHOWN = 5  # requests that are named as evidence of one finding
 
@@ -32,7 +33,7 @@ def each(of: Callable[[Probe], Sequence[Came]], judge: Judge, fine: str) -> Run:
     async def check(probe: Probe) -> Sequence[Told]:
         requests = of(probe)
         return said([(one, wrong) for one in requests for wrong in judge(probe, one)], len(requests)) or passed(
-            f"{fine} ({counted(len(requests))})", *(one.number for one in requests[:_SHOWN])
+            f"{fine} ({counted(len(requests), 'request')})", *(one.number for one in requests[:_SHOWN])
         )
 
     return check
@@ -60,11 +61,6 @@ def only(requests: Sequence[Came], why: str) -> Sequence[Came]:
     if not requests:
         raise Untested(why)
     return requests
-
-
-def counted(number: int) -> str:
-    """Return how many requests were looked at."""
-    return "1 request" if number == 1 else f"{number} requests"
 
 
 def shown(value: object) -> str:

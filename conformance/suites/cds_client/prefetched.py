@@ -12,6 +12,7 @@ from conformance.suites.cds_client.access import lent
 from conformance.suites.cds_client.judging import Wrong, each, only, shown
 from conformance.suites.cds_client.probe import Came, Json, Probe, as_list, as_object
 from conformance.suites.ehr.listings import of_patient
+from conformance.wording import counted
 from fhir_adapters.survey.wanted import Template, templates
 
 _GROUP = "prefetch"
@@ -155,7 +156,7 @@ def _null(probe: Probe, one: Came) -> Iterable[Wrong]:
         found = answered(probe.read_back(one, template.key)) if state(one, template.key) == "null" else None
         if found is not None and found.versions:
             yield Wrong(f"the key {template.key} is null, and the same query finds something",
-                        f"$.prefetch.{template.key}", _fix(template), f"{len(found.versions)} resources",
+                        f"$.prefetch.{template.key}", _fix(template), counted(len(found.versions), "resource"),
                         "null")  # fmt: skip
 
 
@@ -185,7 +186,7 @@ def _same(probe: Probe, one: Came) -> Iterable[Wrong]:
         lost, extra = own.versions.keys() - sent.versions.keys(), sent.versions.keys() - own.versions.keys()
         if (lost and not sent.more) or extra:
             yield Wrong(f"the key {template.key} is not what the same query returns", f"$.prefetch.{template.key}",
-                        _fix(template), f"{len(own.versions)} resources",
+                        _fix(template), counted(len(own.versions), "resource"),
                         f"{len(sent.versions)}: {len(lost)} missing, {len(extra)} too many")  # fmt: skip
 
 
@@ -240,7 +241,7 @@ def _unasked(_: Probe, one: Came) -> Iterable[Wrong]:
     known = {template.key for template in templates()}
     for key in sorted(one.prefetch.keys() - known):
         yield Wrong("a key is sent that was not asked for", f"$.prefetch.{key}",
-                    "send the keys of discovery only: less data leaves the EHR", ", ".join(sorted(known))[:60],
+                    "send the keys of discovery only: less data leaves the EHR", shown(", ".join(sorted(known))),
                     shown(key), "warn")  # fmt: skip
 
 

@@ -7,8 +7,9 @@ from urllib.parse import urlsplit
 
 from conformance.checks import Check, Told, Untested, failed, passed, untested, warned
 from conformance.suites.cds_client import requirements as must
-from conformance.suites.cds_client.judging import Wrong, counted, each, shown
+from conformance.suites.cds_client.judging import Wrong, each, shown
 from conformance.suites.cds_client.probe import NOTHING_CAME, Came, Probe
+from conformance.wording import counted
 
 _GROUP = "requests"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -24,7 +25,7 @@ def _discoveries(probe: Probe) -> list[Came]:
 async def _fetched(probe: Probe) -> Sequence[Told]:
     found = _discoveries(probe)
     if found:
-        return passed(f"discovery was read ({counted(len(found))})", *(one.number for one in found[:5]))
+        return passed(f"discovery was read ({counted(len(found), 'request')})", *(one.number for one in found[:5]))
     if not any(one.exchange.asked.method == "POST" for one in probe.came):
         raise Untested(NOTHING_CAME)
     return warned(

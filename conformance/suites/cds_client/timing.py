@@ -42,12 +42,14 @@ async def _parallel(probe: Probe) -> Sequence[Told]:
     if not pairs:
         raise Untested("no two calls came at the same time: open two charts at once, or answer one late (--slow)")
     for one, other in pairs:
+        if one.instance == other.instance:
+            raise Untested("two calls have one hookInstance (see request.instance-once)", (one.number, other.number))
         jti = [call.token.get("claims", {}).get("jti") for call in (one, other)]
-        if one.instance == other.instance or (jti[0] is not None and jti[0] == jti[1]):
+        if jti[0] is not None and jti[0] == jti[1]:
             return failed(
-                "two calls at the same time share hookInstance or jti", one.number, other.number,
-                path="$.hookInstance", expected="one each", got="one for both",
-                fix="make hookInstance and jti for each call, not for each page or session",
+                "two calls at the same time share a jti: the second is refused", one.number, other.number,
+                path="JWT jti", expected="one each", got="one for both",
+                fix="make jti for each call, not for each page or session",
             )  # fmt: skip
     most = max(sum(other.at <= one.at <= other.answered for other in calls) for one in calls)
     return passed(f"at most {most} calls at the same time, each of its own", pairs[0][0].number, pairs[0][1].number)

@@ -188,16 +188,18 @@ async def _subject(probe: Probe) -> Sequence[Told]:
     return passed(f"the subject is {subjects.pop()}" if subjects else "no call has sub, which the standard allows")
 
 
-def _jku(_: Probe, one: Came) -> Iterable[Wrong]:
+def _jku(probe: Probe, one: Came) -> Iterable[Wrong]:
     jku = _header(one).get("jku")
     if jku is None:
         return
-    parts, issuer = urlsplit(str(jku)), urlsplit(str(_claims(one).get("iss"))).netloc
+    # The issuer that is known: where iss is another, token.issuer says it.
+    iss = str(probe.options.get("issuer") or _claims(one).get("iss"))
+    parts, issuer = urlsplit(str(jku)), urlsplit(iss).netloc
     if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
         yield Wrong("the address of the keys (jku) is not https", "JWT header jku",
                     "publish the keys over https and name that address", "https://…", shown(jku))  # fmt: skip
     elif parts.netloc != issuer:
-        yield Wrong("the address of the keys (jku) is on another host than iss", "JWT header jku",
+        yield Wrong("the address of the keys (jku) is on another host than the issuer", "JWT header jku",
                     "compare it with the address that the vendor gave, and name that as [ehr.cds_client] jwks_url",
                     issuer, parts.netloc, "warn", "integration-engineer")  # fmt: skip
 

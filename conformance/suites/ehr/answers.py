@@ -60,8 +60,3 @@ def fails(answer: Exchange) -> bool:
 def is_redirect(answer: Exchange) -> bool:
     """Return whether the answer sends the client elsewhere."""
     return 300 <= answer.status < 400 and answer.status != 304
-
-
-def counted(number: int, word: str) -> str:
-    """Return a number with its noun: 1 patient, 2 patients."""
-    return f"{number} {word}{'' if number == 1 else 's'}"

@@ -1,14 +1,15 @@
 """One patient's chart as the service would read it: the same searches, the same adapters."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import msgspec
 
 from conformance.checks import Untested
 from conformance.suites.ehr.listings import Json, Listing
+from conformance.suites.ehr.probe import TEMPLATES, Probe
 from fhir_adapters import terminology
 from fhir_adapters.adapt import adapt_chart
 from fhir_adapters.canonical import Adapted
@@ -17,14 +18,8 @@ from fhir_adapters.errors import InputError
 from fhir_adapters.facts import Reading
 from fhir_adapters.reading import reader
 from fhir_adapters.reading.told import assumed
-from fhir_adapters.survey import wanted
 from fhir_adapters.survey.searches import Request
-from fhir_adapters.survey.wanted import Template
 
-if TYPE_CHECKING:
-    from conformance.suites.ehr.probe import Probe
-
-TEMPLATES: Mapping[str, Template] = {one.key: one for one in wanted.templates()}
 # What a failed search leaves behind: an error of that list, not an empty one.
 _UNREADABLE = b'{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"transient"}]}'
 _DRUGS = ("medications", "statements")
@@ -55,8 +50,26 @@ class Unreadable(Untested):
         self.code = code
 
 
-async def read(probe: "Probe", patient: str) -> Read:
-    """Ask for one patient's chart and read it; Untested where it cannot be read at all."""
+async def read(probe: Probe, patient: str) -> Read:
+    """Return one patient as the adapters read the chart; asked for once. Untested where it cannot be read."""
+    return await probe.session.once(f"chart {patient}", lambda: _read(probe, patient))
+
+
+async def reads(probe: Probe) -> list[Read]:
+    """Return all patients whose charts can be read; Untested where there are none."""
+    found: list[Read] = []
+    why: Untested | None = None
+    for patient in await probe.patients():
+        try:
+            found.append(await read(probe, patient))
+        except Untested as none:
+            why = none
+    if not found:
+        raise why or Untested("no chart could be read")
+    return found
+
+
+async def _read(probe: Probe, patient: str) -> Read:
     found = {key: one for key in TEMPLATES if (one := await probe.listing(key, patient)) is not None}
     values = {key: one.value() for key, one in found.items() if not one.stopped}
     values |= dict.fromkeys((key for key, one in found.items() if one.stopped and one.last.status != 404), _UNREADABLE)
@@ -87,7 +100,7 @@ def where(one: Read, reference: str, path: str) -> tuple[tuple[int, ...], str]:
     return (), f"{reference} {path}".strip()
 
 
-async def medication(probe: "Probe", reference: str) -> Listing:
+async def medication(probe: Probe, reference: str) -> Listing:
     """Read one Medication that a request refers to; asked for once."""
     return await probe.follow(Request(reference))
 
@@ -106,7 +119,7 @@ def references(listing: Listing, base: str) -> list[str]:
     return [one for one in dict.fromkeys(named) if one.startswith("Medication/") and one not in held]
 
 
-async def _with_medications(probe: "Probe", value: bytes, listing: Listing) -> bytes:
+async def _with_medications(probe: Probe, value: bytes, listing: Listing) -> bytes:
     """Return the value with the Medications that it refers to, as many as the profile reads."""
     limit = (await probe.profile()).follow_up.cap
     read = [await medication(probe, one) for one in references(listing, probe.base)[:limit]]
@@ -117,7 +130,7 @@ async def _with_medications(probe: "Probe", value: bytes, listing: Listing) -> b
     return msgspec.json.encode({**body, "entry": [*body.get("entry", []), *added]})
 
 
-async def widened(probe: "Probe", one: Read) -> tuple[Read, int]:
+async def widened(probe: Probe, one: Read) -> tuple[Read, int]:
     """Return the chart with every Observation of the usual categories, and how many of them did not come by code.
 
     The service asks by code, so what has a local code only is never seen by it; a report has to tell.

@@ -3,15 +3,18 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any, cast
 
 from conformance.checks import Check, Told, Untested, failed, passed, untested, warned
 from conformance.suites.ehr import charts
 from conformance.suites.ehr import requirements as must
-from conformance.suites.ehr.answers import counted, got
+from conformance.suites.ehr.answers import got
 from conformance.suites.ehr.listings import Json
 from conformance.suites.ehr.probe import Probe
+from conformance.suites.ehr.reasons import cures
+from conformance.wording import counted
 from fhir_adapters.survey.searches import Request
 
 _GROUP = "content"
@@ -62,6 +65,10 @@ _DATES = (
     "onsetDateTime",
     "effectiveInstant",
 )
+_WITHOUT = {
+    "birthDate": "without an age nothing is drafted, and doses and risks are unknown",
+    "gender": "doses by kidney function, and what holds for women alone, cannot be told",
+}
 _DATE = re.compile(r"\d{4}(-\d\d(-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?)?)?")
 
 
@@ -70,7 +77,7 @@ async def _readable(probe: Probe) -> Sequence[Told]:
     reasons, first = Counter[tuple[str, str]](), dict[tuple[str, str], tuple[tuple[int, ...], str]]()
     for patient in patients:
         try:
-            one = await probe.read(patient)
+            one = await charts.read(probe, patient)
         except charts.Unreadable as none:
             if none.code in _ELSEWHERE:
                 elsewhere.append(f"{none.why}: see {_ELSEWHERE[none.code]}")
@@ -87,7 +94,7 @@ async def _readable(probe: Probe) -> Sequence[Told]:
     others = Counter({key: n for key, n in reasons.items() if key[0] not in _FORM | _CALM})
     if others.total() > _FEW * max(count, 1):
         listed = ", ".join(f"{reason} in {kind} ({n})" for (reason, kind), n in others.most_common(4))
-        fix = "see each reason in docs/features.md; what is refused is never guessed"
+        fix = "; ".join(cures(reason for reason, _ in others)) or "write these as FHIR has them; nothing is guessed"
         numbers, path = first[others.most_common(1)[0][0]]
         shown = f"{others.total()} of {count} resources"
         said += warned(f"not used: {listed}", *numbers, got=shown, path=path, fix=fix)
@@ -108,17 +115,20 @@ async def _required(probe: Probe) -> Sequence[Told]:
     profile = await probe.profile()
     if "R4" not in profile.fhir_versions:
         return untested(f"the profile {profile.name} reads {' and '.join(profile.fhir_versions)}, not R4")
-    said, seen = dict[str, Told](), 0
+    first, counts, seen = dict[str, Told](), Counter[str](), 0
     for number, path, one in await _resources(probe):
         kind = str(one.get("resourceType"))
         seen += 1
         for name, wrong, expected in _lacking(kind, one):
-            fix, shown = f"send {name} with every {kind}, with a code of R4's value set", str(one.get(name, "absent"))
+            bound = ", with a code of R4's value set" if (kind, name) in _CODES else ""
+            fix, shown = f"send {name} with every {kind}{bound}", str(one.get(name, "absent"))
             told = Told("fail", f"{kind} {wrong}", expected, shown[:30], f"{path}.{name}", fix, exchanges=(number,))
-            said.setdefault(told.message, told)
+            first.setdefault(told.message, told)
+            counts[told.message] += 1
     if not seen:
         raise Untested("no resource came")
-    return list(said.values())[:6] or passed(f"{seen} resources have what R4 requires of them")
+    said = [replace(one, message=f"{words} ({counted(counts[words], 'time')})") for words, one in first.items()]
+    return said[:6] or passed(f"{seen} resources have what R4 requires of them")
 
 
 def _lacking(kind: str, one: Json) -> Iterable[tuple[str, str, str]]:
@@ -131,7 +141,7 @@ def _lacking(kind: str, one: Json) -> Iterable[tuple[str, str, str]]:
 
 
 async def _references(probe: Probe) -> Sequence[Told]:
-    said, seen = list[Told](), 0
+    lost, seen = dict[str, list[tuple[int, ...]]](), 0
     for _, one in await probe.listings("medications", "statements"):
         if one.stopped:
             continue
@@ -139,13 +149,16 @@ async def _references(probe: Probe) -> Sequence[Told]:
             found = await charts.medication(probe, reference)
             seen += 1
             if found.stopped:
-                fix = "serve each Medication that a request refers to, and grant the client system/Medication.rs"
-                said += failed("a Medication that a request refers to is not read", *one.numbers[:1], found.last.number,
-                               expected="200 Medication", got=got(found.last),
-                               path="$.entry[*].resource.medicationReference", fix=fix)  # fmt: skip
+                lost.setdefault(got(found.last), []).append((*one.numbers[:1], found.last.number))
+    fix = "serve each Medication that a request refers to, and grant the client system/Medication.rs"
+    said = [
+        Told("fail", f"{len(numbers)} of {seen} Medications that requests refer to are not read", "200 Medication",
+             shown, "$.entry[*].resource.medicationReference", fix, exchanges=numbers[0])
+        for shown, numbers in lost.items()
+    ]  # fmt: skip
     if not seen:
         return untested("every drug is named in its request, or came with it")
-    return said[:3] or passed(f"{seen} Medications that requests refer to are read")
+    return said or passed(f"{seen} Medications that requests refer to are read")
 
 
 async def _include(probe: Probe) -> Sequence[Told]:
@@ -210,7 +223,7 @@ def _wrong_date(value: str, tomorrow: date, *, past: bool) -> str:
 
 
 async def _people(probe: Probe) -> Sequence[Told]:
-    said, patients = list[Told](), await probe.patients()
+    said, lacking, patients = list[Told](), dict[str, list[int]](), await probe.patients()
     for patient in patients:
         answer = await probe.get(f"Patient/{patient}")
         one = answer.object()
@@ -218,12 +231,14 @@ async def _people(probe: Probe) -> Sequence[Told]:
             continue
         for name in ("birthDate", "gender"):
             if not one.get(name):
-                fix = f"send {name}: without an age nothing is drafted, without it doses and risks are unknown"
-                said += failed(f"a Patient has no {name}", answer.number, expected=name, path=f"$.{name}", fix=fix)
+                lacking.setdefault(name, []).append(answer.number)
         links: Any = one.get("link")
         if any(cast("Json", link).get("type") == "replaced-by" for link in cast("list[Any]", links or [])):
             fix = "serve the record that replaces it"
             said += warned("a Patient was merged into another", answer.number, path="$.link", fix=fix)
+    for name, numbers in lacking.items():
+        message = f"{len(numbers)} of {counted(len(patients), 'Patient')} have no {name}: {_WITHOUT[name]}"
+        said += failed(message, *numbers, expected=name, got="absent", path=f"$.{name}", fix=f"send {name}")
     return said[:4] or passed(f"{len(patients)} patients have birth date and gender")
 
 

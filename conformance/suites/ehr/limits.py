@@ -4,18 +4,25 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-from conformance.checks import Check, Told, Untested, failed, passed, warned
+from conformance.checks import Acts, Check, Told, Untested, failed, passed, warned
 from conformance.exchanges import Exchange
 from conformance.report.latency import percentile
+from conformance.suites.ehr import charts
 from conformance.suites.ehr import requirements as must
-from conformance.suites.ehr.answers import counted, got, is_outcome, issue_words, tells_insides
+from conformance.suites.ehr.answers import got, is_outcome, issue_words, tells_insides
+from conformance.suites.ehr.effects import effects
 from conformance.suites.ehr.listings import Json
 from conformance.suites.ehr.probe import Probe
-from conformance.suites.ehr.surveyed import effects, lacking, survey, unused
+from conformance.suites.ehr.surveyed import lacking, survey, unused, who_mends
+from conformance.wording import counted
 
 _ERRORS, _COVERAGE = "errors and limits", "feature coverage"
 _TIMES = 8
 _TOGETHER_MS = 2000.0  # the service completes a prefetch within two seconds, its reads in parallel
+_READ_FROM: Mapping[str, tuple[str, ...]] = {
+    "conditions": ("conditions",),
+    "medications": ("medications", "statements"),
+}
 _NEEDED: Mapping[str, str] = {"conditions": "GI03", "medications": "GI04"}
 
 
@@ -74,16 +81,23 @@ async def _busy(probe: Probe) -> Sequence[Told]:
         raise Untested(f"every read of a patient fails ({got(seen[0])}), so more say nothing", numbers)
     if not busy and not failing:
         return passed(f"{_TIMES} reads in a row are all answered", *numbers)
+    of = f"of {len(seen)} reads in a row"
     without = [one for one in busy if not one.header("retry-after")]
     if without or failing:
         one = (without or failing)[0]
-        fix = "send Retry-After in seconds with 429 and 503, or a client can only guess"
-        said = f"{len(without) or len(failing)} of {len(seen)} reads in a row are refused without a time to come again"
-        return failed(said, one.number, expected="Retry-After", got=got(one), fix=fix)
-    wait = busy[0].header("retry-after")
+        log = "look at the server's log for why it fails"
+        fix = log if one.status >= 500 else "send Retry-After in seconds with 429, or a client can only guess"
+        fix += "; with 503 send Retry-After in seconds" if one.status == 503 else ""
+        said = (
+            f"{len(without)} {of} are refused without a time to come again" if without else f"{len(failing)} {of} fail"
+        )
+        return failed(said, one.number, expected="answered, or Retry-After", got=got(one), fix=fix)
+    wait, first_busy = busy[0].header("retry-after"), busy[0]
     fix = "raise the limit for the service's client: one opened chart is about a dozen reads within two seconds"
-    said = f"{len(busy)} of {len(seen)} reads in a row are put off by {wait} s"
-    return warned(said, *numbers, expected="answered", got=str(busy[0].status), fix=fix)
+    if first_busy.status == 503:
+        fix = "look at the server's log for why it is not available: one opened chart is about a dozen reads"
+    said = f"{len(busy)} {of} are put off by {wait} s"
+    return warned(said, *(one.number for one in busy), expected="answered", got=got(first_busy), fix=fix)
 
 
 async def _time(probe: Probe) -> Sequence[Told]:
@@ -124,7 +138,8 @@ async def _lists(probe: Probe) -> Sequence[Told]:
         if lacking:
             fix = f"mend search.{name} first: without the list no drug is proposed ({gate})"
             message = f"{lacking} of {found.narrow.patients} patients come without a list of {name}"
-            said.append(Told("fail", message, "supplied", "not-supplied", "$", fix))
+            numbers = next((one.numbers[:1] for _, one in await probe.listings(name) if one.stopped), ())
+            said.append(Told("fail", message, "supplied", "not-supplied", "$", fix, exchanges=numbers))
         elif states["partial"]:
             message = (
                 f"the list of {name} has holes in {states['partial']} of {counted(found.narrow.patients, 'patient')}"
@@ -143,8 +158,24 @@ async def _hole(probe: Probe, name: str, message: str) -> Told:
                 words = issue_words(resource) or "no words"
                 return Told("warn", f"{message}: the EHR warns in the answer", "no OperationOutcome among the results",
                             words, path, fix, "integration-engineer", (number,))  # fmt: skip
-    fix = "mend what is named under paging, content and terminology; a list with holes rules nothing out"
-    return Told("warn", message, "supplied", "partial", "$", fix)
+    check, numbers = await _cause(probe, name)
+    acts: Acts = "integration-engineer" if check == "terms.problems" else "ehr-team"
+    fix = f"mend {check} first: a list with holes rules nothing out"
+    return Told("warn", f"{message} (see {check})", "supplied", "partial", "$", fix, acts, numbers)
+
+
+async def _cause(probe: Probe, name: str) -> tuple[str, tuple[int, ...]]:
+    """Return the check that says why a list has holes, and the first requests that show it."""
+    for key, one in await probe.listings(*_READ_FROM[name]):
+        if one.stopped:
+            return f"search.{key}" if one.stopped == "failed" else "paging.whole", one.numbers[:1]
+        if one.pages[0].object().get("total") not in (None, len(one.matches())):
+            return "paging.total", one.numbers[:1]
+    for one in await charts.reads(probe):
+        unread = [each for each in one.adapted.patient.refusals if each.reason == "problem-not-understood"]
+        if name == "conditions" and unread:
+            return "terms.problems", charts.where(one, unread[0].reference, unread[0].path)[0]
+    return "content.readable", ()
 
 
 def _codes(outcome: Json) -> list[str]:
@@ -177,9 +208,9 @@ async def _decisive(probe: Probe) -> Sequence[Told]:
         outcome, shown, cure = lacking(found, name)
         nobody = outcome in ("absent", "stale", "not-supplied") and name != "age"  # everybody has an age
         fix = "run it over patients who have one (--patient), or record and serve it" if nobody else cure
-        mapped = outcome in ("uncoded", "wrong-system", "wrong-unit")
-        told = Told("not-tested" if nobody else "fail", f"{message}; {fix}" if nobody else message, "fed", shown,
-                    f"feature {name}", fix, "integration-engineer" if mapped else None)  # fmt: skip
+        numbers, path = found.seen(name)
+        told = Told("not-tested" if nobody else "fail", f"{message}; {fix}" if nobody else message, "fed", shown, path,
+                    fix, who_mends(fix), numbers)  # fmt: skip
         said.append(told)
     return sorted(said, key=lambda one: one.verdict)
 

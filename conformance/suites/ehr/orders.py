@@ -77,6 +77,26 @@ async def create(probe: Probe, resource: Json, **headers: str) -> Exchange:
     return answer
 
 
+async def made(probe: Probe, status: str = "active") -> tuple[Json, Exchange, str]:
+    """Return (what was sent, the answer, its reference) of one create of the run; Untested where it was refused."""
+
+    async def make() -> tuple[Json, Exchange, str]:
+        sent = await order(probe, status)
+        answer = await create(probe, sent)
+        reference = reference_of(answer, "MedicationRequest") or await found(probe, sent)
+        return sent, answer, reference if answer.status == 201 else ""
+
+    return await probe.session.once(f"written {status}", make)
+
+
+async def kept(probe: Probe) -> tuple[Json, Exchange, str]:
+    """Return what ``made`` does of an active order; Untested where none could be created."""
+    sent, answer, reference = await made(probe)
+    if not reference:
+        raise Untested("no order could be created, so this was not tried", (answer.number,))
+    return sent, answer, reference
+
+
 async def put(probe: Probe, reference: str, resource: Json, if_match: str) -> Exchange:
     """Replace a resource whose version ``if_match`` names."""
     headers = {"content-type": _FHIR, "if-match": if_match}

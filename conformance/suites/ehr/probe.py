@@ -5,20 +5,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
+from urllib.parse import urlencode
 
 from conformance.checks import Untested
 from conformance.exchanges import Exchange
 from conformance.session import Session
-from conformance.suites.ehr import backend, charts, listings
+from conformance.suites.ehr import backend, listings
 from conformance.suites.ehr.answers import fails, got
 from conformance.suites.ehr.backend import Backend
-from conformance.suites.ehr.charts import TEMPLATES, Read
 from conformance.suites.ehr.listings import Json, Listing, mixed
 from fhir_adapters.dialect import profile as profiles
 from fhir_adapters.dialect.profile import Profile
-from fhir_adapters.survey import searches
+from fhir_adapters.survey import searches, wanted
 from fhir_adapters.survey.searches import Request
+from fhir_adapters.survey.wanted import Template
 
+TEMPLATES: Mapping[str, Template] = {one.key: one for one in wanted.templates()}
 MOST_PATIENTS = 5  # where none are named
 
 
@@ -94,7 +96,52 @@ class Probe:
 
     async def granted(self) -> Exchange:
         """Return the token endpoint's answer to a good request; asked for once. Untested without a key."""
-        return await self.session.once("token", lambda: backend.ask(self))
+        return await self.session.once("token", self.ask)
+
+    async def ask(self, *, grant_type: str = "client_credentials", assertion_type: str = backend.ASSERTION_TYPE,
+                  scope: str = "", assertion: str = "", **claims: Any) -> Exchange:  # fmt: skip
+        """Send a token request, good but for what is given; ``claims`` alter the assertion. Untested without a key."""
+        if self.access.backend is None:
+            raise Untested("no client was given (--client-id and --key), so the token endpoint was not tried")
+        form = {
+            "grant_type": grant_type,
+            "client_assertion_type": assertion_type,
+            "scope": scope or " ".join(await self.scopes()),
+            "client_assertion": assertion or await self.assertion(**claims),
+        }
+        headers = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
+        body = urlencode(form).encode()
+        return await self.session.send("POST", await self.token_endpoint(), headers=headers, body=body, token=False)
+
+    async def assertion(self, **claims: Any) -> str:
+        """Return a client assertion for the token endpoint, good but for ``claims``; Untested without a key."""
+        if self.access.backend is None:
+            raise Untested("no client was given (--client-id and --key)")
+        return backend.assertion(self.access.backend, await self.token_endpoint(), self.clock(), **claims)
+
+    async def token_endpoint(self) -> str:
+        """Return the address of the token endpoint; Untested where none is named, or one that nothing is sent to."""
+        answer, found = await self.configuration()
+        address = found.get("token_endpoint")
+        if not isinstance(address, str) or "://" not in address:
+            raise Untested("the SMART configuration names no token endpoint", (answer.number,))
+        if not backend.is_safe(address):
+            why = "the token endpoint is named without TLS, so nothing was sent there (see smart.endpoints)"
+            raise Untested(why, (answer.number,))
+        return address
+
+    async def scopes(self) -> tuple[str, ...]:
+        """Return the scopes that this run asks for, in the spelling that the EHR lists."""
+        write = bool(self.access.write)
+        return backend.scopes(await self.profile(), self.access.more, write=write, old=await self.is_v1())
+
+    async def is_v1(self) -> bool:
+        """Return whether the EHR lists scopes in SMART 1's spelling only."""
+        try:
+            _, found = await self.configuration()
+        except Untested:
+            return False
+        return backend.is_v1(found.get("scopes_supported"))
 
     async def bare(self) -> Exchange:
         """Return the answer to a search without a token; asked for once."""
@@ -191,21 +238,4 @@ class Probe:
                 one = await self.listing(key, patient)
                 if one is not None:
                     found.append((key, one))
-        return found
-
-    async def read(self, patient: str) -> Read:
-        """Return one patient as the adapters read the chart; asked for once. Untested where it cannot be read."""
-        return await self.session.once(f"chart {patient}", lambda: charts.read(self, patient))
-
-    async def reads(self) -> list[Read]:
-        """Return all patients whose charts can be read; Untested where there are none."""
-        found: list[Read] = []
-        why: Untested | None = None
-        for patient in await self.patients():
-            try:
-                found.append(await self.read(patient))
-            except Untested as none:
-                why = none
-        if not found:
-            raise why or Untested("no chart could be read")
         return found

@@ -1,16 +1,15 @@
 """What the patients' charts feed, over all of them, and the lines that would feed more."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
-from conformance.checks import Told, Untested
+from conformance.checks import Acts, Told, Untested
 from conformance.suites.ehr import charts
-from conformance.suites.ehr.answers import counted
 from conformance.suites.ehr.charts import Read
+from conformance.suites.ehr.effects import effects
 from conformance.suites.ehr.probe import Probe
+from conformance.suites.ehr.reasons import IMPLAUSIBLE, cures
 from fhir_adapters import terminology
 from fhir_adapters.survey import feeds
 from fhir_adapters.survey.coverage import OUTCOMES, Coverage, Help, sightings
@@ -24,7 +23,7 @@ FIXES = {  # what to do about an outcome for which no line is suggested
     "wrong-system": "name the code system by its canonical URI, or add its alias under [systems] in the profile",
     "wrong-unit": "send the UCUM unit beside the number, or name the EHR's spelling under [units] in the profile",
     "conflicting": "two values of one time contradict each other: correct the one that is wrong",
-    "refused": "the value is there and cannot be used: see the reason beside it",
+    "refused": "the value is there and cannot be used, for the reason beside it: see content in this report",
     "stale": "nothing to mend: the value is older than the feature's age limit",
     "absent": "not on record for these patients; if it is recorded elsewhere, serve it as an Observation",
     "not-supplied": "the list that it stands in was not served whole",
@@ -42,13 +41,20 @@ class Surveyed:
     """``narrow``: as the service reads the charts; ``wide``: with all Observations by category, known or not.
 
     ``unseen``: Observations that come by category and not by code. ``places``: line → the request that brought what
-    it is about first, and the JSON path in its answer.
+    it is about first, and the JSON path in its answer; ``first`` the same of features that something keeps from being
+    fed. ``numbers``: the requests that the first chart was read by.
     """
 
     narrow: Coverage
     wide: Coverage
     unseen: int
+    numbers: tuple[int, ...] = ()
     places: Mapping[Suggestion, Place] = field(default_factory=dict[Suggestion, Place])
+    first: Mapping[str, Place] = field(default_factory=dict[str, Place])
+
+    def seen(self, feature: str) -> Place:
+        """Return where it was first seen that a feature is not fed, the whole first chart where nothing stands."""
+        return self.first.get(feature, (self.numbers, f"feature {feature}"))
 
     def lines(self) -> list[tuple[Suggestion, Help]]:
         """Return the lines to paste, the most helpful first."""
@@ -65,15 +71,9 @@ class Surveyed:
         return {name: count for name, count in found.items() if count}
 
 
-# What to do about a reason, before what the outcome says.
-_BY_REASON = {
-    "undated": "send the day on which it was observed (effectiveDateTime); a value of no day is never used",
-    "value-is-text": "send the value as a Quantity or a code, not as words",
-    "unit-missing": "send the UCUM unit beside the number; a number without a unit is never used",
-    "unit-unknown": "send the UCUM code, or name the EHR's spelling under [units] in the profile",
-    "value-code-unknown": "map the local answer to a known code in the profile's code map",
-    "answer-unknown": "send the answer with its LOINC answer code, or map the local answers in the profile",
-    "implausible": "compare value and unit with the source: it is probably another unit's number",
+_OF_PATIENT = {  # what stands in the Patient itself
+    "age": "send birthDate with each Patient (content.people names the requests)",
+    "sex": "send gender with each Patient (content.people names the requests)",
 }
 
 
@@ -85,9 +85,13 @@ async def survey(probe: Probe) -> Surveyed:
 async def _survey(probe: Probe) -> Surveyed:
     profile = await probe.profile()
     narrow, wide = (Coverage(probe.now.date(), profile.name) for _ in range(2))
-    unseen, places = 0, dict[Suggestion, Place]()
-    for one in await probe.reads():
+    unseen, numbers, places, first = 0, tuple[int, ...](), dict[Suggestion, Place](), dict[str, Place]()
+    for one in await charts.reads(probe):
         narrow.add(one.reading, one.adapted)
+        numbers = numbers or tuple(listing.numbers[0] for listing in one.lists.values())
+        for refusal in one.adapted.patient.refusals:
+            for name in feeds.features_of(refusal.key) if refusal.key else ():
+                first.setdefault(name, charts.where(one, refusal.reference, refusal.path))
         try:
             more, count = await charts.widened(probe, one)
         except Untested:
@@ -97,7 +101,9 @@ async def _survey(probe: Probe) -> Surveyed:
         for seen in sightings(more.reading, more.adapted):
             if seen.suggestion not in places:
                 places[seen.suggestion] = _place(more, seen.suggestion, seen.reference)
-    return Surveyed(narrow, wide, unseen, places)
+            for name in feeds.features_of(seen.key):
+                first.setdefault(name, places[seen.suggestion])
+    return Surveyed(narrow, wide, unseen, numbers, places, first)
 
 
 def _place(one: Read, line: Suggestion, reference: str) -> Place:
@@ -160,10 +166,11 @@ def _feature(found: Surveyed, name: str, lines: Sequence[str]) -> dict[str, Any]
     outcomes = found.outcomes(name)
     worst = next((one for one in (*_MENDABLE, "stale", *_NOTHING) if outcomes.get(one)), "")
     fixes = list(lines[:3]) if worst in _MENDABLE else []
-    told = [fix for reason, fix in _BY_REASON.items() if any(reason in one for one in found.narrow.reasons[name])]
-    if not _is_read(name) and told[:1] == [_BY_REASON["implausible"]]:
+    told = cures(found.narrow.reasons[name])
+    if not _is_read(name) and told[:1] == [IMPLAUSIBLE]:
         told = ["look at what it is worked out from, such as the date on which a drug was begun"]
-    otherwise = told[:1] or ([FIXES[worst]] if worst else [])
+    otherwise = told[:1] or ([_OF_PATIENT.get(name, "")] if worst == "absent" and name in _OF_PATIENT else [])
+    otherwise = otherwise or ([FIXES[worst]] if worst else [])
     return {
         "name": name,
         "group": feeds.group_of(BY_NAME[name]),
@@ -186,8 +193,15 @@ def unused(found: Surveyed, of: str = "") -> list[Told]:
             message = f"{one['meaning']} ({one['name']}) is there and not fed: {shown}{of}"
             fix = "; ".join(one["fix"]) or FIXES[next(iter(bad))]
             got = f"{shown}: {why}" if why else shown
-            said.append(Told("warn", f"{message}; {one['effect']}", "fed", got, f"feature {one['name']}", fix))
+            numbers, path = found.seen(one["name"])
+            message = f"{message}; {one['effect']}"
+            said.append(Told("warn", message, "fed", got, path, fix, who_mends(fix), numbers))
     return said
+
+
+def who_mends(fix: str) -> Acts:
+    """Return who can: a profile is the engineer's, what the EHR sends is its team's."""
+    return "integration-engineer" if "profile" in fix else "ehr-team"
 
 
 def lacking(found: Surveyed, name: str) -> tuple[str, str, str]:
@@ -222,44 +236,3 @@ def _line(line: Suggestion, held: Help, places: Mapping[Suggestion, Place]) -> d
 def _undecided(lines: Sequence[Suggestion]) -> dict[str, Any]:
     choices = [one.line() for one in lines if one.right != NOTHING]
     return {"table": heading(lines[0].table), "written": lines[0].left, "means": meanings(lines), "choices": choices}
-
-
-@cache
-def effects() -> Mapping[str, str]:
-    """Return feature → what follows for recommendations where it is not fed; none for what nothing reads."""
-    from recommender.catalog import feature_uses, knowledge  # knowledge and numbers: not needed to begin a run
-
-    known = knowledge.load()
-    rules = {rule.id: rule for held in known.rules_of.values() for rule in held}
-    blocking = {id_ for id_, rule in rules.items() if rule.on_unknown == "block"}
-    closing = {
-        name: gate.id
-        for gate in known.gates
-        if gate.effect == "insufficient-data" and gate.operator == "absent" and gate.reads.startswith("feature:")
-        for name in (gate.reads.partition(":")[2],)
-    }
-    return {
-        name: _effect(readers, closing.get(name, ""), blocking, set(rules), feature_uses.MODEL)
-        for name, readers in feature_uses.uses(known).items()
-    }
-
-
-def _effect(readers: Sequence[str], gate: str, blocking: set[str], rules: set[str], model: str) -> str:
-    said: list[str] = []
-    if gate:
-        said.append(f"refused: no recommendation at all ({gate})")
-    dropped = [one for one in readers if one in blocking]
-    if dropped:
-        said.append(f"dropped: drugs are left out ({', '.join(dropped[:3])})")
-    asked = [one for one in readers if one in rules and one not in blocking]
-    if asked:
-        said.append(f"asked: {counted(len(asked), 'rule')} with “not known”")
-    steps = [one for one in readers if one.startswith("GS")]
-    if steps:
-        said.append(f"weaker: {counted(len(steps), 'guideline step')} untold")
-    if model in readers:
-        said.append("wider: predictions are less sure")
-    others = Counter(one[:2] for one in readers if one.startswith("G") and one not in (gate, *steps))
-    if others and not gate:
-        said.append(f"silent: {counted(sum(others.values()), 'gate')}")
-    return "; ".join(said)

@@ -2,17 +2,19 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from conformance.checks import Check, Told, Untested, passed, untested
+from conformance.suites.ehr import charts, unknown
 from conformance.suites.ehr import requirements as must
-from conformance.suites.ehr.answers import counted
-from conformance.suites.ehr.charts import Read, where
 from conformance.suites.ehr.probe import Probe
 from conformance.suites.ehr.surveyed import Surveyed, fix_of, survey, undecided
+from conformance.wording import counted
 from fhir_adapters import terminology
-from fhir_adapters.dialect.code_systems import RXNORM
+from fhir_adapters.dialect.code_systems import RXNORM, SNOMED
 
 _TERMS, _UNITS = "terminology", "units"
+_NAMES = 4  # of what one line is about
 _MOST = 5  # lines of a finding; all of them stand in the report's table
 SEARCH_BY_CATEGORY = (
     "let the profile ask by category: [search.Observation] "
@@ -27,45 +29,39 @@ async def _drugs(probe: Probe) -> Sequence[Told]:
         raise Untested("no patient has a drug on record")
     total = counts.total()
     lines = _lines(found, lambda keys: "medications" in keys)
-    named = {fix for one in lines if (fix := one.fix)}
-    unknown = Counter(
-        (drug.source.original.code if drug.source.original and drug.source.original.code else drug.unresolved)
-        for one in await probe.reads()
-        for drug in one.adapted.patient.medications
-        if drug.unresolved and drug.unresolved != "reference-not-found"  # content.references
-    )
-    for code, number in unknown.most_common(_MOST):
-        if code and not any(code.rpartition("|")[2] in fix for fix in named):
-            said = f"a drug is not known by its code or its words ({counted(number, 'time')})"
-            lines.append(Told("warn", said, "an ingredient", code, "$..medicationCodeableConcept", empty_line(code),
-                              acts="integration-engineer" if "|" in code else "ehr-team"))  # fmt: skip
-    words = counts["text"]
+    reads = await charts.reads(probe)
+    unread = [each for one in reads for each in unknown.drugs(one.adapted, partial(charts.where, one))]
+    lines += unknown.told(unread, lines, "a drug", RXNORM)
+    # A Medication that was not read (content.references) leaves its words alone.
+    told = [one for one in reads for drug in one.adapted.patient.medications if "drug-from-text" in drug.source.repairs]
+    words = 0 if await _unread(probe) else counts["text"]
     if words * 2 > total:
         said = f"{words} of {total} drugs are known by their words alone"
         fix = "send RxNorm codes beside the text; words are read with care, and a brand that is not known is not read"
-        lines.append(Told("warn", said, "a code", "text", "$..medicationCodeableConcept.coding", fix, acts="ehr-team"))
-    return lines or passed(f"{total} drugs: {counts['code']} known by code, {words} by words")
+        numbers = tuple(dict.fromkeys(n for one in told for n in one.lists["medications"].numbers[:1]))
+        lines.append(Told("warn", said, "a code", "text", "$.entry[*].resource.medicationCodeableConcept.coding", fix,
+                          "ehr-team", numbers))  # fmt: skip
+    return lines or passed(f"{total} drugs: {counts['code']} known by code, {counts['text']} by words")
 
 
-def empty_line(code: str) -> str:
-    """Return what to do about a drug's code, ``system|code``, that no table knows."""
-    system, _, value = code.rpartition("|")
-    if not value or not system:
-        return "send a code with its system beside the text"
-    return f"fill in and put into the profile's code map: {system},{value},{RXNORM},<RxNorm code>,equivalent,"
+async def _unread(probe: Probe) -> bool:
+    """Return whether some Medication that is referred to cannot be read."""
+    named = [
+        reference
+        for _, one in await probe.listings("medications", "statements")
+        for reference in (() if one.stopped else charts.references(one, probe.base))
+    ]
+    return any([(await charts.medication(probe, one)).stopped for one in dict.fromkeys(named)])
 
 
 async def _problems(probe: Probe) -> Sequence[Told]:
     found = await survey(probe)
-    said: list[Told] = []
-    for name, kind in (("conditions", "problem"), ("allergies", "allergy")):
-        counts = found.narrow.entries[name]
-        said += _lines(found, lambda keys, name=name: name in keys)
-        unknown = counts["not-understood"]
-        if unknown and not said:
-            fix = "send SNOMED CT or ICD-10-CM codes (allergens: RxNorm), or map the local codes in the profile"
-            message = f"{unknown} of {counts.total()} entries of the {kind} list are not understood"
-            said.append(Told("warn", message, "a known code", "none", f"$..{kind}", fix))
+    said, reads = list[Told](), await charts.reads(probe)
+    for name, what, to in (("conditions", "a problem", SNOMED), ("allergies", "an allergen", RXNORM)):
+        of = unknown.problems if name == "conditions" else unknown.allergens
+        lines = _lines(found, lambda keys, name=name: name in keys)
+        unread = [each for one in reads for each in of(one.adapted, partial(charts.where, one))]
+        said += lines + unknown.told(unread, lines, what, to)
     totals = ", ".join(f"{found.narrow.entries[name].total()} {name}" for name in ("conditions", "allergies"))
     return said or passed(f"{totals}: all understood")
 
@@ -82,13 +78,13 @@ async def _observed(probe: Probe) -> Sequence[Told]:
 
 
 async def _missing_units(probe: Probe) -> Sequence[Told]:
-    return _refused(await probe.reads(), ("unit-missing",), "a number without a unit", "a unit",
+    return _refused(await charts.reads(probe), ("unit-missing",), "a number without a unit", "a unit",
                     "send valueQuantity with UCUM code and system; a number without a unit is never used")  # fmt: skip
 
 
 async def _unknown_units(probe: Probe) -> Sequence[Told]:
     reasons = ("unit-unknown", "unit-conflicting", "unit-not-convertible")
-    said = _refused(await probe.reads(), reasons, "a unit that is not understood", "UCUM",
+    said = _refused(await charts.reads(probe), reasons, "a unit that is not understood", "UCUM",
                     "send the UCUM code, or name the EHR's spelling under [units] in the profile")  # fmt: skip
     if said[0].verdict != "warn":
         return said
@@ -99,12 +95,24 @@ async def _unknown_units(probe: Probe) -> Sequence[Told]:
 
 
 async def _plausible(probe: Probe) -> Sequence[Told]:
-    return _refused(await probe.reads(), ("implausible",), "a value that cannot be in its unit", "",
-                    "compare number and unit with what was recorded: it is probably another unit's number",
-                    verdict="fail")  # fmt: skip
+    reads = await charts.reads(probe)
+    found = [(key, *charts.where(one, *place)) for one in reads for key, *place in unknown.implausible(one.adapted)]
+    counts, first = Counter(key for key, *_ in found), {one[0]: one for one in reversed(found)}
+    fix = "compare number and unit with what was recorded: it is probably another unit's number"
+    said = [
+        Told("fail", f"{_of(key)} has a value that cannot be in its unit ({counted(number, 'time')})", bounds(key),
+             "a value outside", first[key][2], fix, exchanges=first[key][1])
+        for key, number in counts.most_common(_MOST)
+    ]  # fmt: skip
+    return said or _measured(reads, "a value that cannot be in its unit")
 
 
-def _bounds(key: str) -> str:
+def _measured(reads: Sequence[charts.Read], what: str) -> Sequence[Told]:
+    measured = sum(len(one.adapted.patient.measurements) for one in reads)
+    return passed(f"{measured} measurements: none has {what}") if measured else untested("no measurement came")
+
+
+def bounds(key: str) -> str:
     """Return the least and the most that a value of this key is believed, with its unit; empty where none are known."""
     terms = terminology.load()
     scale, _, part = key.partition(".")
@@ -116,25 +124,21 @@ def _bounds(key: str) -> str:
 
 
 def _refused(
-    reads: Sequence[Read], reasons: Sequence[str], what: str, expected: str, fix: str, *, verdict: str = "warn"
-) -> list[Told]:
+    reads: Sequence[charts.Read], reasons: Sequence[str], what: str, expected: str, fix: str
+) -> Sequence[Told]:
     counts, first = Counter[tuple[str, str]](), dict[tuple[str, str], tuple[tuple[int, ...], str]]()
     for one in reads:
         for refusal in one.adapted.patient.refusals:
             if refusal.reason in reasons:
                 key = refusal.key or "a value", refusal.reason
                 counts[key] += 1
-                first.setdefault(key, where(one, refusal.reference, refusal.path))
+                first.setdefault(key, charts.where(one, refusal.reference, refusal.path))
     said = [
-        Told("fail" if verdict == "fail" else "warn", f"{_of(key[0])} has {what} ({counted(number, 'time')})",
-             expected or _bounds(key[0]), key[1] if expected else "a value outside", first[key][1], fix,
-             exchanges=first[key][0])
-        for key, number in counts.most_common(_MOST)
+        Told("warn", f"{_of(name)} has {what} ({counted(number, 'time')})", expected, reason, first[name, reason][1],
+             fix, exchanges=first[name, reason][0])
+        for (name, reason), number in counts.most_common(_MOST)
     ]  # fmt: skip
-    measured = sum(len(one.adapted.patient.measurements) for one in reads)
-    if not said and not measured:
-        return list(untested("no measurement came"))
-    return said or list(passed(f"{measured} measurements: none has {what}"))
+    return said or _measured(reads, what)
 
 
 def _of(key: str) -> str:
@@ -144,8 +148,8 @@ def _of(key: str) -> str:
 def _lines(found: Surveyed, about: Callable[[set[str]], bool], without: str = "") -> list[Told]:
     """Return a finding a line, the most helpful first."""
     lines = [(line, held) for line, held in found.lines() if about(held.keys) and line.problem != without]
-    words = {"uncoded": "is there without a code that is known", "wrong-system": "names its code system in its own way",
-             "wrong-unit": "has its own spelling of the unit"}  # fmt: skip
+    words = {"uncoded": "without a code that is known", "wrong-system": "with a name of its own for the code system",
+             "wrong-unit": "with a spelling of its own for the unit"}  # fmt: skip
     return [
         Told("warn", f"{_named(held.keys)} {words[line.problem]} ({counted(held.patients, 'patient')})",
              line.right, line.left, found.places.get(line, ((), ""))[1], fix_of(line, held),
@@ -157,7 +161,9 @@ def _lines(found: Surveyed, about: Callable[[set[str]], bool], without: str = ""
 def _named(keys: set[str]) -> str:
     """Return what a line is about, in words."""
     entries = {"medications": "a drug", "conditions": "a problem", "allergies": "an allergy"}
-    return ", ".join(sorted(entries.get(key, key) for key in keys)) or "an entry"
+    names = sorted(entries.get(key, key) for key in keys)
+    more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
+    return ", ".join(names[:_NAMES]) + more or "an entry"
 
 
 CHECKS: tuple[Check[Probe], ...] = (

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from conformance.checks import Check, Told, Untested, failed, passed
+from conformance.checks import Acts, Check, Told, Untested, failed, passed
 from conformance.exchanges import Exchange
 from conformance.suites.service import requirements as must
 from conformance.suites.service.probe import Probe
@@ -23,10 +23,14 @@ async def _known(probe: Probe) -> Sequence[Told]:
     for answer, of in ((asked, "preflight"), (called, "call")):
         allowed = answer.header("access-control-allow-origin")
         if allowed not in (probe.origin, "*"):
-            said, fix = f"a {of} of the EHR's own pages is not let in", f"add {probe.origin} to the allowed origins"
+            ours = await probe.is_ours()
+            said = f"a {of} of the EHR's own pages is not let in"
+            fix = f"add {probe.origin} to the allowed origins"
+            fix += " in the settings ([[ehr]] origins)" if ours else ""
+            acts: Acts | None = "integration-engineer" if ours else None
             place = "Access-Control-Allow-Origin"
             got = allowed or f"{answer.status} without the header"
-            return failed(said, answer.number, expected=probe.origin, got=got, path=place, fix=fix)
+            return (Told("fail", said, probe.origin, got, place, fix, acts, (answer.number,)),)
     sent = asked.header("access-control-allow-headers").lower()
     # A star stands for every header but Authorization (https://fetch.spec.whatwg.org/#http-access-control-allow-headers).
     lacking = [one for one in _SENT.split(",") if one not in sent and (sent != "*" or one == "authorization")]
@@ -72,7 +76,7 @@ def _judged(answer: Exchange, of: str) -> Sequence[Told]:
 
 
 CHECKS: tuple[Check[Probe], ...] = (
-    Check("browsers.known", "The EHR's own pages", _GROUP, must.C1, "degrades", "undersign", _known),
-    Check("browsers.preflight", "Strangers' preflights", _GROUP, must.C1, "blocks-start", "undersign", _preflight),
-    Check("browsers.errors", "Strangers and errors", _GROUP, must.C1, "degrades", "undersign", _error),
+    Check("browsers.known", "The EHR's own pages", _GROUP, must.C1, "degrades", "service-team", _known),
+    Check("browsers.preflight", "Strangers' preflights", _GROUP, must.C1, "blocks-start", "service-team", _preflight),
+    Check("browsers.errors", "Strangers and errors", _GROUP, must.C1, "degrades", "service-team", _error),
 )

@@ -55,7 +55,7 @@ def _summary(card: Json) -> Iterator[Fault]:
     elif len(summary) >= SUMMARY_LIMIT:
         yield ".summary", f"summary has {len(summary)} characters", f"keep it under {SUMMARY_LIMIT} characters"
     if card.get("indicator") not in INDICATORS:
-        yield ".indicator", "indicator is none of the three", f"one of {', '.join(INDICATORS)}"
+        yield ".indicator", "indicator is none of the three", f"write one of {', '.join(INDICATORS)}"
     source = card.get("source")
     if not isinstance(source, dict) or not isinstance(cast("Json", source).get("label"), str):
         yield ".source.label", "source.label is missing", "name who is behind the card"
@@ -88,7 +88,7 @@ def _suggested(card: Json) -> Iterator[Fault]:
     suggestions = objects(card, "suggestions")
     behaviour = card.get("selectionBehavior")
     if suggestions and behaviour not in ("at-most-one", "any"):
-        yield ".selectionBehavior", "suggestions stand without selectionBehavior", "at-most-one or any"
+        yield ".selectionBehavior", "suggestions stand without selectionBehavior", "write at-most-one or any"
     if sum(one.get("isRecommended") is True for one in suggestions) > 1 and behaviour != "any":
         yield ".suggestions", "more than one suggestion is recommended", "recommend one at most"
     for n, one in enumerate(suggestions):
@@ -101,7 +101,7 @@ def _acted(card: Json) -> Iterator[Fault]:
         for m, action in enumerate(objects(one, "actions")):
             place = f".suggestions[{n}].actions[{m}]"
             if action.get("type") not in ("create", "update", "delete"):
-                yield f"{place}.type", "an action's type is none of the three", "create, update or delete"
+                yield f"{place}.type", "an action's type is none of the three", "write create, update or delete"
             if not action.get("description"):
                 yield f"{place}.description", "an action has no description", "say what would be done"
             if action.get("type") in ("create", "update") and not isinstance(action.get("resource"), dict):
@@ -111,7 +111,7 @@ def _acted(card: Json) -> Iterator[Fault]:
 def _linked(card: Json) -> Iterator[Fault]:
     for n, link in enumerate(objects(card, "links")):
         if not link.get("label") or not link.get("url") or link.get("type") not in ("absolute", "smart"):
-            yield f".links[{n}]", "a link lacks label, url or type", "label, url, and absolute or smart"
+            yield f".links[{n}]", "a link lacks label, url or type", "give it label, url, and type absolute or smart"
         elif "appContext" in link and link["type"] != "smart":
             yield f".links[{n}].appContext", "appContext stands on a link that is not smart", "leave it out"
 
@@ -125,7 +125,8 @@ def _overridden(card: Json) -> Iterator[Fault]:
 
 def _full(card: Json) -> Iterator[Fault]:
     for place in empties(card, ""):
-        yield f".{place}", "a field is empty", "leave it out"
+        if place not in ("summary", "indicator", "source", "source.label"):  # cards.attributes
+            yield f".{place}", "a field is empty", "leave it out"
 
 
 async def _uuids(probe: Probe) -> Sequence[Told]:
@@ -139,19 +140,21 @@ async def _unique(probe: Probe) -> Sequence[Told]:
         return untested("no card has a uuid")
     if len(set(uuids)) == len(uuids):
         return passed(f"{len(uuids)} cards have {len(uuids)} uuids")
-    return failed("two cards share a uuid", path="$.cards[*].uuid", fix="make a new one for each card")
+    numbers = {number for number, _, _ in await _all(probe)}
+    return failed("two cards share a uuid", *sorted(numbers), expected=f"{len(uuids)} uuids",
+                  got=str(len(set(uuids))), path="$.cards[*].uuid", fix="make a new one for each card")  # fmt: skip
 
 
 def _check(
     name: str, title: str, requirement: Requirement, judge: Callable[[Json], Iterator[Fault]], fine: str
 ) -> Check[Probe]:
-    return Check(f"cards.{name}", title, _GROUP, requirement, "blocks-start", "undersign", _of(judge, fine))
+    return Check(f"cards.{name}", title, _GROUP, requirement, "blocks-start", "service-team", _of(judge, fine))
 
 
 CHECKS: tuple[Check[Probe], ...] = (
     _check("attributes", "Summary, indicator, source", must.A4, _summary, "summary, indicator and source are as asked"),
-    Check("cards.uuid", "Cards have uuids", _GROUP, must.A5, "blocks-start", "undersign", _uuids),
-    Check("cards.uuid-once", "Uuids stand once", _GROUP, must.A5, "degrades", "undersign", _unique),
+    Check("cards.uuid", "Cards have uuids", _GROUP, must.A5, "blocks-start", "service-team", _uuids),
+    Check("cards.uuid-once", "Uuids stand once", _GROUP, must.A5, "degrades", "service-team", _unique),
     _check("source", "Sources are absolute", must.A7, _source, "sources are absolute"),
     _check("suggestions", "Suggestions are whole", must.A8, _suggested, "suggestions are whole"),
     _check("actions", "Actions are whole", must.A9, _acted, "actions are whole"),

@@ -1,13 +1,14 @@
 """What the service says of itself."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import replace
 from urllib.parse import parse_qsl, urlsplit
 
 from conformance.checks import Check, Told, failed, passed
 from conformance.reference_ehr.cards import empties
 from conformance.suites.service import requirements as must
-from conformance.suites.service.probe import Json, Probe, templates
+from conformance.suites.service.probe import Json, Probe, templates, templates_fit
 
 _GROUP = "discovery"
 _TOKEN = re.compile(r"\{\{([^{}]*)\}\}")
@@ -50,24 +51,28 @@ async def _typed(probe: Probe) -> Sequence[Told]:
 async def _named(probe: Probe) -> Sequence[Told]:
     services = await probe.services()
     said = [
-        Told("fail", f"services[{n}] lacks {name}", "a text", repr(one.get(name))[:40], f"$.services[{n}].{name}",
-             f"give the service a {name}")
+        Told("fail", f"services[{n}] lacks {name}", "a text", _shown(one.get(name)), f"$.services[{n}].{name}",
+             f"give the service {'an' if name == 'id' else 'a'} {name}")
         for n, one in enumerate(services)
         for name in ("hook", "id", "description")
         if not isinstance(one.get(name), str) or not one[name]
     ]  # fmt: skip
     said += [
         Told("fail", f"services[{n}] has prefetch that is no object of texts", '{"key": "template"}',
-             path=f"$.services[{n}].prefetch", fix="write one template, a text, for each key")
+             _shown(one["prefetch"]), path=f"$.services[{n}].prefetch", fix="write one template, a text, for each key")
         for n, one in enumerate(services)
-        if "prefetch" in one and templates(one) != one["prefetch"]
+        if not templates_fit(one)
     ]  # fmt: skip
     return said or passed(f"{len(services)} services name hook, id and description")
 
 
 async def _titled(probe: Probe) -> Sequence[Told]:
-    lacking = [str(one.get("id")) for one in await probe.services() if not one.get("title")]
-    said = [Told("warn", f"{id_} has no title", fix="give the service a title of a few words") for id_ in lacking]
+    said = [
+        Told("warn", f"{one.get('id')} has no title", "a text", "absent", f"$.services[{n}].title",
+             "give the service a title of a few words")
+        for n, one in enumerate(await probe.services())
+        if not one.get("title")
+    ]  # fmt: skip
     return said or passed("every service has a title")
 
 
@@ -77,7 +82,7 @@ async def _unique(probe: Probe) -> Sequence[Told]:
     whole = await probe.is_ours()
     ids = [str(one.get("id")) if whole else f"{one.get('id')} for {one.get('hook')}" for one in services]
     said = [
-        Told("warn", f"{one} is listed {ids.count(one)} times", path="$.services[*].id",
+        Told("warn", f"{one} is listed {ids.count(one)} times", "once", f"{ids.count(one)} times", "$.services[*].id",
              fix="give each service an id of its own: a client keeps one of those that share it")
         for one in sorted({one for one in ids if ids.count(one) > 1})
     ]  # fmt: skip
@@ -115,7 +120,7 @@ async def _portable(probe: Probe) -> Sequence[Told]:
                 path = f"$.services[?(@.id=='{id_}')].prefetch.{key}"
                 message = f"prefetch {key} of {id_} goes beyond the portable subset"
                 fix = "ask by references, tokens, :in and eq, lt, gt, ge or le of dates; filter the rest in the service"
-                said.append(Told("warn", message, got=f"{name}={value}"[:60], path=path, fix=fix))
+                said.append(Told("warn", message, "what every client can ask", f"{name}={value}"[:60], path, fix))
     return said or passed("every template keeps to the portable subset")
 
 
@@ -131,7 +136,13 @@ async def _versioned(probe: Probe) -> Sequence[Told]:
 async def _full(probe: Probe) -> Sequence[Told]:
     services = await probe.services()
     answer = await probe.discovery()
-    places = list(empties(answer.json(), "")) if services else []
+    judged = re.compile(r"services\[\d+\]\.(hook|id|description|title)")  # discovery.fields, discovery.title
+    broken = tuple(f"services[{n}].prefetch" for n, one in enumerate(services) if not templates_fit(one))
+    places = [
+        place
+        for place in (empties(answer.json(), "") if services else ())
+        if not judged.fullmatch(place) and not (broken and place.startswith(broken))
+    ]
     said = [
         Told("fail", f"{place} is empty", "left out", "null, empty text, list or object", f"$.{place}",
              "leave the field out", exchanges=(answer.number,))
@@ -150,6 +161,22 @@ async def _secure(probe: Probe) -> Sequence[Told]:
     return (Told("fail", "the service is called without TLS", "https", scheme, fix=fix),)
 
 
+def _seen(judge: Callable[[Probe], Awaitable[Sequence[Told]]]) -> Callable[[Probe], Awaitable[Sequence[Told]]]:
+    """Return the judge with the request of discovery behind all that it says."""
+
+    async def check(probe: Probe) -> Sequence[Told]:
+        said = await judge(probe)
+        number = (await probe.discovery()).number
+        return [replace(one, exchanges=one.exchanges or (number,)) for one in said]
+
+    return check
+
+
+def _shown(value: object) -> str:
+    """Return what stands where a text should, without its content."""
+    return "absent" if value is None else "an empty text" if value == "" else f"a JSON {type(value).__name__}"
+
+
 def _templates(services: Sequence[Json]) -> Iterator[tuple[str, str, str]]:
     for one in services:
         for key, template in templates(one).items():
@@ -157,17 +184,33 @@ def _templates(services: Sequence[Json]) -> Iterator[tuple[str, str, str]]:
 
 
 CHECKS: tuple[Check[Probe], ...] = (
-    Check("discovery.answers", "Discovery answers", _GROUP, must.D1, "blocks-start", "undersign", _answers),
-    Check("discovery.json", "Discovery is JSON", _GROUP, must.T1, "information", "undersign", _typed),
+    Check("discovery.answers", "Discovery answers", _GROUP, must.D1, "blocks-start", "service-team", _answers),
+    Check("discovery.json", "Discovery is JSON", _GROUP, must.T1, "information", "service-team", _typed),
     Check(
-        "discovery.fields", "Services name hook, id, description", _GROUP, must.D3, "blocks-start", "undersign", _named
+        "discovery.fields",
+        "Services name hook, id, description",
+        _GROUP,
+        must.D3,
+        "blocks-start",
+        "service-team",
+        _seen(_named),
     ),
-    Check("discovery.title", "Services have titles", _GROUP, must.D4, "information", "undersign", _titled),
-    Check("discovery.unique-ids", "Ids stand once", _GROUP, must.D8, "degrades", "undersign", _unique),
-    Check("discovery.relative", "Templates are relative", _GROUP, must.P1, "blocks-start", "undersign", _relative),
-    Check("discovery.tokens", "Tokens can be filled", _GROUP, must.P2, "blocks-start", "undersign", _tokens),
-    Check("discovery.portable", "Templates are portable", _GROUP, must.P4, "degrades", "undersign", _portable),
-    Check("discovery.version", "Version is one", _GROUP, must.D1, "information", "undersign", _versioned),
-    Check("discovery.no-empties", "Nothing is empty", _GROUP, must.T2, "degrades", "undersign", _full),
+    Check("discovery.title", "Services have titles", _GROUP, must.D4, "information", "service-team", _seen(_titled)),
+    Check("discovery.unique-ids", "Ids stand once", _GROUP, must.D8, "degrades", "service-team", _seen(_unique)),
+    Check(
+        "discovery.relative",
+        "Templates are relative",
+        _GROUP,
+        must.P1,
+        "blocks-start",
+        "service-team",
+        _seen(_relative),
+    ),
+    Check("discovery.tokens", "Tokens can be filled", _GROUP, must.P2, "blocks-start", "service-team", _seen(_tokens)),
+    Check(
+        "discovery.portable", "Templates are portable", _GROUP, must.P4, "degrades", "service-team", _seen(_portable)
+    ),
+    Check("discovery.version", "Version is one", _GROUP, must.D1, "information", "service-team", _seen(_versioned)),
+    Check("discovery.no-empties", "Nothing is empty", _GROUP, must.T2, "degrades", "service-team", _full),
     Check("discovery.tls", "Called over HTTPS", _GROUP, must.T1, "blocks-start", "integration-engineer", _secure),
 )

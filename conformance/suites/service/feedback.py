@@ -67,7 +67,7 @@ async def _unknown(probe: Probe) -> Sequence[Told]:
 
 
 CHECKS: tuple[Check[Probe], ...] = (
-    Check("feedback.overridden", "An override is taken", _GROUP, must.B1, "degrades", "undersign", _overridden),
-    Check("feedback.repeated", "A repeat is taken", _GROUP, must.B1, "degrades", "undersign", _repeated),
-    Check("feedback.unknown", "An unknown card is refused", _GROUP, must.A3, "degrades", "undersign", _unknown),
+    Check("feedback.overridden", "An override is taken", _GROUP, must.B1, "degrades", "service-team", _overridden),
+    Check("feedback.repeated", "A repeat is taken", _GROUP, must.B1, "degrades", "service-team", _repeated),
+    Check("feedback.unknown", "An unknown card is refused", _GROUP, must.A3, "degrades", "service-team", _unknown),
 )

@@ -184,6 +184,11 @@ class Probe:
         return store
 
 
+def templates_fit(service: Mapping[str, Any]) -> bool:
+    """Return whether a service's prefetch is what it has to be: none, or an object of texts."""
+    return "prefetch" not in service or templates(service) == service["prefetch"]
+
+
 def templates(service: Mapping[str, Any]) -> dict[str, str]:
     """Return a service's prefetch templates, without those that are no text."""
     held: Any = service.get("prefetch")

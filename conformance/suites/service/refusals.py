@@ -18,7 +18,8 @@ def refused(answer: Exchange, what: str, *, ours: bool = True) -> Sequence[Told]
     """Judge an answer that has to be a refusal; ``ours`` says why in an OperationOutcome, which 2.0 does not ask."""
     got, number = str(answer.status), answer.number
     if answer.status == 200:
-        return failed(f"{what} was answered as if it were good", number, expected="a 4xx", got=got, fix="refuse it")
+        fix = f"refuse {what} with 400"
+        return failed(f"{what} was answered as if it were good", number, expected="a 4xx", got=got, fix=fix)
     if answer.status >= 500:
         fix = "check the request before it is used; 5xx says that the service is at fault"
         return failed(f"{what} made the service fail", number, expected="a 4xx", got=got, fix=fix)
@@ -114,18 +115,19 @@ def _check(
     name: str, title: str, requirement: Requirement, what: str, make: Make, *, strict: bool = False
 ) -> Check[Probe]:
     judge = _bad(what, make, strict=strict)
-    return Check(f"refusals.{name}", title, _GROUP, requirement, "blocks-start", "undersign", judge)
+    return Check(f"refusals.{name}", title, _GROUP, requirement, "blocks-start", "service-team", judge)
 
 
 CHECKS: tuple[Check[Probe], ...] = (
-    Check("refusals.unknown-service", "Unknown services are 404", _GROUP, must.D1, "degrades", "undersign", _unknown),
-    Check("refusals.no-data", "Missing data are 412", _GROUP, must.P9, "blocks-start", "undersign", _lacking),
+    Check("refusals.unknown-service", "Unknown services are 404", _GROUP, must.D1, "degrades", "service-team",
+          _unknown),
+    Check("refusals.no-data", "Missing data are 412", _GROUP, must.P9, "blocks-start", "service-team", _lacking),
     _check("not-json", "No JSON is refused", must.T1, "a body that is no JSON", lambda _: b"{"),
     _check("list", "A list is refused", must.R1, "a body that is a list", lambda _: b"[]"),
     _check("no-instance", "hookInstance is needed", must.R1, "a call without hookInstance", _without("hookInstance")),
     _check("no-context", "context is needed", must.R1, "a call without context", _without("context")),
     _check("no-patient", "patientId is needed", must.R1, "a call without patientId", _without("context", "patientId")),
-    Check("refusals.other-hook", "The hook is compared", _GROUP, must.R1, "blocks-start", "undersign", _other_hook),
+    Check("refusals.other-hook", "The hook is compared", _GROUP, must.R1, "blocks-start", "service-team", _other_hook),
     _check("empty-patient", "An empty patientId is refused", must.S6, "a call with an empty patientId",
            lambda b: {**b, "context": {**b["context"], "patientId": ""}}, strict=True),
     _check("not-a-number", "NaN is refused", must.S6, "a body with NaN",

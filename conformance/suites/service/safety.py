@@ -36,7 +36,7 @@ async def _foreign(probe: Probe) -> Sequence[Told]:
     if 400 <= answer.status < 500:
         return passed(f"another patient's data are refused with {answer.status}", answer.number)
     fix = "compare each resource's subject with context.patientId before anything is worked out"
-    said, got = "another patient's data are taken for the patient's own", str(answer.status)
+    said, got = "a call whose prefetch is another patient's is answered as if it were good", str(answer.status)
     return failed(said, answer.number, expected="a 4xx", got=got, path="$.prefetch", fix=fix)
 
 
@@ -167,11 +167,13 @@ def _ids(cards: Sequence[Json]) -> list[str]:
 
 
 CHECKS: tuple[Check[Probe], ...] = (
-    Check("safety.other-patient", "Another patient's data", _GROUP, must.S1, "blocks-start", "undersign", _foreign),
-    Check("safety.other-token", "Another patient's token", _GROUP, must.S1, "blocks-start", "undersign", _other_token),
-    Check("safety.drafts", "Suggestions are drafts", _GROUP, must.S2, "blocks-start", "undersign", _drafts),
-    Check("safety.system-actions", "No systemActions", _GROUP, must.A13, "blocks-start", "undersign", _no_action),
-    Check("safety.same-drafts", "The same chart, the same drafts", _GROUP, must.S3, "degrades", "undersign", _same),
-    Check("safety.crisis", "Self-harm leads to people", _GROUP, must.S4, "blocks-start", "undersign", _crisis),
-    Check("safety.order-sign", "A dangerous pair is stopped", _GROUP, must.S5, "degrades", "undersign", _signing),
+    Check("safety.other-patient", "Another patient's data", _GROUP, must.S1, "blocks-start", "service-team", _foreign),
+    Check(
+        "safety.other-token", "Another patient's token", _GROUP, must.S1, "blocks-start", "service-team", _other_token
+    ),
+    Check("safety.drafts", "Suggestions are drafts", _GROUP, must.S2, "blocks-start", "service-team", _drafts),
+    Check("safety.system-actions", "No systemActions", _GROUP, must.A13, "blocks-start", "service-team", _no_action),
+    Check("safety.same-drafts", "The same chart, the same drafts", _GROUP, must.S3, "degrades", "service-team", _same),
+    Check("safety.crisis", "Self-harm leads to people", _GROUP, must.S4, "blocks-start", "service-team", _crisis),
+    Check("safety.order-sign", "A dangerous pair is stopped", _GROUP, must.S5, "degrades", "service-team", _signing),
 )

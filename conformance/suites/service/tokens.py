@@ -15,6 +15,7 @@ _TELLING = ("signature", "expired", "audience", "issuer", "replay", "kid", "algo
 
 _ASYMMETRIC = "take ES384 and RS384 only, whatever the token's header says"
 _SIGNED = "verify the signature over header and claims with the issuer's public key"
+_KEPT = "remember each jti until its token ends"
 _FIXES = {
     "none": "ask for a Bearer token",
     "alg-none": _ASYMMETRIC,
@@ -42,7 +43,8 @@ def _judged(answer: Exchange, what: str, fix: str = "") -> Sequence[Told]:
     told = [word for word in _TELLING if word.encode() in answer.body.lower()]
     if told:
         fix = "say only that authentication is needed; the reason belongs in the service's log"
-        return warned(f"{what} is refused, and the answer says why", answer.number, got=told[0], fix=fix)
+        return warned(f"{what} is refused, and the answer says why", answer.number, expected="401 and no reason",
+                      got=f"a word of the reason ({told[0].strip()})", fix=fix)  # fmt: skip
     return passed(f"{what} is refused with 401", answer.number)
 
 
@@ -92,19 +94,22 @@ async def _replayed(probe: Probe) -> Sequence[Told]:
     first = await probe.call(service, body, token=token)
     if first.status == 401:
         raise Untested("the good token was refused, so its second use says nothing", (first.number,))
-    return await _softly(probe, _judged(await probe.call(service, body, token=token), "a token that was used before"))
+    return await _softly(
+        probe, _judged(await probe.call(service, body, token=token), "a token that was used before", _KEPT)
+    )
 
 
 async def _nameless(probe: Probe) -> Sequence[Told]:
-    return await _softly(probe, await _bad("a token without jti", lambda p, path: p.token(path, jti=None))(probe))
+    return await _softly(
+        probe, await _bad("a token without jti", lambda p, path: p.token(path, jti=None), "ask for jti")(probe)
+    )
 
 
 async def _softly(probe: Probe, said: Sequence[Told]) -> Sequence[Told]:
     """Warn of another's service where ours would fail: the standard lets it remember ids, and does not ask it to."""
     if await probe.is_ours():
         return said
-    fix = "remember each jti until its token ends, and refuse it the second time"
-    return [replace(one, verdict="warn", fix=fix) if one.verdict == "fail" else one for one in said]
+    return [replace(one, verdict="warn") if one.verdict == "fail" else one for one in said]
 
 
 async def _feedback(probe: Probe) -> Sequence[Told]:
@@ -128,7 +133,7 @@ def _check(
     name: str, title: str, requirement: Requirement, what: str, token: Callable[[Probe, str], str | None]
 ) -> Check[Probe]:
     judge = _bad(what, token, _FIXES[name])
-    return Check(f"tokens.{name}", title, _GROUP, requirement, "blocks-start", "undersign", judge)
+    return Check(f"tokens.{name}", title, _GROUP, requirement, "blocks-start", "service-team", judge)
 
 
 CHECKS: tuple[Check[Probe], ...] = (
@@ -146,7 +151,7 @@ CHECKS: tuple[Check[Probe], ...] = (
            lambda p, path: p.token(path, iss="https://nobody.example")),
     _check("unknown-key", "The key is known", must.J3, "a token of an unknown key",
            lambda p, path: p.token(path, header={"kid": "no-such-key"})),
-    Check("tokens.no-jti", "A token has an id", _GROUP, must.J7, "blocks-start", "undersign", _nameless),
-    Check("tokens.replay", "A token counts once", _GROUP, must.J7, "blocks-start", "undersign", _replayed),
-    Check("tokens.feedback", "Feedback needs a token too", _GROUP, must.J2, "blocks-start", "undersign", _feedback),
+    Check("tokens.no-jti", "A token has an id", _GROUP, must.J7, "blocks-start", "service-team", _nameless),
+    Check("tokens.replay", "A token counts once", _GROUP, must.J7, "blocks-start", "service-team", _replayed),
+    Check("tokens.feedback", "Feedback needs a token too", _GROUP, must.J2, "blocks-start", "service-team", _feedback),
 )  # fmt: skip
