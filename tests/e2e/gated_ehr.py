@@ -9,8 +9,10 @@ token for writing, not the one for reading). Beside the people of the EHR there 
 
 import argparse
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import uvicorn
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -22,6 +24,8 @@ from conformance.reference_ehr.server import create_app
 
 GATE, WAITING = Path("gate"), Path("waiting")
 COPIED, COPIES = "jonas-weber", 100
+# Long enough for a slow machine: a token must outlive its test file, and a hook may take its time.
+TOKEN_LIFE, HOOK_S = timedelta(hours=1), 60.0
 
 
 class Gated:
@@ -91,7 +95,8 @@ def main() -> None:
     parser.add_argument("--port", type=int)
     parser.add_argument("--service")
     options = parser.parse_args()
-    ehr = build(f"http://127.0.0.1:{options.port}", options.service)
+    http = httpx.AsyncClient(timeout=HOOK_S, trust_env=False)
+    ehr = build(f"http://127.0.0.1:{options.port}", options.service, token_life=TOKEN_LIFE, http=http)
     add_copies(ehr)
     add_unknown(ehr)
     app = Gated(create_app(ehr), ehr)

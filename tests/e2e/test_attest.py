@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from conformance.stage import environment
-from tests.e2e.house import House, draft_ids, house
+from tests.e2e.house import WITHIN_S, House, draft_ids, house
 
 LEILA = "leila-haddad"  # synthetic: PHQ-9 item 9 was answered above zero yesterday
 NURSE = "nurse-ortiz"
@@ -70,7 +70,7 @@ def test_a_service_does_not_start_in_an_unknown_place(home: House) -> None:
     wrong = home.stage.folder / "wrong.toml"
     wrong.write_text(told, "utf-8")
     command = [sys.executable, "-m", "service.cli", "serve", "--config", str(wrong), "--port", "1"]
-    ended = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=60, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=WITHIN_S, check=False)
     (line,) = [line for line in ended.stderr.splitlines() if line.startswith("U-")]
     assert ended.returncode == 2
     assert line.startswith("U-CONFIG-VALUE: ehr reference: jurisdiction: ")

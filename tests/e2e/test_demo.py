@@ -8,8 +8,16 @@ import sys
 import httpx
 import pytest
 
+from conformance import story
 from conformance.demo import run
 from conformance.stage import environment
+from tests.e2e.house import WITHIN_S
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait longer than a newcomer would: a machine may be slow."""
+    monkeypatch.setattr(story, "WRITTEN_WITHIN_S", WITHIN_S)
 
 
 def test_the_story_ends_with_one_signed_order_and_a_whole_audit_chain() -> None:
@@ -56,7 +64,7 @@ def test_the_demo_that_stays_says_first_what_to_open() -> None:
                 if re.match(r"\d  ", line):
                     break
             (address,) = re.findall(r"^ +(http://127\.0\.0\.1:\d+/)$", "".join(told), re.MULTILINE)
-            page = httpx.get(address, trust_env=False)
+            page = httpx.get(address, trust_env=False, timeout=WITHIN_S)
             assert (page.status_code, "Amara Osei" in page.text) == (200, True)
         finally:
             demo.terminate()

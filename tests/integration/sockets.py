@@ -1,6 +1,8 @@
 """Real sockets for tests of what is fetched: a canary that must get nothing, and an EHR that answers as told."""
 
+import socket
 import threading
+import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,8 +16,33 @@ class Canary:
     """A listening socket and what came to it."""
 
     port: int
-    connections: int = 0
-    received: bytes = b""
+    came: list[int] = field(default_factory=list[int])
+    ended: set[int] = field(default_factory=set[int])
+    bytes_of: dict[int, bytes] = field(default_factory=dict[int, bytes])
+    own: set[int] = field(default_factory=set[int])
+    closed: bool = False
+
+    def settle(self) -> None:
+        """Return when whoever came until now is counted and over: a connection of our own comes after them."""
+        if self.closed:
+            return
+        with socket.create_connection(("127.0.0.1", self.port)) as last:
+            number = int(last.getsockname()[1])
+            self.own.add(number)
+            _until(lambda: number in self.came)
+        _until(lambda: set(self.came) <= self.ended)
+
+    @property
+    def connections(self) -> int:
+        """How many connections were made to it."""
+        self.settle()
+        return len([one for one in self.came if one not in self.own])
+
+    @property
+    def received(self) -> bytes:
+        """All that was sent to it."""
+        self.settle()
+        return b"".join(self.bytes_of.values())
 
     @property
     def origin(self) -> str:
@@ -25,24 +52,40 @@ class Canary:
 
 @contextmanager
 def canary() -> Generator[Canary]:
-    """Listen on loopback and remember every connection and byte."""
+    """Listen on loopback and remember every connection, by its other port, and every byte."""
 
     class Handler(BaseRequestHandler):
         def handle(self) -> None:
-            found.connections += 1
             self.request.settimeout(1)
             try:
-                found.received += self.request.recv(65536)
+                found.bytes_of[self.client_address[1]] = self.request.recv(65536)
                 self.request.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
             except OSError:
                 return
 
-    with ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        def finish(self) -> None:
+            found.ended.add(self.client_address[1])
+
+    class Counting(ThreadingTCPServer):
+        def process_request(self, request: Any, client_address: Any) -> None:
+            found.came.append(client_address[1])
+            super().process_request(request, client_address)
+
+    with Counting(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
         found = Canary(server.server_address[1])
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         yield found
+        found.settle()
+        found.closed = True
         server.shutdown()
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
 @dataclass(frozen=True)

@@ -350,6 +350,15 @@ def test_a_token_of_another_patient_is_refused(client: TestClient) -> None:
         refused(post(client, request(hook, fhirServer=BASE, fhirAuthorization=lent)), 403, "U-CDS-PATIENT")
 
 
+@pytest.mark.parametrize("token", ["", "é", "\U0001f600", "a b", "a\r\nX-Name: b", "\x00", "t" * 20_000])
+def test_a_token_that_no_header_can_carry_is_refused(client: TestClient, token: str) -> None:
+    """What would become a header of ours is a Bearer token by its letters, or the call is 400 for each hook."""
+    lent = {"access_token": token, "token_type": "Bearer", "expires_in": 300, "scope": "", "subject": "s"}
+    for hook in PATHS:
+        call = request(hook, fhirServer=BASE, fhirAuthorization=lent, prefetch={})
+        refused(post(client, call), 400, "U-CDS-REQUEST")
+
+
 # ---- cards
 
 

@@ -185,14 +185,14 @@ def test_an_empty_folder_is_never_green(tmp_path: Path) -> None:
 FINDINGS: dict[str, tuple[str, list[Json], Verdict, str]] = {
     "no PHQ-9 in words": ("samples.decisive", [*CHART[:5], {**CHART[5], "valueString": "fourteen"}], "fail", ""),
     "a list with holes": ("samples.lists", [*CHART, request("m2", subject=7)], "warn", "mend what makes the hole"),
-    "a path left out": ("samples.paths", [*CHART, observation("x", status="bogus", valueString="?")], "warn", "reason"),
+    "a path left out": ("samples.paths", [*CHART, observation("x", status="odd", valueString="?")], "warn", "a status"),
     "a feature not fed": ("samples.features", [patient(), unit("")], "warn", "unit"),
     "a local drug": (
         "codes.drugs", [*CHART, request("m2", medicationCodeableConcept=local("S-50", "zz"))], "warn",
         "urn:north:lab,S-50,",
     ),
     "a local problem": (
-        "codes.problems", [*CHART, condition("c2", code=local("D1", "zz"))], "warn", "map the local codes",
+        "codes.problems", [*CHART, condition("c2", code=local("D1", "zz"))], "warn", "urn:north:lab,D1,http://snomed.info/sct,",
     ),
     "a local result": (
         "codes.observations", [*CHART, observation("o2", code=local("NA-S", "Sodium"))], "warn",

@@ -56,6 +56,7 @@ FAULTS: list[tuple[str, str, Verdict]] = [
     ("files.host", "foreign-files", "fail"),
     ("content.patients", "one-patient", "fail"),
     ("content.members", "strangers", "fail"),
+    ("content.members", "one-patient", "warn"),
     ("content.types", "ignored-type", "fail"),
     ("content.since", "ignored-since", "fail"),
     ("content.features", "lost-units", "fail"),
@@ -101,7 +102,7 @@ def verdicts(run: runner.Run) -> dict[str, str]:
 @pytest.mark.parametrize(("check", "fault", "verdict"), FAULTS, ids=[f"{one}-{fault}" for one, fault, _ in FAULTS])
 def test_a_check_fails_on_its_fault(check: str, fault: str, verdict: Verdict) -> None:
     """An export with the fault of a check does not pass it, and the check says what to do and who has to."""
-    group = {"group": ""} if fault == "no-export=patient" else {}
+    group = {"group": ""} if fault == "no-export=patient" or check == "content.patients" else {}
     ticks = count()
     clock = lambda: NOW + timedelta(milliseconds=next(ticks))  # noqa: E731 - what is older must be older
     found = result(InMemory("base-r4", fault, clock=clock), check, **group)

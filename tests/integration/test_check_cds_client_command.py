@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from conformance import tenants
+from conformance.children import free_ports
 from conformance.listening import attesting
 from service.cli import main
 from tests.integration.calling_ehr import EHR, heard
@@ -82,12 +83,11 @@ def test_the_command_listens_judges_and_replays(
 ) -> None:
     """A call over a real socket is told as it comes, judged, written down, and judged the same again."""
     monkeypatch.setattr(sys, "argv", [])
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     caller = threading.Thread(target=_call, args=(f"http://127.0.0.1:{port}",))
     caller.start()
     out = tmp_path / "out"
-    arguments = ("--listen", f"127.0.0.1:{port}", "--calls", 1, "--minutes", 1, "--out", out)
+    arguments = ("--listen", f"127.0.0.1:{port}", "--calls", 1, "--minutes", 10, "--out", out)
     assert _run("check", "cds-client", *arguments) == 1
     caller.join()
     said = capsys.readouterr().out
@@ -106,9 +106,9 @@ def _call(service: str) -> None:
         "context": {"userId": "Practitioner/1", "patientId": "amara-osei"},
         "prefetch": {"patient": {"resourceType": "Patient", "id": "amara-osei", "name": [{"family": "Osei"}]}},
     }
-    for _ in range(200):
+    for _ in range(3600):
         try:
-            httpx.post(f"{service}/cds-services/psychotropic-options", json=body, trust_env=False)
+            httpx.post(f"{service}/cds-services/psychotropic-options", json=body, trust_env=False, timeout=180)
         except httpx.ConnectError:
             time.sleep(0.05)
         else:

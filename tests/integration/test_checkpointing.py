@@ -23,8 +23,8 @@ def with_file(scene: World, file: Path | None) -> None:
 
 
 async def until(holds: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until something holds, at most five seconds."""
-    async with asyncio.timeout(5):
+    """Wait until something holds."""
+    async with asyncio.timeout(60):
         while not await holds():  # noqa: ASYNC110 - a store and a file tell nobody
             await asyncio.sleep(0.01)
 

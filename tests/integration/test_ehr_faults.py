@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.testclient import TestClient
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from conformance.children import free_ports
 from conformance.reference_ehr.ehr import ReferenceEhr, build
 from conformance.reference_ehr.server import create_app
 from service.cds import discovery
@@ -68,6 +69,13 @@ class Faulty:
             await asyncio.sleep(0.02)
         raise ConnectionAbortedError
 
+    def budget_s(self) -> float:
+        """Return how long the service waits: ample, but for what never comes; less than an EHR asks for with 429."""
+        found = set(self.faults.values())
+        if found & {"slow", "stall"} and "*" in self.faults:
+            return 0.5
+        return 1.9 if found & {"slow", "stall", "429"} else 60
+
     def _answer(self, fault: str, kind: str) -> Response | None:
         match fault:
             case "500":
@@ -115,6 +123,7 @@ class Scene:
             prefetch=dict.fromkeys(sent),
         )
         body["context"] |= change.pop("context", {})
+        prefetch.BUDGET_S = self.faulty.budget_s()  # the fixture puts it back
         return self.client.post(path, json=body | change)
 
 
@@ -134,10 +143,9 @@ def _served(app: ASGIApp, port: int) -> Generator[None]:
 
 @pytest.fixture
 def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
-    """An EHR on loopback and the service, which gives it half a second."""
-    monkeypatch.setattr(prefetch, "BUDGET_S", 0.5)
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = int(taken.getsockname()[1])
+    """An EHR on loopback and the service before it."""
+    monkeypatch.setattr(prefetch, "BUDGET_S", prefetch.BUDGET_S)
+    (port,) = free_ports(1)
     ehr = build(f"http://127.0.0.1:{port}", clock=lambda: chart.NOW)
     faulty = Faulty(create_app(ehr))
     tenant = Ehr(id="north", name="North", fhir_base=ehr.base, cds_client=CdsClient(required=False))
@@ -218,7 +226,6 @@ def test_a_type_that_the_ehr_does_not_have_stops_nothing(scene: Scene, fault: st
 def test_pages_of_one_are_read_to_the_end(scene: Scene) -> None:
     """An EHR that gives one entry a page gives the same drafts as one that gives them all, and nothing is lacking."""
     whole = [one["label"] for one in scene.call().json()["cards"][0]["suggestions"]]
-    prefetch.BUDGET_S = 10  # the fixture puts it back
     scene.faulty.faults["*"] = "page"
     (card,) = scene.call().json()["cards"]
     assert [one["label"] for one in card["suggestions"]] == whole

@@ -92,6 +92,37 @@ def test_a_draft_is_prepared_and_signed(tmp_path: Path) -> None:
     play(tmp_path, story)
 
 
+@pytest.mark.parametrize("words", ["best option", "psychotic"])
+def test_the_words_of_a_signer_stand_beside_the_chain(tmp_path: Path, words: str) -> None:
+    """A reason given with a signature is a comment, one that looks like a code too; the chain has its digest."""
+
+    async def story(scene: World) -> None:
+        draft = await scene.hold()
+        given = await scene.prepared(draft.id)
+        assert (await scene.post(draft.id, "sign", *given, text("reason", words))).status_code == 200
+        entry = next(one for one in await scene.store.history(draft.id) if one.event == "signed")
+        assert words not in str(entry.detail)
+        assert await scene.store.comments(draft.id) == {entry.seq: words}
+
+    play(tmp_path, story)
+
+
+@pytest.mark.parametrize(("name", "shown"), [("Dr Example", True), ("Dr \u202eelpmaxE", False), ("x" * 3000, False)])
+def test_a_signer_has_one_name_in_order_and_provenance(tmp_path: Path, name: str, shown: bool) -> None:
+    """A name that no page can show as it is written is in neither, and does not keep its bearer from signing."""
+
+    async def story(scene: World) -> None:
+        draft, token = await scene.hold(), user_token(name=name)
+        given = await scene.prepared(draft.id, token)
+        answer = await scene.post(draft.id, "sign", *given, token=token)
+        assert answer.status_code == 200
+        order, provenance = (entry["resource"] for entry in answer.json()["entry"])
+        who = {"reference": "Practitioner/p1"} | ({"display": name} if shown else {})
+        assert order["requester"] == provenance["agent"][0]["who"] == provenance["signature"][0]["who"] == who
+
+    play(tmp_path, story)
+
+
 def test_a_draft_is_read_with_its_version_and_its_decimals(tmp_path: Path) -> None:
     """A read draft has id, version, time and status draft, and a dose of 0.50 stays 0.50."""
 
@@ -187,7 +218,6 @@ def test_an_order_is_found_by_its_identifier(tmp_path: Path) -> None:
         "MedicationRequest?status=draft&status=active",
         "MedicationRequest?_count=many",
         "MedicationRequest?_summary=text",
-        "MedicationRequest?_format=xml",
         "MedicationRequest?_include=*",
         "MedicationRequest?patient=Practitioner/1",
         "Provenance",

@@ -203,6 +203,20 @@ def test_a_launch_from_the_ehr_has_its_patient(scene: World) -> None:
     assert "Amara Osei" not in page
 
 
+def test_a_launch_whose_patient_cannot_be_read_signs_nobody_in(scene: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token answer that names its patient as no id opens no session: it would be one for every patient."""
+    client = scene.services.clients["reference"]
+    real = client.token
+
+    async def token(form: Any) -> dict[str, Any]:
+        return {**await real(form), "patient": 5}
+
+    monkeypatch.setattr(client, "token", token)
+    answer = scene.launch(JONAS)
+    assert answer.status_code == 401
+    assert not [name for name in scene.client.cookies if "session" in name]
+
+
 def test_a_smart_link_opens_the_draft_of_its_card(scene: World) -> None:
     """The context of a card's link comes back through the EHR and ends at that draft's page."""
     draft = scene.hold(JONAS)[0].id

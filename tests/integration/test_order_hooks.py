@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from service.cds.lint import check_card
 from tests.fixtures import prefetch
-from tests.integration.running import PATH, held, running, settings
+from tests.integration.running import BASE, PATH, held, running, settings
 
 PUBLIC = "http://127.0.0.1:8040"
 SELECT = "/cds-services/psychotropic-order-select"
@@ -488,3 +488,30 @@ def test_a_required_list_in_part_is_never_silence(client: TestClient, key: str) 
     assert f"prefetch.{key} " in quiet.text
     (card,) = sign(client, order("a", "sertraline", 250), prefetch=chart)
     assert "(only in part)" in card["detail"]
+
+
+@pytest.mark.parametrize(
+    ("subject", "status"),
+    [
+        (f"{BASE}/Patient/{prefetch.PATIENT}", 200),
+        (f"{BASE}/Patient/{prefetch.PATIENT}/_history/2", 200),
+        (f"https://ehr.south.example/fhir/Patient/{prefetch.PATIENT}", 400),
+    ],
+)
+def test_a_patient_of_another_server_is_another_patient(client: TestClient, subject: str, status: int) -> None:
+    """An order for the same id at another address than this EHR's is refused with its whole set."""
+    draft = order("a", "sertraline 50 mg", 50, subject={"reference": subject})
+    answer = client.post(SIGN, json=request("order-sign", draft))
+    assert answer.status_code == status, answer.text
+    if status == 400:
+        assert answer.json()["issue"][0]["details"]["coding"][0]["code"] == "U-PATIENT-MISMATCH"
+
+
+def test_a_record_of_another_server_is_not_read_as_this_patients(client: TestClient) -> None:
+    """A drug of the same id at another address is not taken for this patient's, and the list is not whole."""
+    values = prefetch.values()
+    elsewhere = {"reference": f"https://ehr.south.example/fhir/Patient/{prefetch.PATIENT}"}
+    values["medications"] = prefetch.bundle(prefetch.citalopram() | {"subject": elsewhere})
+    (card,) = client.post(PATH, json=prefetch.request(prefetch=values)).json()["cards"]
+    assert "citalopram" not in card["summary"]
+    assert "edication" in card["detail"].partition("**Not known:**")[2].partition("\n\n")[0]

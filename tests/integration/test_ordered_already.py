@@ -13,13 +13,14 @@ from fhir_adapters.dialect.profile import Search
 from service.drafts import orders
 from service.drafts.canonical_json import dumps
 from service.drafts.records import Draft, NewDraft
-from service.ehr import awaiting, writeback
+from service.ehr import awaiting, transport, writeback
 from tests.contract import samples
 from tests.contract.samples import Clock
 from tests.integration.fake_ehr import PUBLIC_URL, SIGNER, FakeEhr, World, ehr_settings, services_of, world
 from tests.integration.test_awaiting import OTHER_DRUG, accepted, order
 
 T = TypeVar("T")
+GUARD_S = 60
 NEW = {"meta": {"lastUpdated": "2026-11-22T10:01:00Z"}}
 OLD = {"meta": {"lastUpdated": "2026-11-01T10:00:00Z"}}
 BY_REFERENCE = {"medicationCodeableConcept": None, "medicationReference": {"reference": "Medication/m1"}}
@@ -143,7 +144,7 @@ def test_a_slow_ehr_does_not_hold_up_the_following_of_another(tmp_path: Path, mo
         scene.ehr.put(order())
         clock.forward(60)
         following = asyncio.create_task(awaiting.run(scene.services))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(GUARD_S):
             while (await scene.store.read(draft.id)).state != "confirmed":  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         assert (await scene.store.read(other.id)).state == "awaiting-ehr-signature"
@@ -156,6 +157,7 @@ def test_a_slow_ehr_does_not_hold_up_the_following_of_another(tmp_path: Path, mo
 def test_a_slow_ehr_does_not_hold_up_the_writing_to_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While one write-back waits for its EHR, an order that was signed later is written to another."""
     monkeypatch.setattr(writeback, "POLL_S", 0.01)
+    monkeypatch.setattr(transport, "EXCHANGE_S", 600.0)  # the other one waits for as long as this takes
 
     async def story(scene: World, clock: Clock) -> None:
         other = await signed_of_south(scene, clock)
@@ -163,7 +165,7 @@ def test_a_slow_ehr_does_not_hold_up_the_writing_to_another(tmp_path: Path, monk
         draft = await scene.signed()
         answers = await with_a_slow_neighbour(scene)
         writing = asyncio.create_task(writeback.run(scene.services))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(GUARD_S):
             while (await scene.store.read(draft.id)).state != "confirmed":  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         assert (await scene.store.read(other.id)).state == "writing"

@@ -93,3 +93,27 @@ def test_a_usual_draft_opens_at_once_and_the_opening_is_recorded_once(scene: Wor
     for draft in drafts:
         (entry,) = _opened(scene, draft.id)
         assert entry.actor == "Practitioner/dr-lindqvist"
+
+
+@pytest.mark.parametrize("looked", [(), ("sheet",), ("fact?of=Observation/jonas-weber-phq9-1", "sheet", "edit")])
+def test_a_signature_says_which_pages_its_signer_opened(scene: World, looked: tuple[str, ...]) -> None:
+    """Beside the options and the order: the pages that this person opened, none that somebody else did, and for how
+    long."""
+    first, second = scene.hold(JONAS)
+    path = f"/review/{first.id}"
+    _enter(scene, first.id, NURSE)
+    scene.get(f"{path}/consent")
+    scene.client.cookies.clear()
+    _enter(scene, first.id)
+    for page in looked:  # a page of either draft is a page of their assessment
+        assert scene.get(f"/review/{second.id}/{page}").status_code == 200, page
+    order = scene.post(f"{path}/prepare", scene.csrf(path)).headers["location"]
+    fields = dict(re.findall(r'name="(csrf|digest)" value="([^"]+)"', scene.get(order).text))
+    asked = re.findall(r'name="acknowledgement" value="(\d+)"', scene.get(order).text)
+    answer = scene.post(f"{path}/sign", fields["csrf"], digest=fields["digest"], acknowledgement=asked)
+    assert answer.status_code == 303, answer.text
+    entries: list[AuditEntry] = scene.call(scene.services.store.history, first.id)
+    (signed,) = [entry.detail["given"] for entry in entries if entry.event == "signed"]
+    beside = [name for name in ("fact", "edit", "sheet") if any(page.startswith(name) for page in looked)]
+    assert signed["shown"] == ["options", *beside, "order"]
+    assert signed["dwell_s"] >= 0

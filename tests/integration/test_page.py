@@ -98,12 +98,13 @@ def test_the_patients_weights_are_weighed_on_the_page(scene: World) -> None:
     drafts, _ = _opened(scene, AMARA)
     before = [scene.state(draft.id) for draft in drafts]
     plain = scene.get(f"/review/{drafts[0].id}").text
+    assert "With the usual weights: <strong>mirtazapine and paroxetine, tied</strong>" in plain
     field = re.search(r'name="(weight-sedation)"', plain)
     assert field, "both options have a figure for sedation"
     found = scene.get(f"/review/{drafts[0].id}?{field[1]}=2").text
     assert '<option value="2" selected>' in found
     assert "Usual weights" in found
-    assert "Weighed together" in _words(scene.get(f"/review/{drafts[0].id}"))
+    assert "With these weights: <strong>" in found
     assert [scene.state(draft.id) for draft in drafts] == before
     assert scene.get(f"/review/{drafts[0].id}?{field[1]}=7").status_code == 400
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import re
+import shlex
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 
 from service.cli import main
 from service.drafts import advice, operators
-from service.drafts.records import Draft
+from service.drafts.records import AuditEntry, Draft
 from service.drafts.signing import Signer
 from service.drafts.sqlite.store import SqliteStore
 from service.drafts.states import STATES
@@ -20,7 +22,7 @@ from service.ehr import modes, writeback
 from service.ehr.delivery import Mismatch
 from service.errors import BadRequest, Conflict, EhrFailed, NotFound, ServiceError
 from service.settings import Ehr
-from tests.contract.samples import Clock, hold_one, sign_one
+from tests.contract.samples import START, Clock, hold_one, sign_one
 from tests.integration.fake_ehr import World, world
 
 T = TypeVar("T")
@@ -207,7 +209,10 @@ def test_two_in_the_ehr_are_no_reason_to_drop(tmp_path: Path) -> None:
     play(tmp_path, story)
 
 
-@pytest.mark.parametrize(("by", "reason"), [("", WHY), ("  ", WHY), (BY, ""), ("x" * 81, WHY), (BY, "x" * 501)])
+@pytest.mark.parametrize(
+    ("by", "reason"),
+    [("", WHY), ("  ", WHY), (BY, ""), ("x" * 81, WHY), (BY, "x" * 501), ("\x1b[2Jx", WHY), (BY, "\u202eno")],
+)
 def test_a_word_has_a_name_and_a_reason(tmp_path: Path, by: str, reason: str) -> None:
     """Without a name or a reason of bearable length nothing is released: U-RELEASE-BY."""
 
@@ -281,7 +286,7 @@ def command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     return int(ended.value.code or 0)
 
 
-async def _parked(file: Path) -> str:
+async def _parked(file: Path, code: str = "U-EHR-REFUSED") -> str:
     store = SqliteStore(file)
     await store.open()
     try:
@@ -289,7 +294,7 @@ async def _parked(file: Path) -> str:
         await sign_one(store, draft)
         entry = await store.claim(60)
         assert entry is not None
-        await store.finish(entry, "parked", {"code": "U-EHR-REFUSED", "status": 403})
+        await store.finish(entry, "parked", {"code": code, "status": 403})
         return draft.id
     finally:
         await store.close()
@@ -323,3 +328,35 @@ def test_the_commands_find_show_and_release(
     assert capsys.readouterr().out == f"signed  {draft}\n"
     assert command(monkeypatch, "release", draft, "--resolved", *word) == 2
     assert capsys.readouterr().err.startswith("U-DRAFT-STATE: ")
+
+
+def entry(event: str, **given: Any) -> AuditEntry:
+    """Return the entry of an attempt that ended."""
+    return AuditEntry("d", 1, START, event, "Device/undersign", {"given": given}, "", "")
+
+
+def test_every_failed_attempt_says_what_to_do() -> None:
+    """A code that no row has leads to the page of codes, whether it is tried again or has stopped."""
+    for state in ("write-failed", "parked", "mismatch"):
+        (first, *_) = advice.steps(state, [entry(state, code="U-NEW")], "id")
+        assert "docs/errors.md" in first
+    for code in ("U-EHR-PAGES", "U-EHR-SIZE", "U-EHR-NEXT-LINK"):
+        (first, *_) = advice.steps("write-failed", [entry("write-failed", code=code)], "id")
+        assert "ask its operators" in first
+
+
+@pytest.mark.parametrize("code", ["U-EHR-REFUSED", "U-EHR-MODE", "U-STORE-RESTORED", "U-NEW"])
+def test_a_step_can_be_run_as_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], code: str
+) -> None:
+    """The command that a step names releases the order, without anything to be added."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("UNDERSIGN_CONFIG", raising=False)
+    Path("undersign.toml").write_text(CONFIG, "utf-8")
+    draft = asyncio.run(_parked(tmp_path / "drafts.db", code))
+    assert command(monkeypatch, "show", draft) == 0
+    told = capsys.readouterr().out
+    found = re.search(r"undersign drafts (release \S+ --retry --by \S+ --reason \S+)", told)
+    assert found
+    assert command(monkeypatch, *shlex.split(found[1])) == 0
+    assert capsys.readouterr().out == f"signed  {draft}\n"

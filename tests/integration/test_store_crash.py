@@ -6,9 +6,9 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -41,8 +41,18 @@ def where(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return f"{server.url},{tmp_path / 'receipts.db'}"
 
 
-def killed(where: str, name: str, seconds: float | None, *point: str) -> list[list[str]]:
-    """Start the victim; kill it (SIGKILL) so long after its first acknowledgement, or let it die; return its lines."""
+def _until_signed(said: IO[str]) -> Iterator[str]:
+    for line in said:
+        yield line
+        if line.startswith("signed "):
+            return
+
+
+def killed(where: str, name: str, seconds: float | None, *point: str, signs: bool = False) -> list[list[str]]:
+    """Start the victim; kill it (SIGKILL) so long after its first acknowledgement, or let it die; return its lines.
+
+    With ``signs`` the time runs from its first signature.
+    """
     with subprocess.Popen(
         [sys.executable, "-m", "tests.integration.store_victim", where, name, *point],
         cwd=CHECKOUT,
@@ -50,7 +60,7 @@ def killed(where: str, name: str, seconds: float | None, *point: str) -> list[li
         text=True,
     ) as victim:
         assert victim.stdout is not None
-        first = victim.stdout.readline()
+        first = "".join(_until_signed(victim.stdout) if signs else [victim.stdout.readline()])
         if seconds is not None:
             time.sleep(seconds)
             victim.kill()
@@ -109,7 +119,7 @@ def test_nothing_acknowledged_is_lost_when_the_process_is_killed(where: str):
     chance = random.Random(20261122)
     acknowledged: list[list[str]] = []
     for run in range(RUNS):
-        acknowledged += killed(where, str(run), chance.uniform(0.0, 0.35))
+        acknowledged += killed(where, str(run), chance.uniform(0.0, 0.35), signs=run == 0)
     drafts, signatures = asyncio.run(look(where, acknowledged))
     assert drafts >= RUNS
     assert signatures

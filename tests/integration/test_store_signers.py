@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from service.drafts.canonical_json import dumps, load_object
 from service.drafts.records import AuditEntry, Draft
 from service.drafts.redis.store import RedisStore
+from service.drafts.sqlite import schema as sqlite_schema
 from service.drafts.sqlite.store import SqliteStore
 from service.errors import Conflict
 from tests.contract.redis_process import RedisProcess
@@ -108,8 +111,9 @@ async def _all(make: Callable[[int], Any]) -> None:
             await store.close()
 
 
-def test_eight_signers_on_one_file_have_one_winner_a_draft(tmp_path: Path) -> None:
+def test_eight_signers_on_one_file_have_one_winner_a_draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Over eight stores on one SQLite file, of 200 drafts each is signed once and queued once."""
+    monkeypatch.setattr(sqlite_schema, "BUSY_TIMEOUT_MS", 60_000)  # eight at a time may keep one waiting
     asyncio.run(_all(lambda _: SqliteStore(tmp_path / "store.db")))
 
 

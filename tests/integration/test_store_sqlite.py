@@ -193,17 +193,18 @@ class _Gate:
     """Holds the writer in one job, so that the jobs after it wait for the same commit."""
 
     def __init__(self) -> None:
-        self.open = threading.Event()
+        self.entered, self.open = threading.Event(), threading.Event()
 
     def __call__(self, connection: sqlite3.Connection, now: datetime) -> None:
-        self.open.wait(5)
+        self.entered.set()
+        assert self.open.wait(60)
 
 
 async def together(writer: Writer, *works: sqlite_writer.Work[Any]) -> list[Any]:
     """Run works in one commit and return their results or errors."""
     gate = _Gate()
     first = asyncio.ensure_future(writer.submit(gate))
-    await asyncio.sleep(0.02)
+    assert await asyncio.to_thread(gate.entered.wait, 60)
     rest = [asyncio.ensure_future(writer.submit(work)) for work in works]
     await asyncio.sleep(0)
     gate.open.set()
@@ -352,8 +353,8 @@ def test_what_is_queued_is_finished_before_closing(tmp_path: Path):
 
 
 def _changes(path: Path, before: bytes) -> bool:
-    """Tell whether the file's own pages change within two seconds."""
-    for _ in range(200):
+    """Tell whether the file's own pages change, sooner or later."""
+    for _ in range(6000):
         time.sleep(0.01)
         if path.read_bytes() != before:
             return True

@@ -306,14 +306,14 @@ def test_a_tenant_that_is_no_longer_configured_is_parked(tmp_path: Path) -> None
 
 def test_a_signature_wakes_the_worker_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The running worker writes right after a signature, without waiting for its next look."""
-    monkeypatch.setattr(writeback, "POLL_S", 60.0)
+    monkeypatch.setattr(writeback, "POLL_S", 3600.0)
 
     async def story() -> None:
         async with world(tmp_path) as scene:
             worker = asyncio.create_task(writeback.run(scene.services))
             await asyncio.sleep(0)
             draft = await scene.signed()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 while (await scene.store.read(draft.id)).state != "confirmed":  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
             worker.cancel()
@@ -381,3 +381,17 @@ OTHER_DRUG = {"coding": [{"system": "rx", "code": "1"}]}
 def test_the_read_back_names_what_differs(changes: dict[str, Any], fields: tuple[str, ...]) -> None:
     """The comparison passes what says the same and names each field that does not."""
     assert differences(dumps(order()), dumps(order(**changes)), BASE) == fields
+
+
+@pytest.mark.parametrize(
+    ("held", "fields"),
+    [("panic", ()), ("any time", ("dose",)), (None, ("dose",))],
+    ids=["the same words", "other words", "none"],
+)
+def test_what_a_dose_is_needed_for_is_words_and_is_compared(held: str | None, fields: tuple[str, ...]) -> None:
+    """Words that say again what is coded may differ; these say it alone."""
+
+    def needed(text: str | None) -> bytes:
+        return dumps(order(dosageInstruction=[dosage(50, asNeededCodeableConcept={"text": text} if text else {})]))
+
+    assert differences(needed("panic"), needed(held), BASE) == fields

@@ -9,6 +9,7 @@ from service.web import arguments, outcomes
 
 NEAR = {"p": 0.21, "low": 0.15, "high": 0.28}
 FAR = {"p": 0.45, "low": 0.38, "high": 0.52}
+SEIZURES = "Seizure disorder: do not use bupropion."
 
 
 def context(**predictions: Any) -> dict[str, Any]:
@@ -19,9 +20,13 @@ def context(**predictions: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("own", "other", "said"),
     [
-        (context(sedation=NEAR), context(sedation=FAR), ["Sedation: 2 in 10 (2 to 3), on b 4 in 10 (4 to 5)."]),
+        (context(sedation=NEAR), context(sedation=FAR), ["Sedation: 21 in 100 (15 to 28), on b 45 in 100 (38 to 52)."]),
         (context(sedation=FAR), context(sedation=NEAR), []),
-        (context(remission=FAR), context(remission=NEAR), ["Remission: 4 in 10 (4 to 5), on b 2 in 10 (2 to 3)."]),
+        (
+            context(remission=FAR),
+            context(remission=NEAR),
+            ["Remission: 45 in 100 (38 to 52), on b 21 in 100 (15 to 28)."],
+        ),
         (context(remission=NEAR), context(remission=FAR), []),
         (context(sedation=NEAR), context(sedation={**FAR, "low": 0.28}), []),
         (context(sedation=NEAR), context(), []),
@@ -60,7 +65,19 @@ def test_drugs_that_one_fact_excludes_stand_together() -> None:
         for name in ("bupropion", "dextromethorphan_bupropion")
     ]
     (one,) = arguments.ruled_out({"ruled_out": out})
-    assert (one.why, one.drugs) == ("Seizure disorder", "bupropion, dextromethorphan bupropion")
+    assert (one.why, one.drugs, one.cites) == ("Seizure disorder", "bupropion, dextromethorphan bupropion", ())
+
+
+@pytest.mark.parametrize(("message", "cited"), [(SEIZURES, ["Condition/2"]), ("Another: reason.", [])])
+def test_what_rules_a_drug_out_is_tied_to_its_chart_fact(message: str, cited: list[str]) -> None:
+    """A drug that is ruled out carries the resources of that very reason, never those of another one."""
+    reason = {"severity": "contraindicated", "message": message, "source": "S", "facts": ["Condition/2"]}
+    kept = {
+        "ruled_out": [{"ingredient": "bupropion", "message": SEIZURES}],
+        "not_drafted": [{"ingredient": "bupropion", "reason": reason}],
+    }
+    (one,) = arguments.ruled_out(kept)
+    assert [cite.reference for cite in one.cites] == cited
 
 
 def test_every_option_has_the_same_rows_and_unknown_is_said() -> None:
@@ -69,7 +86,7 @@ def test_every_option_has_the_same_rows_and_unknown_is_said() -> None:
     assert [[row.name for row in rows] for rows in found.of] == [
         ["Remission", "Stops for side effects", "Sedation"]
     ] * 3
-    assert [rows[2].words for rows in found.of] == ["4 in 10 (4 to 5)", "not known", "not estimated"]
+    assert [rows[2].words for rows in found.of] == ["45 in 100 (38 to 52)", "not known", "not estimated"]
     assert [bool(rows[2].bar) for rows in found.of] == [True, False, False]
     assert found.most == 60
-    assert found.nowhere == ["sexual dysfunction", "weight gain", "nausea and gut", "insomnia"]
+    assert found.nowhere == ["sexual dysfunction", "weight gain", "nausea or gut upset", "insomnia"]

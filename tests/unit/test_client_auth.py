@@ -385,6 +385,29 @@ def test_calls_that_wait_for_keys_wait_once() -> None:
 
 
 @respx.mock
+def test_known_keys_outlive_their_server_by_a_day_and_no_longer() -> None:
+    """While the key URL does not answer a known key counts on, but not for ever: it may have been withdrawn there."""
+    route = respx.get("https://k.example/jwks").mock(httpx.Response(200, content=PUBLIC))
+    now = [0.0]
+    keys = ClientKeys(CdsClient(jwks_url="https://k.example/jwks"), lambda: now[0])
+
+    async def use() -> None:
+        assert await keys.find("ec")
+        route.mock(httpx.Response(500))
+        for hour in range(1, 24):
+            now[0] = hour * 3600.0
+            assert await keys.find("ec")
+        now[0] = 25 * 3600.0
+        with pytest.raises(Unavailable, match="U-CDS-KEYS"):
+            await keys.find("ec")
+        route.mock(httpx.Response(200, content=PUBLIC))
+        now[0] += 10
+        assert await keys.find("ec")
+
+    asyncio.run(use())
+
+
+@respx.mock
 @pytest.mark.parametrize(
     "answer",
     [

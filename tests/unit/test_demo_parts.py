@@ -118,3 +118,13 @@ def test_a_port_that_is_taken_is_refused_before_anything_starts() -> None:
         pytest.raises(StartFailed, match="U-DEMO-PORT"),
     ):
         check_port(taken.getsockname()[1])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a held port be listened on")
+def test_a_port_that_was_given_is_nobody_elses_and_can_be_listened_on() -> None:
+    """Another socket cannot take it, before it is listened on and after; who was given it can, twice."""
+    (port,) = free_ports(1)
+    for _ in range(2):
+        with socket.socket() as other, pytest.raises(OSError, match="in use"):
+            other.bind(("127.0.0.1", port))
+        socket.create_server(("127.0.0.1", port)).close()

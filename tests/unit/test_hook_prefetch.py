@@ -9,6 +9,7 @@ import pytest
 from fhir_adapters.dialect import profile
 from service.cds import charts, discovery
 from service.cds.envelope import HookCall
+from service.ehr.line import Line
 from service.errors import Precondition
 from service.settings import Ehr
 
@@ -23,6 +24,7 @@ class _Client:
 
     def __init__(self, answer: bytes) -> None:
         self._answer = answer
+        self.line = Line(20)
 
     async def read(self, reference: str, token: str | None) -> bytes:
         return self._answer

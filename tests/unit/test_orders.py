@@ -244,6 +244,13 @@ def test_the_route_is_the_drafts(route: object):
     assert "dosageInstruction.route" in caught.value.message
 
 
+def test_a_taper_that_does_not_say_how_long_a_step_lasts_is_not_prepared():
+    """Steps that follow each other are taken into an order only where each but the last says when it ends."""
+    draft = held_draft()
+    steps = [dosage(50, sequence=1), dosage(25, sequence=2)]
+    assert code_of(lambda: prepare(draft, edit_of(draft, dosageInstruction=steps))) == "U-ORDER-INCOMPLETE"
+
+
 def test_a_signers_note_goes_into_the_order_under_the_signers_name():
     """Only notes that a person wrote are ordered; whoever the edit claims, the signer is their author."""
     draft = held_draft()

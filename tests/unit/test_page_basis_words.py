@@ -38,8 +38,8 @@ def test_a_refusal_names_its_source_and_no_key(text: str, said: str) -> None:
     ("kept", "shown"),
     [
         ("eGFR 66 mL/min/{1.73_m2}", "eGFR 66 mL/min/1.73 m²"),
-        ("systolic blood pressure 148 mm[Hg]", "systolic blood pressure 148 mmHg"),
-        ("body mass index 34 kg/m2", "body mass index 34 kg/m²"),
+        ("systolic blood pressure 148 mm[Hg]", "Systolic blood pressure 148 mmHg"),
+        ("body mass index 34 kg/m2", "Body mass index 34 kg/m²"),
     ],
 )
 def test_a_chart_fact_has_its_unit_as_people_write_it(kept: str, shown: str) -> None:

@@ -20,10 +20,10 @@ BOTH = {"mirtazapine": ONE, "bupropion": TWO}
 
 
 def test_the_usual_weights_stand_without_any() -> None:
-    """Without a query the order is that of the default weights, and nothing is said to have changed."""
+    """Without a query the order is that of the default weights."""
     found = weigh(BOTH, {})
     assert found is not None
-    assert (found.order, found.changed, found.asked) == (["mirtazapine", "bupropion"], "", False)
+    assert (found.order, found.usual, found.asked) == ("mirtazapine, then bupropion",) * 2 + (False,)
     assert {one.field: one.chosen for one in found.choices}["weight-stopping"] == "0.5"
 
 
@@ -31,15 +31,23 @@ def test_a_patients_weight_changes_the_order_and_it_is_said() -> None:
     """Sedation that matters as much as remission puts the less sedating drug first."""
     found = weigh(BOTH, {"weight-sedation": "1"})
     assert found is not None
-    assert found.order == ["bupropion", "mirtazapine"]
-    assert "bupropion is ahead" in found.changed
+    assert (found.order, found.usual) == ("bupropion, then mirtazapine", "mirtazapine, then bupropion")
 
 
-def test_a_weight_that_changes_nothing_says_so() -> None:
+def test_a_weight_that_changes_nothing_leaves_the_order() -> None:
     """What is equal for both leaves the order as it was."""
     found = weigh(BOTH, {"weight-stopping": "1"})
     assert found is not None
-    assert found.changed == "The order is the same as with the usual weights."
+    assert found.asked
+    assert found.order == found.usual
+
+
+def test_a_tie_is_told_as_a_tie_and_in_no_order_of_its_own() -> None:
+    """Drugs of one band stand by name, whoever is a hair ahead; a drug behind them stands after the tie."""
+    ahead, level, behind = (context(remission=chance, stopping=0.2) for chance in (0.305, 0.30, 0.1))
+    found = weigh({"venlafaxine": ahead, "escitalopram": level, "sertraline": behind}, {})
+    assert found is not None
+    assert found.order == "escitalopram and venlafaxine, tied, then sertraline"
 
 
 def test_what_is_not_known_counts_as_the_worst_and_is_named() -> None:
@@ -47,7 +55,7 @@ def test_what_is_not_known_counts_as_the_worst_and_is_named() -> None:
     unknown = context(remission=0.27, stopping=0.25, adverse_event_stopping=0.10)
     found = weigh({"mirtazapine": ONE, "bupropion": unknown}, {"weight-sedation": "2"})
     assert found is not None
-    assert found.order[0] == "mirtazapine"
+    assert found.order.startswith("mirtazapine, then")
     assert found.missing == ["sedation on bupropion"]
 
 

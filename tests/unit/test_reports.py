@@ -1,5 +1,6 @@
 """A run in each of its forms: the same results, and no form that makes them look better."""
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from conformance import compare, runner, waivers
 from conformance.checks import Check, Requirement, Result, Told, Verdict
 from conformance.errors import CheckError
-from conformance.report import as_json, badge, fhir_report, html, junit, markdown
+from conformance.report import as_json, badge, fhir_report, findings, html, junit, markdown
 
 RULE = Requirement("R1", "Something holds.", "https://example.org/spec#r1")
 TODAY = date(2026, 11, 22)
@@ -32,11 +33,14 @@ def result(name: str, verdict: Verdict, *, required: bool = True, waived: str = 
     return Result(check(name, required=required), (told,), waived)
 
 
-def run(*results: Result) -> runner.Run:
+BASE = "https://ehr.example/fhir"
+ABOUT = {"suite": "ehr", "target": BASE, "started": "2026-11-22T10:00:00+00:00",
+         "command": f"undersign check ehr {BASE} --write"}  # fmt: skip
+
+
+def run(*results: Result, **more: Any) -> runner.Run:
     """Return a run of these results."""
-    return runner.Run(
-        "ehr", "An EHR", {"target": "https://ehr.example/fhir", "started": "2026-11-22T10:00:00+00:00"}, results
-    )
+    return runner.Run("ehr", "An EHR", ABOUT, results, **more)
 
 
 @pytest.mark.parametrize(
@@ -99,14 +103,14 @@ def test_the_test_report_is_an_r4_one() -> None:
 
 def test_the_page_has_every_finding_with_what_to_do() -> None:
     """The HTML names each finding, its fix, the requirement and the command, escaped, and has no script."""
-    page = html.document(ALL, (), command="undersign check ehr https://ehr.example/fhir")
+    page = html.document(ALL, ())
     for name in "bcef":
         assert f"mend {name}" in page
         assert f"--only {name}" in page
     assert "saw &lt;c&gt;" in page
     assert "saw <c>" not in page
     assert "<script" not in page
-    assert page.count("https://") == page.count("https://example.org/spec#r1") + page.count("https://ehr.example/fhir")
+    assert page.count("https://") == page.count("https://example.org/spec#r1") + page.count(BASE)
 
 
 def test_markdown_is_worst_first_and_one_line_a_finding() -> None:
@@ -116,11 +120,51 @@ def test_markdown_is_worst_first_and_one_line_a_finding() -> None:
     assert all(row.count(" | ") == 4 for row in rows)
 
 
-@pytest.mark.parametrize(("one", "words"), [(ALL, "2 findings"), (run(result("a", "pass")), "passed 1 of 1")])
+@pytest.mark.parametrize(("one", "words"), [(ALL, "1 finding"), (run(result("a", "pass")), "passed 1 of 1")])
 def test_the_badge_says_how_it_ended(one: runner.Run, words: str) -> None:
     """The words are text in the picture, for those who do not see it too."""
     picture = badge.document(one)
     assert Xml.fromstring(picture).get("aria-label") == f"undersign ehr: {words}"
+
+
+FEATURE = {
+    "name": "sodium", "group": "Observation", "meaning": "sodium in serum", "outcomes": {"fed": 1, "wrong-unit": 4},
+    "reasons": {"unit-missing": 4}, "read": True, "effect": "asked: 3 rules", "fix": ["send the UCUM unit"],
+}  # fmt: skip
+FEEDS = {
+    "patients": 5, "profile": "base-r4", "as_of": "2026-11-22", "features": [FEATURE], "lists": {}, "entries": {},
+    "lines": [], "undecided": [], "unseen": 0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "form", [html.document, junit.document, markdown.document, fhir_report.document, as_json.document], ids=str
+)
+def test_every_report_tells_what_is_fed_what_follows_and_what_to_do(form: Any) -> None:
+    """A feature that is there and not used stands in each form with its counts, its effect and its fix."""
+    one = run(result("a", "pass"), facts={"coverage": FEEDS})
+    text = str(form(one, ()) if form is html.document else form(one))
+    assert all(words in text for words in ("sodium", "asked: 3 rules", "send the UCUM unit"))
+    assert ("4 wrong unit" in text) or ("'wrong-unit': 4" in text)
+
+
+@pytest.mark.parametrize(
+    "form", [html.document, junit.document, markdown.document, fhir_report.document, as_json.document], ids=str
+)
+def test_every_report_tells_a_finding_whole(form: Any) -> None:
+    """What came, where, in which request, the requirement, and the command that repeats it alone, in each form."""
+    one = run(result("c", "fail"))
+    text = str(form(one, ()) if form is html.document else form(one))
+    assert all(words in text for words in ("that", "$.x", "3", RULE.url, f"check ehr {BASE} --only c"))
+    assert "--write" not in text.replace(ABOUT["command"] + "'", "")
+
+
+def test_findings_with_one_cure_in_one_group_are_one() -> None:
+    """Two checks of a group that expected the same at the same place and have the same fix are told once."""
+    first = result("a", "fail")
+    other = replace(result("b", "fail"), told=(replace(first.told[0], message="saw it again"),))
+    (found,) = findings.findings([first, other])
+    assert (found.result.check.id, found.also) == ("a", ["b"])
 
 
 def test_the_json_has_no_empties() -> None:
@@ -199,6 +243,34 @@ def test_an_expired_waiver_is_a_finding_again(tmp_path: Path, today: date, waive
     file = tmp_path / "waivers.toml"
     file.write_text(WAIVER)
     (accepted,) = waivers.load(file)
-    found = runner.waived(result("c", "fail"), (accepted,), today)
+    found = waivers.waived(result("c", "fail"), (accepted,), today)
     assert bool(found.waived) is waived
     assert waived or "ended on 2026-12-31" in found.said.message
+
+
+def _waiver(name: str, until: date = date(2027, 1, 1)) -> waivers.Waiver:
+    return waivers.Waiver(name, "known", "integration", until)
+
+
+def test_a_renewed_waiver_holds_beside_the_old_one() -> None:
+    """Of two waivers for a check the one that ends later counts, whichever stands first."""
+    both = (_waiver("c", date(2026, 1, 1)), _waiver("c"))
+    assert all(waivers.waived(result("c", "fail"), order, TODAY).waived for order in (both, both[::-1]))
+
+
+@pytest.mark.parametrize(
+    ("waiver", "said"),
+    [
+        (_waiver("cc"), ["no check has this id"]),
+        (_waiver("a"), ["may be taken out"]),
+        (_waiver("c", date(2026, 11, 21)), ["ended on 2026-11-21"]),
+        (_waiver("c"), []),
+        (_waiver("of-another-suite"), []),
+    ],
+)
+def test_a_waiver_that_accepts_nothing_is_told(waiver: waivers.Waiver, said: list[str]) -> None:
+    """A mistyped, needless or ended waiver is a sentence; one that holds, or is of another suite, is not."""
+    known = {"a", "c", "of-another-suite"}
+    found = list(waivers.notes((waiver,), (result("a", "pass"), result("c", "fail")), known, TODAY))
+    assert len(found) == len(said)
+    assert all(words in one for words, one in zip(said, found, strict=True))

@@ -68,18 +68,19 @@ def test_requests_that_were_given_up_take_no_connection_with_them() -> None:
 
 def test_what_waits_for_its_turn_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Behind an EHR that does not answer, a request that never gets its turn ends with the others, as unreachable."""
-    monkeypatch.setattr("service.ehr.transport.EXCHANGE_S", 0.2)
+    monkeypatch.setattr("service.ehr.transport.EXCHANGE_S", 2.0)
 
     async def use() -> None:
         peer, transport = Peer(), Transport()
         server, url = await started(peer)
-        peer.pause_s = 30.0
+        peer.pause_s = 3600.0
         sent = (transport.send("GET", url, {}) for _ in range(AT_ONCE + 5))
-        found = await asyncio.wait_for(asyncio.gather(*sent, return_exceptions=True), 10)
+        found = await asyncio.wait_for(asyncio.gather(*sent, return_exceptions=True), 60)
         assert {one.code for one in found if isinstance(one, EhrFailed)} == {"U-EHR-UNREACHABLE"}
         assert len(found) == AT_ONCE + 5
         assert peer.most == AT_ONCE
         peer.pause_s = 0.0
+        monkeypatch.setattr("service.ehr.transport.EXCHANGE_S", 60.0)
         assert (await transport.send("GET", url, {})).status == 200
         await transport.close()
         server.close()
@@ -93,14 +94,14 @@ def test_closing_ends_what_is_under_way() -> None:
     async def use() -> None:
         peer, transport = Peer(), Transport()
         server, url = await started(peer)
-        peer.pause_s = 30.0
+        peer.pause_s = 3600.0
         given_up = asyncio.create_task(transport.send("GET", url, {}))
         await peer.asked.wait()
         given_up.cancel()
         with pytest.raises(asyncio.CancelledError):
             await given_up
         others = asyncio.all_tasks() - {asyncio.current_task()}
-        await asyncio.wait_for(transport.close(), 5)
+        await asyncio.wait_for(transport.close(), 60)
         assert {task.done() for task in others if "_exchange" in str(task.get_coro())} == {True}
         server.close()
 

@@ -64,7 +64,7 @@ def test_figures_that_are_missing_are_said_to_be() -> None:
     """No estimate reads \"not estimated\", never zero; an estimate comes with its range."""
     known = {"remission": {"p": 0.194, "low": 0.141, "high": 0.261}}
     first, last = review(draft(predictions=known, no_change={})).options
-    assert (first.remission, first.stops) == ("2 in 10 (1 to 3)", "not estimated")
+    assert (first.remission, first.stops) == ("19 in 100 (14 to 26)", "not estimated")
     assert (last.remission, last.stops) == ("not estimated", "not estimated")
 
 

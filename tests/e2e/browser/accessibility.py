@@ -43,14 +43,14 @@ def violations(page: Page) -> list[str]:
     ]
 
 
-def unfocused(page: Page, steps: int = 60) -> list[str]:
-    """Walk the page with the Tab key; returns what had the focus and did not show it."""
+def stops(page: Page, steps: int = 60) -> list[str]:
+    """Walk the page with the Tab key; returns what had the focus: ``seen`` or ``unseen``, and its name."""
     page.evaluate("document.activeElement.blur()")
-    hidden: list[str] = []
+    found: list[str] = []
     for _ in range(steps):
         page.keyboard.press("Tab")
         told = page.evaluate(_UNFOCUSED)
         if not told:
             break
-        hidden += [told] if told.startswith("unseen") else []
-    return hidden
+        found.append(told)
+    return found

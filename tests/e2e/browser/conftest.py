@@ -6,13 +6,13 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.e2e.browser.scene import Scene, scene
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
-WAIT_MS = 15_000
-_ENDS_S = 300
+WAIT_MS = 90_000  # as ``WITHIN_S``
+_ENDS_S = 1800
 
 
 def chromium() -> str:
@@ -38,7 +38,8 @@ def browser() -> Iterator[Browser]:
     """Give the browser. It ends with the module: its event loop must not meet those of other tests."""
     path = chromium()
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"], timeout=WAIT_MS)
+        expect.set_options(timeout=WAIT_MS)
         yield started
         started.close()
 

@@ -1,14 +1,15 @@
 """The reference EHR with more synthetic people: copies of two of them, each a whole chart of its own.
 
 So no test meets the drafts that another one left. ``jonas-weber-3`` is the third copy of Jonas Weber, named so. From
-the copy ``ODD`` on, the EHR is in trouble over them: an order for a Weber is answered with 503, and whoever opens an
-Osei signed in at the EHR two hours ago.
+the copy ``ODD`` on, the EHR is in trouble over them: an order for a Weber is answered with 503, to be tried again in
+five minutes, and whoever opens an Osei signed in at the EHR two hours ago.
 """
 
 import argparse
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import httpx
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -16,6 +17,7 @@ from conformance.reference_ehr.codec import decode, encode
 from conformance.reference_ehr.ehr import ReferenceEhr, build
 from conformance.reference_ehr.patients import Person
 from conformance.reference_ehr.server import create_app
+from tests.e2e.gated_ehr import HOOK_S, TOKEN_LIFE
 
 COPIED = {"jonas-weber": "Weber", "amara-osei": "Osei"}
 COPIES, ODD = 16, 13
@@ -79,7 +81,7 @@ def without_some_writes(app: ASGIApp) -> ASGIApp:
                 break
         patient = decode(body)["subject"]["reference"].removeprefix("Patient/")
         if is_odd(patient, "jonas-weber"):
-            await send({"type": "http.response.start", "status": 503, "headers": []})
+            await send({"type": "http.response.start", "status": 503, "headers": [(b"retry-after", b"300")]})
             return await send({"type": "http.response.body", "body": b""})
         return await app(scope, _again(body), send)
 
@@ -99,7 +101,9 @@ def main() -> None:
     parser.add_argument("--port", type=int)
     parser.add_argument("--service")
     options = parser.parse_args()
-    ehr = with_copies(build(f"http://127.0.0.1:{options.port}", options.service))
+    http = httpx.AsyncClient(timeout=HOOK_S, trust_env=False)
+    root = f"http://127.0.0.1:{options.port}"
+    ehr = with_copies(build(root, options.service, token_life=TOKEN_LIFE, http=http))
     since_the_morning(ehr)
     served = without_some_writes(create_app(ehr))
     uvicorn.run(served, host="127.0.0.1", port=options.port, log_level="warning", access_log=False)

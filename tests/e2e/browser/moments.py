@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from playwright.sync_api import Page
 
 from conformance.stage import environment
-from tests.e2e.browser.scene import GENERALIST, Scene, acknowledge, past_own_choice, prepare, sign
+from tests.e2e.browser.conftest import WAIT_MS
+from tests.e2e.browser.scene import GENERALIST, Scene, acknowledge, follow, past_own_choice, prepare, sign
 
 NOTE = "The patient slept badly on it last year"
 
@@ -38,15 +39,16 @@ def _two_signers(home: Scene, page: Page, number: int) -> Iterator[tuple[str, Pa
     window = ready(home, page, patient)
     assert page.context.browser
     other = page.context.browser.new_context().new_page()
+    other.set_default_timeout(WAIT_MS)
     home.sign_in(other, GENERALIST)
     home.open_chart(other, patient)
     theirs = home.in_window(other)
     past_own_choice(theirs)
     prepare(theirs)
     sign(theirs)
-    window.get_by_role("button", name="Sign this order").click()
+    _send(window)
     yield "moment-another-signed", window
-    window.get_by_role("link", name="Open the draft").click()
+    follow(window, window.get_by_role("link", name="Open the draft"))
     yield "moment-another-signed-opened", window
     other.context.close()
     window.close()
@@ -69,7 +71,7 @@ def _two_tabs(home: Scene, page: Page, number: int) -> Iterator[tuple[str, Page]
     window = ready(home, page, f"jonas-weber-{number}")
     home.open_chart(page, f"amara-osei-{number}")
     other = home.in_window(page)
-    window.get_by_role("button", name="Sign this order").click()
+    _send(window)
     yield "moment-other-patient", window
     other.close()
     window.close()
@@ -78,11 +80,11 @@ def _two_tabs(home: Scene, page: Page, number: int) -> Iterator[tuple[str, Page]
 def _without_a_session(home: Scene, page: Page, number: int) -> Iterator[tuple[str, Page]]:
     window = ready(home, page, f"jonas-weber-{number}")
     page.context.clear_cookies(name="undersign_session")
-    window.get_by_role("button", name="Sign this order").click()
+    _send(window)
     yield "moment-session-ended", window
     home.open_chart(page, f"jonas-weber-{number}")
     again = home.in_window(page)
-    window.get_by_role("button", name="Send it once more").click()
+    follow(window, window.get_by_role("button", name="Send it once more"))
     yield "moment-signed-in-anew", window
     again.close()
     window.close()
@@ -92,8 +94,7 @@ def _without_the_ehr(home: Scene, page: Page, number: int) -> Iterator[tuple[str
     window = ready(home, page, f"jonas-weber-{number}")
     home.signal_ehr(signal.SIGSTOP)
     try:
-        window.get_by_role("button", name="Sign this order").click(timeout=60_000)
-        window.get_by_role("heading", name="The EHR did not answer").wait_for(timeout=60_000)
+        _send(window)
     finally:
         home.signal_ehr(signal.SIGCONT)
     yield "moment-no-ehr", window
@@ -106,11 +107,11 @@ def _a_no_between(home: Scene, page: Page, number: int) -> Iterator[tuple[str, P
     second.goto(window.url.partition("/order")[0] + "/consent")
     second.get_by_label("The patient does not want").check()
     second.get_by_label("The patient", exact=True).check()
-    second.get_by_role("button", name="Record it").click()
+    follow(second, second.get_by_role("button", name="Record it"))
     second.close()
-    window.get_by_role("button", name="Sign this order").click()
+    _send(window)
     yield "moment-consent-withdrawn", window
-    window.get_by_role("link", name="Open the draft").click()
+    follow(window, window.get_by_role("link", name="Open the draft"))
     yield "moment-consent-withdrawn-opened", window
     window.close()
 
@@ -119,13 +120,17 @@ def _a_stop_between(home: Scene, page: Page, number: int) -> Iterator[tuple[str,
     window = ready(home, page, f"jonas-weber-{number}")
     _switch(home, "stop")
     try:
-        window.get_by_role("button", name="Sign this order").click()
+        _send(window)
         yield "moment-switched-off", window
-        window.get_by_role("link", name="Open the draft").click()
+        follow(window, window.get_by_role("link", name="Open the draft"))
         yield "moment-switched-off-opened", window
     finally:
         _switch(home, "start")
     window.close()
+
+
+def _send(window: Page) -> None:
+    follow(window, window.get_by_role("button", name="Sign this order"))
 
 
 def _switch(home: Scene, act: str) -> None:

@@ -14,6 +14,7 @@ from playwright.sync_api import FrameLocator, Locator, Page
 from conformance.children import Children
 from conformance.practitioner import FhirClient, Json, sign_in
 from conformance.stage import Stage, build, start_ehr, start_service
+from tests.e2e.house import WITHIN_S, eventually
 
 PSYCHIATRIST, GENERALIST, NURSE = "Dr Astrid Lindqvist", "Dr Kofi Mensah", "Camila Ortiz"
 CLIENT, REDIRECT = "reference-ehr-script", "http://127.0.0.1/callback"
@@ -26,7 +27,7 @@ class Scene:
 
     def __init__(self, stage: Stage, http: httpx.Client, children: Children) -> None:
         self.ehr, self.service, self._stage, self._http = stage.ehr, stage.service, stage, http
-        self.config, self._children = stage.config, children
+        self.config, self.folder, self._children = stage.config, stage.folder, children
 
     def signal_ehr(self, number: int) -> None:
         """Send the EHR's process a signal: one that stops it lets it answer nothing until it is continued."""
@@ -57,8 +58,8 @@ class Scene:
         """Choose a user on the EHR's first page, in place of who is signed in there."""
         page.goto(f"{self.ehr}/")
         if page.get_by_role("button", name="Sign out").count():
-            page.get_by_role("button", name="Sign out").click()
-        page.get_by_role("button", name=user).click()
+            follow(page, page.get_by_role("button", name="Sign out"))
+        follow(page, page.get_by_role("button", name=user))
 
     def open_chart(self, page: Page, patient: str) -> None:
         """Open a chart, which calls the hook."""
@@ -68,12 +69,14 @@ class Scene:
         """Follow the first link of the chart's card in a window of its own; returns the window."""
         with page.context.expect_page() as opened:
             page.get_by_role("link", name="in a new window").first.click()
+        # A new window is there before its page is, at first with none.
+        opened.value.locator("main h1").first.wait_for()
         opened.value.wait_for_load_state()
         return opened.value
 
     def in_frame(self, page: Page) -> FrameLocator:
         """Follow the first link of the chart's card inside the chart."""
-        page.locator(".card .links .button").first.click()
+        follow(page, page.locator(".card .links .button").first)
         return page.frame_locator("iframe")
 
     def options(self, page: Page, patient: str) -> Page:
@@ -88,13 +91,23 @@ class Scene:
 # On the clinician's page
 
 
+def follow(shown: Shown, what: Locator) -> None:
+    """Press what leads to another page, and return once that page has loaded.
+
+    A click alone may return while the old page still stands: what is read or printed then is of either, or fails.
+    """
+    frame = shown.main_frame if isinstance(shown, Page) else shown.owner.element_handle().content_frame()
+    assert frame is not None
+    with frame.expect_navigation():
+        what.click()
+
+
 def past_own_choice(shown: Shown) -> None:
     """Answer the question what one would do oneself, where the page asks it before it shows the options."""
     shown.locator("h1").first.wait_for()
     if shown.get_by_role("heading", name="What would you do?").count():
         shown.get_by_label("I have not decided").check()
-        shown.get_by_role("button", name="Keep it and open the options").click()
-        # The click returns before the next page is there; printing or reading the one that goes away fails.
+        follow(shown, shown.get_by_role("button", name="Keep it and open the options"))
         shown.locator(".options").wait_for()
 
 
@@ -107,7 +120,7 @@ def draft_of(window: Page) -> str:
 
 def prepare(shown: Shown, number: int = 0) -> None:
     """Go to the exact order of an option."""
-    shown.get_by_role("button", name="Read the exact order").nth(number).click()
+    follow(shown, shown.get_by_role("button", name="Read the exact order").nth(number))
     shown.get_by_role("heading", name="The order that will be signed").wait_for()
 
 
@@ -118,9 +131,9 @@ def acknowledge(shown: Shown) -> None:
 
 
 def sign(shown: Shown) -> None:
-    """Sign the order on the page."""
+    """Send the order on the page with all of it acknowledged, and go to what the service answers."""
     acknowledge(shown)
-    shown.get_by_role("button", name="Sign this order").click()
+    follow(shown, shown.get_by_role("button", name="Sign this order"))
 
 
 def reject(shown: Shown, reason: str) -> None:
@@ -129,12 +142,17 @@ def reject(shown: Shown, reason: str) -> None:
     for box in form.get_by_role("checkbox").all():
         box.check()
     form.locator("select[name=reason]").select_option(reason)
-    form.get_by_role("button", name="Reject").click()
+    follow(shown, form.get_by_role("button", name="Reject"))
 
 
 def heading(shown: Shown) -> Locator:
     """Return the first heading of the page's content."""
     return shown.locator("main h1").first
+
+
+def until_it_says(window: Page, text: str) -> None:
+    """Load the page anew until it says so: for what happens behind it."""
+    eventually(lambda: window.reload() and window.get_by_text(text).count())
 
 
 @contextmanager
@@ -163,16 +181,17 @@ def elsewhere(body: str) -> Generator[str]:
 
 
 @contextmanager
-def scene(folder: Path, *lines: str, page_link: str = "smart") -> Generator[Scene]:
+def scene(folder: Path, *lines: str, page_link: str = "smart", program: str = "patient") -> Generator[Scene]:
     """Start both programs in ``folder``; ``lines`` are further ones of the service's configuration.
 
-    ``page_link`` says how cards link to the page: as a SMART launch, or (``absolute``) by its address.
+    ``page_link`` says how cards link to the page: as a SMART launch, or (``absolute``) by its address; ``program``
+    says which module of ``tests.e2e`` is the service.
     """
-    with Children() as children, httpx.Client(timeout=30, trust_env=False) as http:
+    with Children() as children, httpx.Client(timeout=WITHIN_S, trust_env=False) as http:
         stage = build(folder)
         written = stage.config.read_text("utf-8").replace("write_back", f'page_link = "{page_link}"\nwrite_back')
         stage.config.write_text("\n".join([written, *lines]), "utf-8")
         start_ehr(stage, children, [sys.executable, "-m", "tests.e2e.browser.ehr"])
-        start_service(stage, children, [sys.executable, "-m", "tests.e2e.impatient"])
+        start_service(stage, children, [sys.executable, "-m", f"tests.e2e.{program}"])
         children.wait(http)
         yield Scene(stage, http, children)

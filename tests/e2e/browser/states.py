@@ -9,10 +9,20 @@ from playwright.sync_api import Page
 from conformance.report import html
 from conformance.stage import environment
 from tests.e2e.browser.ehr import ODD
-from tests.e2e.browser.scene import NURSE, Scene, acknowledge, past_own_choice, prepare, reject, sign
+from tests.e2e.browser.scene import (
+    NURSE,
+    Scene,
+    follow,
+    past_own_choice,
+    prepare,
+    reject,
+    sign,
+    until_it_says,
+)
 from tests.unit.test_reports import ALL
 
 BUPROPION = "993541"  # RxNorm, as the formulary of the EHR has it
+NOT_TAKEN = "The EHR has not taken it yet"
 
 
 def desk(home: Scene, page: Page, number: int) -> Iterator[tuple[str, Page]]:
@@ -30,20 +40,19 @@ def desk(home: Scene, page: Page, number: int) -> Iterator[tuple[str, Page]]:
     page.goto(f"{home.ehr}/charts/amara-osei-{number}/orders")
     yield "desk-orders", page
     page.locator("select[name=product]").select_option(BUPROPION)
-    page.get_by_role("button", name="Add, unsigned").click()
+    follow(page, page.get_by_role("button", name="Add, unsigned"))
     yield "desk-order-select", page
-    page.get_by_role("button", name="Review, to sign").click()
+    follow(page, page.get_by_role("button", name="Review, to sign"))
     yield "desk-order-sign", page
     for name in ("daniel-okafor", "henrik-solberg", "leila-haddad", "piotr-zielinski"):
         home.open_chart(page, name)
         yield f"desk-chart-{name}", page
     home.open_chart(page, f"jonas-weber-{number}")
     past_own_choice(home.in_frame(page))
-    page.wait_for_timeout(300)
     yield "desk-framed", page
     page.goto(f"{home.ehr}/charts/nobody")
     yield "desk-not-found", page
-    page.get_by_role("button", name="Sign out").click()
+    follow(page, page.get_by_role("button", name="Sign out"))
     page.goto(f"{home.ehr}/charts/amara-osei-{number}/orders")
     yield "desk-signed-out", page
     page.goto(f"{home.service}/launch?ehr=reference")
@@ -59,48 +68,49 @@ def pages(home: Scene, page: Page, number: int) -> Iterator[tuple[str, Page]]:
         yield "page-own-choice", window
         past_own_choice(window)
     yield "page-options-switch", window
-    window.get_by_role("button", name="Ask a psychiatrist").click()
+    follow(window, window.get_by_role("button", name="Ask a psychiatrist"))
     yield "page-referral", window
-    window.get_by_role("link", name="Back to the draft").click()
+    follow(window, window.get_by_role("link", name="Back to the draft"))
     prepare(window)
     yield "page-order-acknowledge", window
-    acknowledge(window)
     sign(window)
-    yield "page-signed-or-login", window
+    window.get_by_role("heading", name="Signed").wait_for()
+    yield "page-signed", window
     window.close()
     home.open_chart(page, f"jonas-weber-{number}")
     window = home.in_window(page)
     past_own_choice(window)
     yield "page-options-first", window
     window.locator("#weights select").nth(1).select_option(index=4)
-    window.get_by_role("button", name="Weigh again").click()
+    follow(window, window.get_by_role("button", name="Weigh again"))
     yield "page-weighed", window
-    window.get_by_role("link", name="Edit").first.click()
+    follow(window, window.get_by_role("link", name="Edit").first)
     yield "page-edit", window
     window.get_by_label("Each dose, mg").fill("900")
-    window.get_by_role("button", name="Check").click()
+    follow(window, window.get_by_role("button", name="Check"))
+    window.get_by_role("alert").wait_for()
     yield "page-edit-refused", window
     yield from _after(home, window, page, number)
 
 
 def _after(home: Scene, window: Page, page: Page, number: int) -> Iterator[tuple[str, Page]]:
-    window.get_by_role("link", name="Back, nothing changed").click()
+    follow(window, window.get_by_role("link", name="Back, nothing changed"))
     past_own_choice(window)
     draft = window.url
-    window.get_by_role("link", name="a sheet in plain words").click()
+    follow(window, window.get_by_role("link", name="a sheet in plain words"))
     yield "page-sheet", window
     for name in ("Deutsch", "Español"):
-        window.get_by_role("link", name=name).click()
+        follow(window, window.get_by_role("link", name=name))
         yield f"page-sheet-{name[:2].lower()}", window
     window.goto(draft)
-    window.get_by_role("link", name="record it").click()
+    follow(window, window.get_by_role("link", name="record it"))
     yield "page-consent", window
     window.get_by_label("The patient agrees").check()
     window.get_by_label("The patient", exact=True).check()
-    window.get_by_role("button", name="Record it").click()
+    follow(window, window.get_by_role("button", name="Record it"))
     yield "page-consent-recorded", window
-    window.get_by_role("link", name="Back to the draft").click()
-    window.get_by_role("contentinfo").get_by_role("link", name="Model card").click()
+    follow(window, window.get_by_role("link", name="Back to the draft"))
+    follow(window, window.get_by_role("contentinfo").get_by_role("link", name="Model card"))
     yield "page-model-card", window
     window.goto(draft)
     prepare(window)
@@ -141,11 +151,12 @@ def _in_trouble(home: Scene, page: Page, odd: int) -> Iterator[tuple[str, Page]]
     past_own_choice(window)
     prepare(window)
     sign(window)
+    until_it_says(window, NOT_TAKEN)
     window.get_by_text("Take the signature back").click()
     yield "page-signed-not-written", window
     window.goto(f"{home.service}/review")
     yield "page-list", window
-    window.get_by_role("button", name="Sign out").click()
+    follow(window, window.get_by_role("button", name="Sign out"))
     yield "page-signed-out", window
 
 
@@ -156,5 +167,5 @@ def documents(home: Scene, page: Page, number: int = 0) -> Iterator[tuple[str, P
     subprocess.run(show, check=True, stdout=subprocess.DEVNULL, env=environment())
     page.set_content(kept.read_text("utf-8"))
     yield "file-onboarding", page
-    page.set_content(html.document(ALL, (), command="undersign check ehr https://ehr.example/fhir"))
+    page.set_content(html.document(ALL, ()))
     yield "file-report", page

@@ -2,21 +2,21 @@
 
 from playwright.sync_api import Page, expect
 
-from tests.e2e.browser.scene import GENERALIST, NURSE, Scene
+from tests.e2e.browser.scene import GENERALIST, NURSE, Scene, follow
 
 BUPROPION, MIRTAZAPINE = "993541", "311725"  # RxNorm, as the formulary of the EHR has them
 
 
 def choose(page: Page, product: str) -> None:
     """Choose a drug in order entry."""
-    page.get_by_role("link", name="Orders").click()
+    follow(page, page.get_by_role("link", name="Orders"))
     page.locator("select[name=product]").select_option(product)
-    page.get_by_role("button", name="Add, unsigned").click()
+    follow(page, page.get_by_role("button", name="Add, unsigned"))
 
 
 def review(page: Page) -> None:
     """Ask for everything unsigned to be reviewed."""
-    page.get_by_role("button", name="Review, to sign").click()
+    follow(page, page.get_by_role("button", name="Review, to sign"))
     expect(page.get_by_role("heading", level=1)).to_have_text("Before you sign")
 
 
@@ -24,14 +24,14 @@ def test_the_hook_is_called_on_opening_a_chart_by_a_user_and_not_again_in_it(hom
     """Nobody signed in: no card. On opening: one card. Coming back from the orders: the same card, not a new one."""
     home.open_chart(page, "amara-osei-1")
     expect(page.get_by_role("article")).to_have_count(0)
-    page.get_by_role("button", name=GENERALIST).click()
+    follow(page, page.get_by_role("button", name=GENERALIST))
     card = page.get_by_role("article")
     expect(card).to_have_count(1)
     shown = card.get_attribute("id")
-    page.get_by_role("link", name="Orders").click()
-    page.get_by_role("link", name="Summary").click()
+    follow(page, page.get_by_role("link", name="Orders"))
+    follow(page, page.get_by_role("link", name="Summary"))
     assert card.get_attribute("id") == shown
-    page.get_by_role("button", name="Open the chart anew").click()
+    follow(page, page.get_by_role("button", name="Open the chart anew"))
     expect(card).to_have_count(1)
     assert card.get_attribute("id") != shown
 
@@ -57,17 +57,17 @@ def test_an_accepted_suggestion_is_an_unsigned_order_until_it_is_signed(home: Sc
     patient, before = "jonas-weber-1", home.feedback("accepted")
     home.sign_in(page)
     home.open_chart(page, patient)
-    page.locator("form.acts button").first.click()
+    follow(page, page.locator("form.acts button").first)
     expect(page.get_by_role("status")).to_contain_text("Nothing is ordered until you sign")
     expect(page.get_by_role("heading", name="Unsigned (1)")).to_be_visible()
     assert home.feedback("accepted") == before + 1
     assert home.orders(patient) == []
     review(page)
-    page.get_by_role("button", name="Sign this order").click()
+    follow(page, page.get_by_role("button", name="Sign this order"))
     expect(page.get_by_role("status")).to_contain_text("Signed by you: 1 order")
     (order,) = home.orders(patient)
     assert (order["intent"], order["requester"]["reference"]) == ("order", "Practitioner/dr-lindqvist")
-    page.get_by_role("link", name="Summary").click()
+    follow(page, page.get_by_role("link", name="Summary"))
     expect(page.get_by_role("article").locator(".fate")).to_contain_text("Accepted")
     expect(page.locator("form.acts")).to_have_count(0)
 
@@ -77,7 +77,7 @@ def test_keeping_the_present_plan_places_no_order(home: Scene, page: Page) -> No
     before = home.feedback("accepted")
     home.sign_in(page)
     home.open_chart(page, "jonas-weber-2")
-    page.get_by_role("button", name="No change").click()
+    follow(page, page.get_by_role("button", name="No change"))
     expect(page.locator(".fate")).to_contain_text("Accepted: No change")
     assert home.feedback("accepted") == before + 1
     expect(page.get_by_role("link", name="Orders", exact=True)).to_be_visible()
@@ -91,7 +91,7 @@ def test_an_override_is_told_with_its_reason(home: Scene, page: Page) -> None:
     card = page.get_by_role("article")
     card.get_by_text("Override", exact=True).first.click()
     card.get_by_label("Reason").select_option("prefers-alternative")
-    card.get_by_role("button", name="Override").click()
+    follow(page, card.get_by_role("button", name="Override"))
     expect(card.locator(".fate")).to_contain_text("Overridden: Patient prefers an alternative")
     expect(card.locator(".fate")).to_contain_text("The service was told")
     expect(card.get_by_role("button")).to_have_count(0)
@@ -108,13 +108,13 @@ def test_a_critical_card_wants_a_reason_before_the_signature(home: Scene, page: 
     review(page)
     card = page.get_by_role("article")
     expect(card).to_contain_text("Critical")
-    page.get_by_role("button", name="Sign this order").click()
+    follow(page, page.get_by_role("button", name="Sign this order"))
     expect(page.get_by_text("Nothing was signed")).to_be_visible()
     assert home.orders(patient) == []
     page.go_back()
     card.get_by_label("Reason").select_option("risk-benefit-ratio")
-    card.get_by_role("button", name="Override").click()
-    page.get_by_role("button", name="Sign this order").click()
+    follow(page, card.get_by_role("button", name="Override"))
+    follow(page, page.get_by_role("button", name="Sign this order"))
     expect(page.get_by_role("status")).to_contain_text("Signed by you")
     assert len(home.orders(patient)) == 1
 
@@ -129,8 +129,8 @@ def test_what_was_changed_after_the_review_is_not_signed(home: Scene, page: Page
     review(page)
     other.goto(f"{home.ehr}/charts/{patient}/orders")
     other.get_by_label("Each dose, mg").fill("45")
-    other.get_by_role("button", name="Change").click()
-    page.get_by_role("button", name="Sign this order").click()
+    follow(other, other.get_by_role("button", name="Change"))
+    follow(page, page.get_by_role("button", name="Sign this order"))
     expect(page.get_by_text("review them again")).to_be_visible()
     assert home.orders(patient) == []
 
@@ -142,7 +142,7 @@ def test_a_form_of_a_closed_chart_does_nothing(home: Scene, page: Page) -> None:
     home.open_chart(page, "jonas-weber-5")
     other = page.context.new_page()
     home.open_chart(other, "jonas-weber-6")
-    page.locator("form.acts button").first.click()
+    follow(page, page.locator("form.acts button").first)
     expect(page.get_by_text("Another chart is open now")).to_be_visible()
     assert home.feedback("accepted") == before
 
@@ -156,7 +156,7 @@ def test_a_nurse_prepares_and_does_not_sign(home: Scene, page: Page) -> None:
     review(page)
     expect(page.get_by_text("may not sign orders")).to_be_visible()
     expect(page.get_by_role("button", name="Sign this order")).to_have_count(0)
-    page.locator("form[action$='/sign']").evaluate("form => form.submit()")
+    page.locator("form[action$='/sign']").evaluate("form => { setTimeout(() => form.submit()) }")
     expect(page.get_by_text("U-REF-SIGNER")).to_be_visible()
     assert home.orders(patient) == []
 
@@ -167,7 +167,7 @@ def test_an_order_taken_off_the_list_is_gone(home: Scene, page: Page) -> None:
     home.sign_in(page)
     home.open_chart(page, patient)
     choose(page, MIRTAZAPINE)
-    page.get_by_role("button", name="Remove").click()
+    follow(page, page.get_by_role("button", name="Remove"))
     expect(page.get_by_role("heading", name="Unsigned (0)")).to_be_visible()
     expect(page.get_by_role("button", name="Review, to sign")).to_have_count(0)
     assert home.orders(patient) == []
