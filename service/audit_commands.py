@@ -11,13 +11,15 @@ from typing import Any, TypeVar
 
 import typer
 
-from service.drafts import access, checkpoints, forgetting, keys, labels, operators, stores
+from service.drafts import labels, operators, stores
 from service.drafts.canonical_json import dumps, instant
 from service.drafts.records import AuditEntry, Draft
 from service.drafts.registers import KINDS, Registered
-from service.drafts.signing import Signer
+from service.drafts.signature import keys
+from service.drafts.signature.signing import Signer
 from service.drafts.stores import AnyStore
-from service.drafts.verification import AuditReport
+from service.drafts.trail import access, checkpoints, forgetting
+from service.drafts.trail.verification import AuditReport
 from service.errors import NotFound
 from service.fhir.audit_events import About, audit_event
 from service.fhir.resources import encode

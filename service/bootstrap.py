@@ -23,9 +23,9 @@ from recommender.training.site import record
 from service import jurisdictions, telemetry
 from service.cds import discovery, language
 from service.cds.client_keys import ClientKeys
-from service.drafts import keys as signing_keys
 from service.drafts import stores
-from service.drafts.signing import Signer
+from service.drafts.signature import keys as signing_keys
+from service.drafts.signature.signing import Signer
 from service.drafts.store import Store
 from service.ehr import modes
 from service.ehr.client import EhrClient

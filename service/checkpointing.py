@@ -4,7 +4,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from service import telemetry
-from service.drafts import checkpoints
+from service.drafts.trail import checkpoints
 
 if TYPE_CHECKING:
     from service.bootstrap import Services

@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from service import settings_file as configuration
-from service.drafts import keys, operators, stores
+from service.drafts import operators, stores
 from service.drafts.canonical_json import instant
+from service.drafts.commit.settling import Word
 from service.drafts.records import Draft, State
-from service.drafts.settling import Word
-from service.drafts.signing import Signer
+from service.drafts.signature import keys
+from service.drafts.signature.signing import Signer
 from service.drafts.sqlite import backup as sqlite_backup
 from service.drafts.stores import AnyStore
-from service.drafts.verification import AuditReport
+from service.drafts.trail.verification import AuditReport
 from service.ehr.client import EhrClient
 from service.ehr.delivery import Mismatch
 from service.errors import ConfigError, Conflict

@@ -10,10 +10,10 @@ from recommender.ranker import model as models
 from recommender.ranker.model import Model
 from recommender.training.site import record
 from service.cds import holding
-from service.drafts import inputs
 from service.drafts.canonical_json import digest, dumps, load_object
 from service.drafts.records import Draft
 from service.drafts.store import Store
+from service.drafts.trail import inputs
 from service.errors import Unprocessable
 from service.settings import Settings
 

@@ -11,7 +11,7 @@ import typer
 from service.command_options import Config
 
 if TYPE_CHECKING:  # a fifth of a second of cryptography that no other command needs
-    from service.drafts.proof import Finding, Proof
+    from service.drafts.trail.proof import Finding, Proof
 
 
 def register(drafts_app: typer.Typer) -> None:
@@ -41,8 +41,9 @@ def drafts_verify(
 
 async def _prove(draft_id: str, config: Path | None, *, offline: bool) -> "Proof":
     from service import operations
-    from service.drafts import keys, stores
-    from service.drafts.signing import Signer
+    from service.drafts import stores
+    from service.drafts.signature import keys
+    from service.drafts.signature.signing import Signer
     from service.ehr import hindsight
     from service.ehr.client import EhrClient
 

@@ -15,7 +15,7 @@ from service import site_time
 from service.cds.discovery import Service
 from service.cds.envelope import HookCall
 from service.cds.stopwatch import Stopwatch
-from service.drafts import attesting, consenting
+from service.drafts.decision import attesting, consenting
 from service.ehr import pages, prefetch
 from service.errors import Precondition
 from service.settings import Ehr

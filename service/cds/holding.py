@@ -12,11 +12,12 @@ from service.cds.charts import Seen
 from service.cds.discovery import Service
 from service.cds.envelope import HookCall
 from service.cds.language import ENGLISH
-from service.drafts import attesting, inputs
 from service.drafts.audit import SERVICE_ACTOR
-from service.drafts.inputs import Inputs
+from service.drafts.decision import attesting
 from service.drafts.records import Draft, NewDraft, Shown
 from service.drafts.states import UNSIGNED
+from service.drafts.trail import inputs
+from service.drafts.trail.inputs import Inputs
 from service.settings import Ehr
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from recommender.gene.pgx_rows import Pharmacogenomics
 from service.cds import chart_facts, focus, undrafted
 from service.cds.language import ENGLISH, Phrases
 from service.cds.words import number
-from service.drafts import differences, dosages
 from service.drafts.canonical_json import dumps, load_object
-from service.drafts.edits import EDITABLE
+from service.drafts.order import differences, dosages
+from service.drafts.order.edits import EDITABLE
 from service.drafts.records import Draft, NewDraft
 
 OFFERED = 2  # with "no change" three options, the most that a card shows

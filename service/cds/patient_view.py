@@ -13,7 +13,7 @@ from service.cds.charts import Seen
 from service.cds.discovery import Service
 from service.cds.envelope import HookCall
 from service.cds.stopwatch import Stopwatch
-from service.drafts import alarms
+from service.drafts.decision import alarms
 from service.drafts.facts import facts_digest
 from service.drafts.records import Draft
 from service.drafts.states import UNCONFIRMED

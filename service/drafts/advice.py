@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from service.drafts import outbox_steps
+from service.drafts.commit import outbox_steps
 from service.drafts.records import AuditEntry, State
 
 _RETRY: Final = "then: undersign drafts release ID --retry"

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
-from service.drafts import advice, outbox_steps
+from service.drafts import advice
 from service.drafts.canonical_json import instant
-from service.drafts.order_gate import is_shown
+from service.drafts.commit import outbox_steps
+from service.drafts.commit.settling import Word
 from service.drafts.records import AuditEntry, Draft, OutboxEntry, Signature, State
-from service.drafts.settling import Word
+from service.drafts.signature.order_gate import is_shown
 from service.drafts.store import Store
-from service.drafts.verification import AuditReport
+from service.drafts.trail.verification import AuditReport
 from service.ehr.client import EhrClient
 from service.ehr.delivery import Delivery
 from service.errors import BadRequest, Conflict

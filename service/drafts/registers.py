@@ -2,8 +2,8 @@
 
 What is switched off, what a patient said about AI, and the checkpoints over all chains: the last entry of a register
 says what holds now, the entries before it what held when. A register of ``access`` says who looked at what of a patient
-in one year (``service.drafts.access``), one of ``forgotten`` which of those were removed, one of ``feedback`` what was
-done with a service's cards that showed no draft. A register is made with its first entry.
+in one year (``trail.access``), one of ``forgotten`` which of those were removed, one of ``feedback`` what was done
+with a service's cards that showed no draft. A register is made with its first entry.
 """
 
 from collections.abc import Mapping, Sequence

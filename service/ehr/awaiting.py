@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from fhir_adapters.errors import InputError
 from service import telemetry
 from service.drafts.audit import SERVICE_ACTOR
-from service.drafts.outbox_steps import ORDER_STEP
+from service.drafts.commit.outbox_steps import ORDER_STEP
+from service.drafts.commit.settling import Read
 from service.drafts.records import AuditEntry, Draft
-from service.drafts.settling import Read
 from service.drafts.states import AWAITING
 from service.ehr import delivery, documents, in_force
 from service.errors import Conflict, ServiceError

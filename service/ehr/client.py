@@ -15,7 +15,7 @@ import httpx
 import msgspec
 from joserfc.jwk import KeySet
 
-from service.drafts.signing import Signer
+from service.drafts.signature.signing import Signer
 from service.ehr import capabilities, denials, prescriber, smart_configuration
 from service.ehr.capabilities import Capabilities
 from service.ehr.line import Line

@@ -11,9 +11,9 @@ from urllib.parse import quote
 import msgspec
 
 from service.drafts.canonical_json import dumps, load_object
-from service.drafts.orders import order_identifier, provenance_for
-from service.drafts.outbox_steps import ORDER_STEP, SENT_STEP
+from service.drafts.commit.outbox_steps import ORDER_STEP, SENT_STEP
 from service.drafts.records import OutboxEntry
+from service.drafts.signature.orders import order_identifier, provenance_for
 from service.ehr import alike, documents, entries
 from service.ehr.client import EhrClient
 from service.ehr.readback import differences, left_out, read_resource

@@ -12,11 +12,11 @@ from typing import Any, Final
 import msgspec
 
 from fhir_adapters.errors import UndersignError
-from service.drafts import proof
-from service.drafts.outbox_steps import ORDER_STEP
-from service.drafts.proof import Finding, Proof
+from service.drafts.commit.outbox_steps import ORDER_STEP
 from service.drafts.records import AuditEntry, Draft, Signature
 from service.drafts.store import Store
+from service.drafts.trail import proof
+from service.drafts.trail.proof import Finding, Proof
 from service.ehr import prescriber, readback
 from service.ehr.client import EhrClient
 from service.ehr.delivery import SCOPE

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from service import telemetry
-from service.drafts.orders import STATUS_OF
+from service.drafts.signature.orders import STATUS_OF
 from service.ehr import delivery, in_force
 from service.ehr.client import EhrClient
 from service.errors import ConfigError, ServiceError, Unprocessable

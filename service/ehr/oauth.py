@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import httpx
 import msgspec
 
-from service.drafts.signing import Signer
+from service.drafts.signature.signing import Signer
 from service.ehr.smart_configuration import SmartConfiguration
 from service.ehr.transport import Answer, EhrRefused, Transport, successful
 from service.errors import EhrFailed, Forbidden

@@ -6,7 +6,7 @@ A draft may be accepted on its card while its page is open here, and a colleague
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
-from service.drafts import checks
+from service.drafts.commit import checks
 from service.drafts.records import Draft
 from service.drafts.states import UNCONFIRMED
 from service.ehr import in_force

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 from fhir_adapters.errors import InputError
 from service import telemetry
 from service.drafts.canonical_json import load_object
-from service.drafts.outbox_steps import never_queued, signed_for
+from service.drafts.commit.outbox_steps import never_queued, signed_for
 from service.drafts.records import OutboxEntry
 from service.drafts.store import Store
 from service.ehr import modes

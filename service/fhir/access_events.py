@@ -9,8 +9,8 @@ import base64
 from collections.abc import Mapping
 from typing import Any, Final
 
-from service.drafts import access
 from service.drafts.records import AuditEntry
+from service.drafts.trail import access
 from service.fhir import audit_parts as parts
 from service.fhir.audit_parts import About
 from service.fhir.resources import instant

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from service.drafts import attesting
-from service.drafts.access import Asked
-from service.drafts.attesting import REVIEWERS, Reviewer, Word
+from service.drafts.decision import attesting
+from service.drafts.decision.attesting import REVIEWERS, Reviewer, Word
 from service.drafts.flags import RESULTS, Attested, Flag
+from service.drafts.trail.access import Asked
 from service.errors import NotFound
 from service.fhir import parameters
 from service.fhir.records import Head, Record, Subject

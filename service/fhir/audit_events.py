@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
-from service.drafts import access
 from service.drafts.records import AuditEntry
+from service.drafts.trail import access
 from service.fhir import audit_parts as parts
 from service.fhir.access_events import access_event
 from service.fhir.audit_parts import EVENT_SYSTEM, PROFILES, About

@@ -9,10 +9,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from fhir_adapters.problem.consents import AI_DECISION_SUPPORT
-from service.drafts import consenting
-from service.drafts.access import Asked
-from service.drafts.consenting import DECISIONS, TOLD_BY, Word
+from service.drafts.decision import consenting
+from service.drafts.decision.consenting import DECISIONS, TOLD_BY, Word
 from service.drafts.registers import Registered
+from service.drafts.trail.access import Asked
 from service.errors import NotFound
 from service.fhir import parameters
 from service.fhir.records import Head, Record, Subject

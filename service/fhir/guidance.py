@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from service.drafts import decisions, labels
-from service.drafts.provenance import device
+from service.drafts import labels
+from service.drafts.decision import decisions
 from service.drafts.records import Draft
+from service.drafts.signature.provenance import device
 from service.errors import NotFound
 from service.fhir.records import Head, Record, Subject
 from service.fhir.resources import draft_status, instant

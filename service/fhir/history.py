@@ -8,7 +8,7 @@ has one version, as it was signed; one whose signature was taken back has a seco
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from service.drafts import decisions
+from service.drafts.decision import decisions
 from service.drafts.records import Draft
 from service.errors import NotFound
 from service.fhir import records

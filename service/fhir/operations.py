@@ -10,9 +10,11 @@ import msgspec
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from service.drafts import access, decisions, keys, referring, revoking
-from service.drafts.access import Asked
+from service.drafts.decision import decisions, referring, revoking
 from service.drafts.records import Draft, Prepared
+from service.drafts.signature import keys
+from service.drafts.trail import access
+from service.drafts.trail.access import Asked
 from service.ehr import hindsight
 from service.errors import NotFound
 from service.fhir import parameters, proofs, reach, records

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from service.drafts.proof import Finding, Proof, Signed
+from service.drafts.trail.proof import Finding, Proof, Signed
 
 
 def parameters_of(proof: Proof) -> dict[str, Any]:

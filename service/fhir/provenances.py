@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 
-from service.drafts import decisions, labels, provenance
-from service.drafts.provenance import ai_agent, ai_asserted, concept, entity, milliseconds, named_by
+from service.drafts import labels
+from service.drafts.decision import decisions
 from service.drafts.records import AuditEntry, Draft, Signature
+from service.drafts.signature import provenance
+from service.drafts.signature.provenance import ai_agent, ai_asserted, concept, entity, milliseconds, named_by
 from service.errors import NotFound
 from service.fhir import records
 from service.fhir.records import Head, Record, Subject

@@ -7,8 +7,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from service.drafts import access
-from service.drafts.access import Asked, Interaction
+from service.drafts.trail import access
+from service.drafts.trail.access import Asked, Interaction
 from service.errors import BadRequest, Forbidden
 from service.fhir.records import Record
 from service.smart.tokens import User

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from service.drafts import decisions
+from service.drafts.decision import decisions
 from service.drafts.records import Draft, Signature, State
 from service.errors import BadRequest, NotFound
 from service.fhir.resources import decode, draft_resource, draft_status

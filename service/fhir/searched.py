@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from service.drafts import access
-from service.drafts.access import Asked
+from service.drafts.trail import access
+from service.drafts.trail.access import Asked
 from service.fhir.records import Record
 from service.fhir.search import Query, reference_of
 from service.smart.tokens import User

@@ -6,10 +6,11 @@ One Task a draft, by the draft's id, told from the draft as it stands.
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from service.drafts import decisions, labels
+from service.drafts import labels
 from service.drafts.audit import SERVICE_ACTOR
-from service.drafts.provenance import device
+from service.drafts.decision import decisions
 from service.drafts.records import AuditEntry, Draft, State
+from service.drafts.signature.provenance import device
 from service.drafts.states import SIGNED, STATES, UNSIGNED
 from service.fhir.records import Head, Record, Subject
 from service.fhir.resources import STATE_SYSTEM, instant

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
-from service.drafts import access, decisions, labels
+from service.drafts import labels
+from service.drafts.decision import decisions
 from service.drafts.records import AuditEntry, Draft
 from service.drafts.registers import Registered
+from service.drafts.trail import access
 from service.errors import NotFound
 from service.fhir import records
 from service.fhir.audit_events import About, audit_event

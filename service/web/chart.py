@@ -13,7 +13,7 @@ import msgspec
 
 from fhir_adapters import dates
 from service.cds.words import day
-from service.drafts import access
+from service.drafts.trail import access
 from service.ehr.transport import EhrRefused
 from service.errors import EhrFailed, Forbidden, Unauthenticated
 

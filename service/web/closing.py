@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from service.cds.cards import ORDER_OVERRIDE_REASONS, OVERRIDE_REASONS
-from service.drafts import consenting
+from service.drafts.decision import consenting
 from service.drafts.records import AuditEntry, Draft
 from service.drafts.states import ENDED
 from service.web.opening import Opened

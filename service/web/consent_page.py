@@ -12,10 +12,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from fhir_adapters.dialect.profile import Profile
-from service.drafts import access, consenting
-from service.drafts.access import Asked
-from service.drafts.consenting import Word
+from service.drafts.decision import consenting
+from service.drafts.decision.consenting import Word
 from service.drafts.records import AuditEntry
+from service.drafts.trail import access
+from service.drafts.trail.access import Asked
 from service.errors import BadRequest
 from service.smart import sessions
 from service.smart.sessions import Session

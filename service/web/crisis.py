@@ -15,12 +15,13 @@ from starlette.responses import RedirectResponse, Response
 from fhir_adapters.dialect.profile import Profile
 from service import site_time
 from service.cds.words import capital, day
-from service.drafts import access, attesting
-from service.drafts.access import Asked, Interaction
-from service.drafts.attesting import REVIEWERS, Limits, Reviewer, Word
 from service.drafts.canonical_json import load_object
+from service.drafts.decision import attesting
+from service.drafts.decision.attesting import REVIEWERS, Limits, Reviewer, Word
 from service.drafts.flags import RESULTS, Alarm, Attested, Flag, Result
 from service.drafts.records import AuditEntry
+from service.drafts.trail import access
+from service.drafts.trail.access import Asked, Interaction
 from service.errors import BadRequest, NotFound
 from service.smart import sessions
 from service.smart.practitioner import Practitioner

@@ -7,7 +7,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from service import telemetry
-from service.drafts import checks, decisions
+from service.drafts.commit import checks
+from service.drafts.decision import decisions
 from service.errors import BadRequest, Unprocessable, http_status
 from service.smart import sessions
 from service.web import basis, editing, forms, opening, own_choice, view

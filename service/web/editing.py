@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from service.drafts import differences, dosages, order_elements, quantities, refills
 from service.drafts.canonical_json import dumps, load_object
+from service.drafts.order import differences, dosages, order_elements, quantities, refills
 from service.drafts.records import Draft
 from service.errors import BadRequest
 from service.web import forms

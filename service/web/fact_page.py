@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from fhir_adapters.reading.subjects import patient_id_of
-from service.drafts import order_elements
+from service.drafts.order import order_elements
 from service.ehr.readback import read_resource
 from service.ehr.transport import EhrRefused
 from service.errors import BadRequest, EhrFailed, Unauthenticated

@@ -33,7 +33,7 @@ _NOT_FOUND = (
     "order anything."
 )
 _BESIDE_ANOTHER = "Closed: the EHR has another order of this drug."
-# Nothing of the order is in the EHR yet, or the EHR is asked first (service.drafts.revoking).
+# Nothing of the order is in the EHR yet, or the EHR is asked first (service.drafts.decision.revoking).
 REVOCABLE = ("signed", "write-failed", "parked")
 _AFTER_WAITING = {"expired": _NOT_FOUND, "superseded": _BESIDE_ANOTHER}
 _BESIDE_A_SIGNED_ONE = "Closed: another option was signed."

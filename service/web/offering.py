@@ -4,7 +4,7 @@ What is offered is no permission: the right to prescribe is asked of the EHR aga
 """
 
 from service.cds.words import day
-from service.drafts import authority
+from service.drafts.decision import authority
 from service.drafts.records import Draft
 from service.switches.in_force import InForce
 from service.web.opening import Opened

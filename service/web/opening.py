@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 
-from service.drafts import access, decisions
-from service.drafts.access import Asked, Interaction
+from service.drafts.decision import decisions
 from service.drafts.records import Draft
+from service.drafts.trail import access
+from service.drafts.trail.access import Asked, Interaction
 from service.smart import sessions
 from service.smart.sessions import Session
 from service.web import chart, forms, view

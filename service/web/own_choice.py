@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from recommender.catalog.knowledge import Knowledge
-from service.drafts import authority
-from service.drafts.decisions import Seen
+from service.drafts.decision import authority
+from service.drafts.decision.decisions import Seen
 from service.drafts.records import AuditEntry, Draft
 from service.errors import BadRequest
 from service.web import figures, forms, opening, record, scores, view

@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from fhir_adapters.dialect.profile import Profile
 from service.cds.cards import OVERRIDE_REASONS
-from service.drafts import authority, decisions, referring, revoking
+from service.drafts.decision import authority, decisions, referring, revoking
 from service.drafts.records import Draft, Signature
 from service.drafts.states import SIGNED
 from service.errors import BadRequest

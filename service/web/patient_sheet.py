@@ -7,8 +7,8 @@ from typing import Any
 from recommender.assessment import Prediction
 from service.cds import language
 from service.cds.words import capital, day, plain
-from service.drafts import order_elements
 from service.drafts.canonical_json import load_object
+from service.drafts.order import order_elements
 from service.drafts.records import Draft
 from service.drafts.states import AWAITING, SIGNED
 from service.web import outcomes, record, sheet_texts

@@ -7,7 +7,8 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from service.drafts import authority, checks, decisions
+from service.drafts.commit import checks
+from service.drafts.decision import authority, decisions
 from service.drafts.records import Prepared
 from service.errors import Conflict
 from service.smart import sessions

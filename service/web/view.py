@@ -12,7 +12,7 @@ from typing import Any
 from fhir_adapters.dialect.profile import Profile
 from recommender.assessment import SEVERITIES
 from service.cds.words import capital
-from service.drafts import differences
+from service.drafts.order import differences
 from service.drafts.records import Draft
 from service.drafts.states import SIGNED, UNSIGNED
 from service.web import arguments, boxed_words, fate, figures, others, outcomes, ranking_words, record, scores

@@ -8,8 +8,8 @@ from fhir_adapters.dialect.profile import Profile
 from service import site_time
 from service.cds.language import ENGLISH
 from service.cds.words import day, plain
-from service.drafts import differences, dosage_words, order_elements, supplies
 from service.drafts.canonical_json import load_object
+from service.drafts.order import differences, dosage_words, order_elements, supplies
 from service.drafts.records import Draft
 
 Line = tuple[str, str]

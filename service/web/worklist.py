@@ -12,10 +12,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from fhir_adapters.dialect.profile import Profile
-from service.drafts import access, authority
-from service.drafts.access import Asked
+from service.drafts.decision import authority
 from service.drafts.records import Draft
 from service.drafts.states import UNSIGNED
+from service.drafts.trail import access
+from service.drafts.trail.access import Asked
 from service.errors import Forbidden
 from service.smart import sessions
 from service.smart.sessions import Session

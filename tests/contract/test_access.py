@@ -7,14 +7,14 @@ from typing import Any, cast
 
 import pytest
 
-from service.drafts import access, checkpoints, forgetting
-from service.drafts.access import Asked
 from service.drafts.audit import chain_faults
 from service.drafts.canonical_json import dumps
-from service.drafts.forgetting import Word
 from service.drafts.registers import Registered
-from service.drafts.signing import Signer
+from service.drafts.signature.signing import Signer
 from service.drafts.store import Store
+from service.drafts.trail import access, checkpoints, forgetting
+from service.drafts.trail.access import Asked
+from service.drafts.trail.forgetting import Word
 from service.errors import Conflict, ServiceError
 from tests.contract.samples import Clock, hold_one, practitioner
 from tests.contract.stores import Run

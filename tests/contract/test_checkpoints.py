@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from service.drafts import checkpoints
 from service.drafts.audit import entry_hash
 from service.drafts.canonical_json import dumps
-from service.drafts.signing import Signer
+from service.drafts.signature.signing import Signer
 from service.drafts.store import Store
+from service.drafts.trail import checkpoints
 from tests.contract.samples import Clock, hold_one, prepared_bytes, resource, sign_one
 from tests.contract.stores import Run
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from service.drafts.commit.settling import Read, Word
 from service.drafts.records import Draft, State
-from service.drafts.settling import Read, Word
 from service.drafts.states import AWAITING
 from service.drafts.store import Store
 from service.errors import Conflict, NotFound, ServiceError

@@ -5,9 +5,10 @@ from collections.abc import Awaitable
 import pytest
 from joserfc.jwk import ECKey
 
-from service.drafts import proof, rejections
-from service.drafts.signing import Signer
+from service.drafts.signature import rejections
+from service.drafts.signature.signing import Signer
 from service.drafts.store import Store
+from service.drafts.trail import proof
 from service.errors import Conflict
 from tests.contract.samples import HOUR, Clock, hold_one, practitioner, prepared_bytes, signature_of
 from tests.contract.stores import Run

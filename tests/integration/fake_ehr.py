@@ -23,7 +23,7 @@ from service.bootstrap import Services
 from service.boundary import HANDLED, Boundary, on_error
 from service.drafts.canonical_json import dumps
 from service.drafts.records import Draft, NewDraft
-from service.drafts.signing import Signer
+from service.drafts.signature.signing import Signer
 from service.drafts.sqlite.store import SqliteStore
 from service.drafts.stores import AnyStore
 from service.ehr import modes

@@ -10,11 +10,11 @@ import pytest
 from fastapi.routing import iter_route_contexts
 from fhir.resources.R4B.auditevent import AuditEvent
 
-from service.drafts import access
 from service.drafts.audit import chain_faults
 from service.drafts.canonical_json import dumps
 from service.drafts.records import AuditEntry, Draft
 from service.drafts.store import Store
+from service.drafts.trail import access
 from service.errors import Unavailable
 from service.fhir import api
 from service.fhir.audit_parts import PROFILES

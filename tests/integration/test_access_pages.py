@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from service.drafts import access
 from service.drafts.audit import chain_faults
 from service.drafts.canonical_json import dumps
 from service.drafts.records import AuditEntry
+from service.drafts.trail import access
 from service.errors import Unavailable
 from tests.integration.page_world import AMARA, JONAS, NURSE, PSYCHIATRIST, World, world
 from tests.integration.test_crisis import LEILA, path_of, signed_in

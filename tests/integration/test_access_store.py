@@ -12,13 +12,13 @@ import pytest
 from fhir.resources.R4B.auditevent import AuditEvent
 
 from service.cli import main
-from service.drafts import access
-from service.drafts.access import Asked
-from service.drafts.signing import Signer
+from service.drafts.signature.signing import Signer
 from service.drafts.sqlite import schema as sqlite_schema
 from service.drafts.sqlite.store import SqliteStore
 from service.drafts.sqlite.store_time import StoreTime
 from service.drafts.sqlite.tables import MIGRATIONS
+from service.drafts.trail import access
+from service.drafts.trail.access import Asked
 from service.drafts.vault import Vault
 from service.errors import ServiceError
 from service.fhir.audit_parts import PROFILES

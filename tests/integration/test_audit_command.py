@@ -11,7 +11,7 @@ import pytest
 from fhir.resources.R4B.auditevent import AuditEvent
 
 from service.cli import main
-from service.drafts.signing import Signer
+from service.drafts.signature.signing import Signer
 from service.drafts.sqlite.store import SqliteStore
 from tests.contract.samples import hold_one, prepared_bytes, signature_of
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from service import checkpointing
-from service.drafts import checkpoints
+from service.drafts.trail import checkpoints
 from service.settings import Audit
 from tests.contract.samples import Clock
 from tests.integration.fake_ehr import World

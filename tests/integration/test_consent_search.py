@@ -11,8 +11,8 @@ import pytest
 
 from fhir_adapters.dialect import profile
 from fhir_adapters.dialect.profile_file import Search
-from service.drafts import consenting
-from service.drafts.consenting import Word
+from service.drafts.decision import consenting
+from service.drafts.decision.consenting import Word
 from tests.contract import samples
 from tests.integration import fake_ehr, page_world
 from tests.integration.fake_ehr import World

@@ -8,8 +8,10 @@ from typing import Any, TypeVar
 import pytest
 
 from service import telemetry
-from service.drafts import operators, orders, revoking
+from service.drafts import operators
+from service.drafts.decision import revoking
 from service.drafts.records import Draft
+from service.drafts.signature import orders
 from service.ehr import writeback
 from service.errors import Conflict, EhrFailed, NotFound, ServiceError
 from service.settings import Ehr

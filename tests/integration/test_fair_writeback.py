@@ -9,10 +9,10 @@ import httpx
 import pytest
 
 from service.bootstrap import Services
-from service.drafts import orders
 from service.drafts.canonical_json import dumps
 from service.drafts.records import Draft, NewDraft, OutboxEntry
 from service.drafts.redis.store import RedisStore
+from service.drafts.signature import orders
 from service.drafts.sqlite.store import SqliteStore
 from service.drafts.stores import AnyStore
 from service.ehr import transport, writeback

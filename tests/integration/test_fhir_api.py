@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from service.drafts.canonical_json import digest
-from service.drafts.signing import verify_detached
+from service.drafts.signature.signing import verify_detached
 from service.fhir.capabilities import SEARCHES
 from tests.contract.samples import DOSE, Clock, dosage
 from tests.integration.fake_ehr import (

@@ -13,11 +13,11 @@ from fhir.resources.R4B.guidanceresponse import GuidanceResponse
 from fhir.resources.R4B.provenance import Provenance
 from fhir.resources.R4B.task import Task
 
-from service.drafts import rejections
 from service.drafts.canonical_json import dumps
-from service.drafts.edits import EDITABLE
+from service.drafts.order.edits import EDITABLE
 from service.drafts.records import Draft, NewDraft
-from service.drafts.signing import verify_detached
+from service.drafts.signature import rejections
+from service.drafts.signature.signing import verify_detached
 from service.drafts.states import ENDED, SIGNED, STATES, UNSIGNED
 from service.ehr import writeback
 from service.fhir import tasks

@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from fhir_adapters.dialect.profile import Search
-from service.drafts import orders
 from service.drafts.canonical_json import dumps
 from service.drafts.records import Draft, NewDraft
+from service.drafts.signature import orders
 from service.ehr import awaiting, transport, writeback
 from tests.contract import samples
 from tests.contract.samples import Clock

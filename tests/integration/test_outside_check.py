@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from service.cli import main
-from service.drafts.signing import Signer
+from service.drafts.signature.signing import Signer
 from tests.integration import fake_ehr
 from tests.integration.fake_ehr import World, world
 

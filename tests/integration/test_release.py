@@ -15,7 +15,7 @@ import pytest
 from service.cli import main
 from service.drafts import advice, operators
 from service.drafts.records import AuditEntry, Draft
-from service.drafts.signing import Signer
+from service.drafts.signature.signing import Signer
 from service.drafts.sqlite.store import SqliteStore
 from service.drafts.states import STATES
 from service.ehr import modes, writeback

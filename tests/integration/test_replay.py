@@ -11,9 +11,9 @@ from starlette.testclient import TestClient
 from service import replay
 from service.bootstrap import Services
 from service.cli import main
-from service.drafts import inputs
 from service.drafts.canonical_json import load_object
 from service.drafts.records import Draft
+from service.drafts.trail import inputs
 from service.errors import Unprocessable
 from service.settings import Audit
 from tests.fixtures import card_samples, prefetch

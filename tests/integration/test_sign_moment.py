@@ -13,9 +13,9 @@ import pytest
 from fhir_adapters.dialect import profile
 from fhir_adapters.dialect.profile_file import Search
 from recommender.catalog import knowledge
-from service.drafts import consenting
 from service.drafts.canonical_json import dumps
-from service.drafts.consenting import Word
+from service.drafts.decision import consenting
+from service.drafts.decision.consenting import Word
 from service.drafts.records import Draft, NewDraft
 from service.drafts.states import AWAITING
 from service.ehr import prefetch

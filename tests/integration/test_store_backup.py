@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from service.cli import main
-from service.drafts import operators, outbox_steps
-from service.drafts.outbox_steps import RESTORED
+from service.drafts import operators
+from service.drafts.commit import outbox_steps
+from service.drafts.commit.outbox_steps import RESTORED
 from service.drafts.records import AuditEntry, OutboxEntry, Signature
-from service.drafts.signing import Signer
+from service.drafts.signature.signing import Signer
 from service.drafts.sqlite import backup
 from service.drafts.sqlite.restoring import Restored
 from service.drafts.sqlite.store import SqliteStore

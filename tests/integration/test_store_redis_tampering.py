@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import redis
 
-from service.drafts import signing
 from service.drafts.canonical_json import dumps, load_object
 from service.drafts.records import Shown
 from service.drafts.redis.store import RedisStore
+from service.drafts.signature import signing
 from service.drafts.store import Store
 from tests.contract.redis_process import RedisProcess
 from tests.contract.samples import START, Clock, hold_one, prepared_bytes, signature_of

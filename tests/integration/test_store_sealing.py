@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 import redis
 
-from service.drafts import signing, vault
+from service.drafts import vault
 from service.drafts.records import Draft
 from service.drafts.redis.keys import DATA_KEYS
 from service.drafts.redis.store import RedisStore
+from service.drafts.signature import signing
 from service.drafts.sqlite.store import SqliteStore
 from service.drafts.store import Store
 from service.drafts.vault import KEYS_VARIABLE, Vault

@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 
-from service.drafts import claims, signing
+from service.drafts import claims
 from service.drafts.audit import seal
 from service.drafts.canonical_json import dumps, load_object
 from service.drafts.flags import NewAttestation
 from service.drafts.records import Draft, Shown
+from service.drafts.signature import signing
 from service.drafts.sqlite import rows as sqlite_rows
 from service.drafts.sqlite import schema as sqlite_schema
 from service.drafts.sqlite import sealing as sqlite_sealing

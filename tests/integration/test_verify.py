@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 import pytest
 from joserfc.jwk import ECKey
 
-from service.drafts import proof
 from service.drafts.canonical_json import dumps
 from service.drafts.records import AuditEntry, Draft, Signature
-from service.drafts.signing import Signer, verify_detached
+from service.drafts.signature.signing import Signer, verify_detached
+from service.drafts.trail import proof
 from service.ehr import writeback
 from service.errors import Unprocessable
 from tests.integration.fake_ehr import DOCTOR, SIGNER, World, user_token, world

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from service.cli import main
-from service.drafts import rejections
 from service.drafts.records import Draft
-from service.drafts.signing import Signer
+from service.drafts.signature import rejections
+from service.drafts.signature.signing import Signer
 from service.drafts.sqlite.store import SqliteStore
 from tests.contract.samples import START, hold_one, practitioner, prepared_bytes, signature_of
 
@@ -151,7 +151,7 @@ def test_what_an_earlier_key_signed_still_verifies(
 
 def test_a_private_key_among_the_past_ones_does_not_come_out(tmp_path: Path) -> None:
     """Of a file of past keys only the public members are taken."""
-    from service.drafts import keys
+    from service.drafts.signature import keys
     from service.settings import Sign
 
     old, new = Signer.load_or_create(tmp_path / "old.json"), Signer.load_or_create(tmp_path / "new.json")

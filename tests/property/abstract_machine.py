@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from service.drafts import outbox_steps, register_steps, settling, states, steps
+from service.drafts import states
 from service.drafts.canonical_json import read_instant
+from service.drafts.commit import outbox_steps, register_steps, settling, steps
 from service.drafts.records import NewDraft, Signature
 from service.errors import Conflict, NotFound
 from tests.contract import samples

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from service.drafts import register_steps, states
+from service.drafts import states
 from service.drafts.canonical_json import digest, read_instant
+from service.drafts.commit import register_steps
+from service.drafts.commit.transaction import Outbox
 from service.drafts.records import OutboxEntry, Prepared
-from service.drafts.transaction import Outbox
 from tests.contract import samples
 from tests.property import abstract_writer
 from tests.property.memory_transaction import Kept

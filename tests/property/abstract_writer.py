@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 
 from service.drafts import operators
 from service.drafts.canonical_json import dumps, load_object
-from service.drafts.outbox_steps import SENT_STEP
+from service.drafts.commit.outbox_steps import SENT_STEP
 from service.drafts.records import Draft, OutboxEntry
 from service.ehr import writeback
 from service.ehr.capabilities import Capabilities

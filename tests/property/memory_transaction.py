@@ -12,10 +12,10 @@ from typing import Any, NoReturn
 from service.drafts import states
 from service.drafts.audit import GENESIS, chain_faults, entry_hash
 from service.drafts.canonical_json import read_instant
+from service.drafts.commit.transaction import Held, HeldFlag, HeldRegister, Outbox
 from service.drafts.flags import Alarm, Attested, Flag
 from service.drafts.records import AuditEntry, Draft, Prepared, Signature
 from service.drafts.registers import Kind, Register
-from service.drafts.transaction import Held, HeldFlag, HeldRegister, Outbox
 from service.errors import Conflict, NotFound
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from service.drafts import checks, operators, outbox_steps, register_steps, states
+from service.drafts import operators, states
+from service.drafts.commit import checks, outbox_steps, register_steps
 from service.ehr import writeback
 from service.ehr.delivery import Delivery
 from tests.property import abstract_writer

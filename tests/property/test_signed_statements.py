@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from joserfc.jwk import ECKey
 
-from service.drafts import claims, rejections
+from service.drafts import claims
 from service.drafts.audit import seal
-from service.drafts.signing import Signer
+from service.drafts.signature import rejections
+from service.drafts.signature.signing import Signer
 from tests.contract.samples import START, held_draft, practitioner
 
 SIGNER = Signer(ECKey.generate_key("P-384"))

@@ -20,9 +20,9 @@ from hypothesis.stateful import (
 
 from service.drafts import states
 from service.drafts.canonical_json import dumps, load_object
+from service.drafts.commit.register_steps import DENY
 from service.drafts.records import AuditEntry, Draft, OutboxEntry, Prepared, State
 from service.drafts.redis.store import RedisStore
-from service.drafts.register_steps import DENY
 from service.drafts.sqlite.store import SqliteStore
 from service.errors import Conflict, NotFound
 from tests.contract.redis_process import RedisProcess

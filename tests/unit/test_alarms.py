@@ -12,7 +12,7 @@ from msgspec import structs
 from fhir_adapters.canonical import Adapted, ScaleScore
 from fhir_adapters.dialect import profile
 from recommender.catalog import knowledge
-from service.drafts import alarms
+from service.drafts.decision import alarms
 from service.drafts.flags import Alarm, Flag
 from tests.factories import TODAY, absent, adult, days_ago, patient, score
 

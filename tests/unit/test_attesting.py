@@ -9,7 +9,7 @@ from fhir_adapters.dialect import profile as profiles
 from recommender.assessment import Attestation, Escalation, GateStatus
 from recommender.catalog import knowledge
 from recommender.catalog.rows import GateRow
-from service.drafts import attesting
+from service.drafts.decision import attesting
 from service.drafts.flags import Attested
 from tests.fixtures import assessments as made
 

@@ -9,8 +9,8 @@ import pytest
 
 from recommender.catalog import knowledge
 from service import settings_rules
-from service.drafts import authority
 from service.drafts.canonical_json import dumps
+from service.drafts.decision import authority
 from service.drafts.records import Draft
 from service.errors import ConfigError, Forbidden
 from service.settings import CdsClient, Ehr, Server, Settings, Sign, Supervision, Users

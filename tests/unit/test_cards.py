@@ -14,8 +14,8 @@ from recommender.catalog.rows import Source
 from service.cds import cards, language, words
 from service.cds.language import ENGLISH, LANGUAGES
 from service.cds.lint import check_card
-from service.drafts import consenting
 from service.drafts.canonical_json import dumps, load_object
+from service.drafts.decision import consenting
 from service.settings import Ehr, Server, Settings
 from tests.contract import samples
 from tests.fixtures import assessments as made

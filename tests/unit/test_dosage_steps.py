@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from service.drafts import dosage_steps
+from service.drafts.order import dosage_steps
 from service.errors import Unprocessable
 from tests.contract.samples import dosage
 

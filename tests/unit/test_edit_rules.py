@@ -18,10 +18,11 @@ from recommender.dose import dosing
 from recommender.dose.supply import limited
 from recommender.drafts import build
 from recommender.safety import rules
-from service.drafts import differences, edit_rules, edits, orders
 from service.drafts.canonical_json import dumps, load_object
-from service.drafts.edits import EDITABLE
+from service.drafts.order import differences, edit_rules, edits
+from service.drafts.order.edits import EDITABLE
 from service.drafts.records import Draft
+from service.drafts.signature import orders
 from tests.contract import samples
 from tests.factories import adult, patient
 

@@ -14,7 +14,7 @@ import respx
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet
 
-from service.drafts.signing import Signer
+from service.drafts.signature.signing import Signer
 from service.ehr import prescriber, smart_configuration, transport
 from service.ehr.client import MAX_PAGES, EhrClient
 from service.ehr.transport import EhrRefused, retry_after

@@ -13,7 +13,7 @@ from joserfc.jwk import ECKey
 
 from fhir_adapters.adapt import adapt_prefetch
 from fhir_adapters.dialect.profile_file import FollowUp
-from service.drafts.signing import Signer
+from service.drafts.signature.signing import Signer
 from service.ehr import follow_up
 from service.ehr.client import EhrClient
 from service.settings import Ehr, Settings

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from fhir_adapters.errors import UndersignError
-from service.drafts import dosage_words, dosages, order_elements, order_gate, orders
 from service.drafts.canonical_json import dumps, load_object, loads
-from service.drafts.order_elements import ALLOWED, CARRIED, EDITED, SAID
+from service.drafts.order import dosage_words, dosages, order_elements
+from service.drafts.order.order_elements import ALLOWED, CARRIED, EDITED, SAID
+from service.drafts.signature import order_gate, orders
 from service.errors import Unprocessable
 from service.web import words
 from tests.contract import samples

@@ -2,7 +2,8 @@
 
 import pytest
 
-from service.drafts import dosage_words, order_gate, supplies
+from service.drafts.order import dosage_words, supplies
+from service.drafts.signature import order_gate
 from tests.contract.samples import dosage
 
 

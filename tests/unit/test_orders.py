@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 from fhir_adapters.errors import InputError, UndersignError
-from service.drafts import dosages, orders, signing, verification
 from service.drafts.canonical_json import digest, dumps, load_object
+from service.drafts.order import dosages
 from service.drafts.records import Draft, Prepared, Signature
+from service.drafts.signature import orders, signing
+from service.drafts.trail import verification
 from service.errors import ServiceError, Unprocessable
 from tests.contract.samples import EHR, PUBLIC_URL, START, dosage, held_draft, practitioner
 

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from joserfc.jwk import ECKey
 
-from service.drafts import claims, rejections
+from service.drafts import claims
 from service.drafts.audit import seal
 from service.drafts.canonical_json import digest
 from service.drafts.records import AuditEntry, Draft
-from service.drafts.signing import Signer
+from service.drafts.signature import rejections
+from service.drafts.signature.signing import Signer
 from service.drafts.sqlite.store import SqliteStore
 from tests.contract.samples import START, Clock, held_draft, hold_one, practitioner, with_store
 

@@ -11,8 +11,8 @@ import pytest
 from joserfc import jws, jwt
 from joserfc.jwk import ECKey
 
-from service.drafts import signing
-from service.drafts.signing import Signer, verify_detached
+from service.drafts.signature import signing
+from service.drafts.signature.signing import Signer, verify_detached
 from service.errors import ConfigError, ServiceError, Unprocessable
 
 PAYLOAD = b'{"dose":0.50}'

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from service.drafts import supplies
 from service.drafts.canonical_json import dumps, load_object
+from service.drafts.order import supplies
 from tests.contract.samples import dosage
 
 UCUM = "http://unitsofmeasure.org"

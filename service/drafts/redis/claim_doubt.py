@@ -9,7 +9,7 @@ of the server that took over.
 from functools import partial
 from typing import Final
 
-from service.drafts import outbox_steps
+from service.drafts.commit import outbox_steps
 from service.drafts.redis import reads as redis_reads
 from service.drafts.redis import replay
 from service.drafts.redis.rows import UNREADABLE, unreadable

@@ -8,13 +8,13 @@ import msgspec
 
 from service.drafts import claims
 from service.drafts.canonical_json import instant, read_instant
+from service.drafts.commit.transaction import Held, Outbox
 from service.drafts.records import AuditEntry, Draft, Signature, State
 from service.drafts.redis import rows as redis_rows
 from service.drafts.redis.keys import microseconds, person
 from service.drafts.redis.sealing import Sealing
 from service.drafts.states import SETTLED, UNSIGNED
-from service.drafts.transaction import Held, Outbox
-from service.drafts.verification import Record, record_faults
+from service.drafts.trail.verification import Record, record_faults
 
 # How many fields a card and a draft have in Redis.
 _CARD: Final = 3

@@ -16,11 +16,11 @@ import msgspec
 
 from service.drafts.audit import GENESIS
 from service.drafts.canonical_json import read_instant
+from service.drafts.commit.transaction import Held, HeldFlag, HeldRegister, Outbox
 from service.drafts.flags import Alarm, Attested
 from service.drafts.records import Signature
 from service.drafts.redis import rows as redis_rows
 from service.drafts.redis.keys import microseconds, person
-from service.drafts.transaction import Held, HeldFlag, HeldRegister, Outbox
 
 Plan = dict[str, Any]
 

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from service.drafts.commit.transaction import HeldFlag
 from service.drafts.flags import Alarm, Attested, Flag
 from service.drafts.records import AuditEntry, Draft, Signature, State
 from service.drafts.redis import rows as redis_rows
@@ -12,7 +13,6 @@ from service.drafts.redis.server import Server
 from service.drafts.redis.steps import Scope, Steps
 from service.drafts.registers import OF_PATIENTS, Kind, Registered
 from service.drafts.states import STATES
-from service.drafts.transaction import HeldFlag
 from service.errors import NotFound
 
 

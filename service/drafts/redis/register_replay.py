@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final, Literal
 
-from service.drafts import register_steps
 from service.drafts.audit import GENESIS
+from service.drafts.commit import register_steps
+from service.drafts.commit.transaction import HeldRegister
 from service.drafts.records import AuditEntry
 from service.drafts.redis import reads as redis_reads
 from service.drafts.redis.rows import UNREADABLE, unreadable
@@ -20,7 +21,6 @@ from service.drafts.redis.server import Server
 from service.drafts.redis.steps import Steps, of_register
 from service.drafts.redis.transaction import RedisTransaction
 from service.drafts.registers import Kind, Register, Registered
-from service.drafts.transaction import HeldRegister
 
 Outcome = Literal["whole", "recorded", "lost"]
 # In the detail of an entry that was entered again: the hash of the one that was lost.

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final, TypeVar
 
 from service import telemetry
-from service.drafts.outbox_steps import LOST
+from service.drafts.commit.outbox_steps import LOST
 from service.drafts.redis import claim_doubt, register_replay, revocation_replay, word_replay
 from service.drafts.redis import replay as redis_replay
 from service.drafts.redis.answering import CHECKING

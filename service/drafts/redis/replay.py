@@ -8,8 +8,8 @@ already, so that the EHR is asked for the order before anything is written. Anyt
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
-from service.drafts import outbox_steps, steps
 from service.drafts.claims import of_prepared
+from service.drafts.commit import outbox_steps, steps
 from service.drafts.records import Signature
 from service.drafts.redis import revocation_replay
 from service.drafts.redis.keys import batches, shard_of_id

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Literal
 
-from service.drafts import outbox_steps, settling, states
-from service.drafts.outbox_steps import LOST, ORDER_STEP
+from service.drafts import states
+from service.drafts.commit import outbox_steps, settling
+from service.drafts.commit.outbox_steps import LOST, ORDER_STEP
 from service.drafts.records import Draft
 from service.drafts.redis.keys import batches, shard_of_id
 from service.drafts.redis.receipt import Revoked

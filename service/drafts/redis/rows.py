@@ -10,11 +10,11 @@ from fhir_adapters.errors import UndersignError
 from service.drafts import claims
 from service.drafts.audit import body_of, stored
 from service.drafts.canonical_json import dumps, instant, load_object, loads, read_instant
+from service.drafts.commit.transaction import Held, HeldFlag, HeldRegister, Outbox
 from service.drafts.flags import Alarm, Attested, Flag
 from service.drafts.records import AuditEntry, Draft, Prepared, Signature
 from service.drafts.redis.keys import person
 from service.drafts.registers import Register, Registered
-from service.drafts.transaction import Held, HeldFlag, HeldRegister, Outbox
 from service.errors import ServiceError
 
 HASH: Final = 64

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from service.drafts.commit.transaction import Held, HeldFlag, HeldRegister, Outbox
 from service.drafts.flags import Alarm, Attested
 from service.drafts.records import Prepared, Signature
 from service.drafts.redis import rows as redis_rows
 from service.drafts.redis.keys import from_microseconds
-from service.drafts.transaction import Held, HeldFlag, HeldRegister, Outbox
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from service.drafts import flag_steps, register_steps
+from service.drafts.commit import flag_steps, register_steps
 from service.drafts.flags import Alarm, Attested, Flag, NewAttestation
 from service.drafts.records import AuditEntry, Shown, Signature
 from service.drafts.redis import forgetting as redis_forgetting

@@ -10,8 +10,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from service.drafts import flag_steps, outbox_steps, register_steps, settling, steps
-from service.drafts.outbox_steps import Finish
+from service.drafts.commit import flag_steps, outbox_steps, register_steps, settling, steps
+from service.drafts.commit.outbox_steps import Finish
+from service.drafts.commit.settling import Read, Word
 from service.drafts.records import AuditEntry, Draft, NewDraft, OutboxEntry, Prepared, Shown, Signature, State
 from service.drafts.redis import reads as redis_reads
 from service.drafts.redis import resealing as redis_resealing
@@ -27,9 +28,8 @@ from service.drafts.redis.server import Server
 from service.drafts.redis.standing import RedisStanding
 from service.drafts.redis.steps import Scope, of_draft, of_signing
 from service.drafts.redis.transaction import RedisTransaction
-from service.drafts.settling import Read, Word
+from service.drafts.trail.verification import AuditReport
 from service.drafts.vault import Vault
-from service.drafts.verification import AuditReport
 from service.errors import ConfigError, ServiceError, Unavailable
 
 SWEEP: Final = 100

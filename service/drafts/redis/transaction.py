@@ -12,6 +12,7 @@ from typing import Any
 from service.drafts import claims
 from service.drafts.audit import GENESIS
 from service.drafts.canonical_json import read_instant
+from service.drafts.commit.transaction import Held, HeldFlag, HeldRegister, Outbox
 from service.drafts.flags import Alarm, Attested, Flag
 from service.drafts.records import AuditEntry, Draft, Prepared, Signature
 from service.drafts.redis import rows as redis_rows
@@ -20,7 +21,6 @@ from service.drafts.redis.plan import Changes, FlagChanges, Plan, RegisterChange
 from service.drafts.redis.snapshot import Snapshot
 from service.drafts.registers import Kind, Register
 from service.drafts.states import UNCONFIRMED, UNSIGNED
-from service.drafts.transaction import Held, HeldFlag, HeldRegister, Outbox
 from service.errors import NotFound
 
 

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from msgspec import MsgspecError
 
-from service.drafts.flag_verification import FlagRecord, flag_faults
 from service.drafts.records import AuditEntry
 from service.drafts.redis import draft_walk, register_replay, word_replay
 from service.drafts.redis import rows as redis_rows
@@ -25,8 +24,9 @@ from service.drafts.redis.register_replay import DECIDING
 from service.drafts.redis.rows import UNREADABLE
 from service.drafts.redis.scripts import AUDIT, INDEX, RECORD
 from service.drafts.redis.server import Server
-from service.drafts.register_verification import RegisterRecord, register_faults
-from service.drafts.verification import AuditReport
+from service.drafts.trail.flag_verification import FlagRecord, flag_faults
+from service.drafts.trail.register_verification import RegisterRecord, register_faults
+from service.drafts.trail.verification import AuditReport
 
 _OF: Final = {"draft": "dvapgot", "flag": "fblw", "register": "re"}
 _KINDS: Final = {letter: kind for kind, letters in _OF.items() for letter in letters}

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Literal
 
-from service.drafts import claims, flag_steps, steps
+from service.drafts import claims
+from service.drafts.commit import flag_steps, steps
 from service.drafts.flags import Attested, NewAttestation
 from service.drafts.redis.keys import batches, person, shard_of, shard_of_id
 from service.drafts.redis.receipt import Rejected, Word

@@ -10,8 +10,8 @@ from service.drafts.sqlite import restoring as sqlite_restoring
 from service.drafts.sqlite import schema as sqlite_schema
 from service.drafts.sqlite import verify as sqlite_verify
 from service.drafts.sqlite.restoring import Restored
+from service.drafts.trail.verification import AuditReport
 from service.drafts.vault import Vault
-from service.drafts.verification import AuditReport
 from service.errors import ConfigError
 
 # Pages a step: between steps the writers of a running service go on.

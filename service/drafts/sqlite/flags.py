@@ -6,10 +6,10 @@ from datetime import date
 from typing import Any, Final
 
 from service.drafts.canonical_json import loads, read_instant
+from service.drafts.commit.transaction import HeldFlag
 from service.drafts.flags import Alarm, Attested, Flag
 from service.drafts.records import AuditEntry
 from service.drafts.sqlite import rows as sqlite_rows
-from service.drafts.transaction import HeldFlag
 from service.errors import NotFound
 
 _FLAG: Final = "SELECT id, ehr, unfixed(patient), created, seq, head FROM flag "

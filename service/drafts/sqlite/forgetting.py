@@ -4,8 +4,8 @@ import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
 
-from service.drafts import register_steps
-from service.drafts.register_steps import Entering
+from service.drafts.commit import register_steps
+from service.drafts.commit.register_steps import Entering
 from service.drafts.registers import Registered
 from service.drafts.sqlite.transaction import SqliteTransaction
 from service.errors import Conflict

@@ -10,7 +10,7 @@ import msgspec
 from service.drafts import claims
 from service.drafts.records import AuditEntry
 from service.drafts.sqlite import rows as sqlite_rows
-from service.drafts.verification import Record
+from service.drafts.trail.verification import Record
 
 Row = Sequence[Any]
 _MINE: Final = " WHERE draft BETWEEN ? AND ?"

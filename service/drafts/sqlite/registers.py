@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from service.drafts.audit import GENESIS
 from service.drafts.canonical_json import dumps, instant, loads, read_instant
+from service.drafts.commit.transaction import HeldRegister
 from service.drafts.records import AuditEntry
 from service.drafts.registers import Kind, Register, Registered
 from service.drafts.sqlite import rows as sqlite_rows
-from service.drafts.transaction import HeldRegister
 from service.errors import Conflict, NotFound
 
 _ENTRY: Final = (

@@ -12,15 +12,15 @@ from datetime import datetime
 from pathlib import Path
 
 from service.drafts.canonical_json import read_instant
-from service.drafts.settling import end_restored
+from service.drafts.commit.settling import end_restored
 from service.drafts.sqlite.rows import marks
 from service.drafts.sqlite.schema import connect
 from service.drafts.sqlite.standing import utc_now
 from service.drafts.sqlite.store_time import StoreTime
 from service.drafts.sqlite.transaction import SqliteTransaction
 from service.drafts.states import TO_WRITE, UNSIGNED, State
+from service.drafts.trail.verification import AuditReport
 from service.drafts.vault import Vault
-from service.drafts.verification import AuditReport
 
 
 @dataclass(frozen=True, slots=True)

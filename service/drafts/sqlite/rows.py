@@ -7,8 +7,8 @@ from typing import Any, Final, Literal
 from service.drafts import claims
 from service.drafts.audit import GENESIS, body, stored
 from service.drafts.canonical_json import dumps, instant, loads, read_instant
+from service.drafts.commit.transaction import Held, Outbox
 from service.drafts.records import AuditEntry, Draft, Prepared, Signature
-from service.drafts.transaction import Held, Outbox
 from service.errors import NotFound
 
 DRAFT: Final = (

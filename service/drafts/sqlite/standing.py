@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from service.drafts import flag_steps, register_steps
+from service.drafts.commit import flag_steps, register_steps
 from service.drafts.flags import Alarm, Attested, Flag, NewAttestation
 from service.drafts.records import AuditEntry, Shown
 from service.drafts.registers import Kind, Registered

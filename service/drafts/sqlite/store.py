@@ -5,11 +5,11 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, TypeVar
 
-from service.drafts import flag_steps, outbox_steps, register_steps, settling, steps
 from service.drafts.canonical_json import loads
-from service.drafts.outbox_steps import Finish
+from service.drafts.commit import flag_steps, outbox_steps, register_steps, settling, steps
+from service.drafts.commit.outbox_steps import Finish
+from service.drafts.commit.settling import Read, Word
 from service.drafts.records import AuditEntry, Draft, NewDraft, OutboxEntry, Prepared, Shown, Signature, State
-from service.drafts.settling import Read, Word
 from service.drafts.sqlite import resealing as sqlite_resealing
 from service.drafts.sqlite import rows as sqlite_rows
 from service.drafts.sqlite import sealing as sqlite_sealing
@@ -18,7 +18,7 @@ from service.drafts.sqlite import verify as sqlite_verify
 from service.drafts.sqlite.rows import marks
 from service.drafts.sqlite.standing import SqliteStanding
 from service.drafts.sqlite.transaction import SqliteTransaction
-from service.drafts.verification import AuditReport
+from service.drafts.trail.verification import AuditReport
 from service.errors import ConfigError, Unavailable
 
 T = TypeVar("T")

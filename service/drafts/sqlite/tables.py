@@ -249,7 +249,7 @@ _SCHEMA_7: Final = (
     "ALTER TABLE register_now RENAME TO register",
     "ALTER TABLE register_audit_now RENAME TO register_audit",
     _SCHEMA_6[2],
-    # Whole years of accesses may go, by a signed word (``service.drafts.forgetting``); nothing else ever does.
+    # Whole years of accesses may go, by a signed word (``service.drafts.trail.forgetting``); nothing else ever does.
     "CREATE TRIGGER register_audit_no_delete BEFORE DELETE ON register_audit"
     " WHEN (SELECT kind FROM register WHERE id = OLD.register) IS NOT 'access'"
     " BEGIN SELECT RAISE(ABORT, 'register_audit is append-only'); END",

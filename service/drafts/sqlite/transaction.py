@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from service.drafts.audit import GENESIS
 from service.drafts.canonical_json import dumps, instant
+from service.drafts.commit.transaction import Held, HeldFlag, HeldRegister, Outbox
 from service.drafts.flags import Alarm, Attested, Flag
 from service.drafts.records import AuditEntry, Draft, Prepared, Signature
 from service.drafts.registers import Kind, Register
@@ -17,7 +18,6 @@ from service.drafts.sqlite import registers as sqlite_registers
 from service.drafts.sqlite import rows as sqlite_rows
 from service.drafts.sqlite.rows import marks
 from service.drafts.states import UNCONFIRMED, UNSIGNED
-from service.drafts.transaction import Held, HeldFlag, HeldRegister, Outbox
 from service.errors import Conflict
 
 SWEEP: Final = 500

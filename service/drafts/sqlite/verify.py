@@ -8,16 +8,16 @@ from typing import Any, Final
 from msgspec import MsgspecError
 
 from fhir_adapters.errors import UndersignError
-from service.drafts.flag_verification import FlagRecord, flag_faults
-from service.drafts.register_verification import RegisterRecord, register_faults
 from service.drafts.sqlite import flags as sqlite_flags
 from service.drafts.sqlite import registers as sqlite_registers
 from service.drafts.sqlite import rows as sqlite_rows
 from service.drafts.sqlite import sealing as sqlite_sealing
 from service.drafts.sqlite.records import Batch
 from service.drafts.sqlite.schema import connect, store_error
+from service.drafts.trail.flag_verification import FlagRecord, flag_faults
+from service.drafts.trail.register_verification import RegisterRecord, register_faults
+from service.drafts.trail.verification import AuditReport, record_faults
 from service.drafts.vault import Vault
-from service.drafts.verification import AuditReport, record_faults
 
 # What reading a row raises when somebody has written nonsense into it.
 _UNREADABLE: Final = (ValueError, TypeError, LookupError, AttributeError, UndersignError, MsgspecError)

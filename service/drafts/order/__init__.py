@@ -1,0 +1,1 @@
+"""What an order may have, in words and in numbers, and what a signer may change in it."""

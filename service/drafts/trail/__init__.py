@@ -1,0 +1,1 @@
+"""What can be proved afterwards: chains, signatures, checkpoints, and who looked at what."""
