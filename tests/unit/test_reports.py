@@ -137,9 +137,10 @@ FEEDS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "form", [html.document, junit.document, markdown.document, fhir_report.document, as_json.document], ids=str
-)
+FORMS = (html.document, junit.document, markdown.document, fhir_report.document, as_json.document)
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.__module__)
 def test_every_report_tells_what_is_fed_what_follows_and_what_to_do(form: Any) -> None:
     """A feature that is there and not used stands in each form with its counts, its effect and its fix."""
     one = run(result("a", "pass"), facts={"coverage": FEEDS})
@@ -148,9 +149,7 @@ def test_every_report_tells_what_is_fed_what_follows_and_what_to_do(form: Any) -
     assert ("4 wrong unit" in text) or ("'wrong-unit': 4" in text)
 
 
-@pytest.mark.parametrize(
-    "form", [html.document, junit.document, markdown.document, fhir_report.document, as_json.document], ids=str
-)
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.__module__)
 def test_every_report_tells_a_finding_whole(form: Any) -> None:
     """What came, where, in which request, the requirement, and the command that repeats it alone, in each form."""
     one = run(result("c", "fail"))
