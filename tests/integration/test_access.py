@@ -131,7 +131,7 @@ ROUTES = {
     ("GET", "/fhir/Questionnaire/undersign-preferences"): "nothing of a patient",
     ("GET", "/review"): "searched",
     ("GET", "/review/{draft_id}"): "read",
-    **{("GET", f"/review/{{draft_id}}/{name}"): "read" for name in ("order", "edit", "sheet", "consent")},
+    **{("GET", f"/review/{{draft_id}}/{name}"): "read" for name in ("order", "edit", "sheet", "consent", "fact")},
     ("GET", "/consent"): "read",
     ("GET", "/crisis/{flag_id}"): "read",
     **{

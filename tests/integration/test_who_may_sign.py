@@ -122,7 +122,7 @@ def test_whoever_is_not_an_active_prescriber_signs_nothing(
     play(tmp_path, story)
 
 
-QTC = {"rule": "SR497", "severity": "caution", "message": "m", "source": "s", "verified": True}
+QTC = {"rule": "SR548", "severity": "caution", "message": "m", "source": "s", "verified": True}
 NOW = int(time.time())
 ACR = {"users": {"step_up_acr": ["urn:two"], "step_up_amr": ["mfa"]}}
 

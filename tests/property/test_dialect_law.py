@@ -42,7 +42,7 @@ def _score(name: str, day: str, value: float) -> Resource:
 
 # Types that no fact is read from, as any chart has them.
 IRRELEVANT: tuple[Resource, ...] = (
-    {"resourceType": "Encounter", "id": "e1", "status": "finished", "class": {"code": "AMB"}},
+    {"resourceType": "EpisodeOfCare", "id": "e1", "status": "finished", "patient": {"reference": "Patient/p1"}},
     {"resourceType": "Immunization", "id": "i1", "status": "completed", "patient": {"reference": "Patient/p1"}},
     {"resourceType": "Appointment", "id": "a1", "status": "booked", "participant": [{"status": "accepted"}]},
 )
@@ -110,7 +110,7 @@ def test_reading_twice_gives_the_same(dialect: str, chart: list[Resource]) -> No
 @given(chart=patients())
 @QUICK
 def test_irrelevant_resources_change_nothing(dialect: str, chart: list[Resource]) -> None:
-    """Encounters, immunisations and appointments between the rest tell nothing."""
+    """Episodes of care, immunisations and appointments between the rest tell nothing."""
     written = dialects.write(chart, dialect)
     assert adapted([*written, *IRRELEVANT], dialect) == adapted(written, dialect)
 
