@@ -35,7 +35,7 @@ demo: .venv/ready  ## the whole story; ARGS=--once ends after it
 	@$(BIN)/undersign demo $(ARGS)
 
 test: .venv/ready-dev  ## all tests; ARGS go to pytest
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: .venv/ready-dev  ## format, lint, types, layers, dead dependencies
 	@$(BIN)/ruff format --check .
