@@ -3,16 +3,40 @@
 A suite is imported when it is asked for, since the command line is imported by every other command too.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conformance.running import Kind
+from conformance.checks import Suite
 from conformance.session import Session
 
 if TYPE_CHECKING:
     from conformance.suites.ehr.probe import Access
+
+
+async def _nothing(_: Any) -> None:
+    """A suite that leaves nothing behind."""
+
+
+def _none(_: Any) -> Mapping[str, Any]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How a suite is run: its checks, its probe, and what follows them.
+
+    ``probe`` takes the session, the instant and seed of the run, and the options that a report keeps of it
+    (``running.Order.options``): with them a recording is judged again. ``finish`` takes back what the run left behind;
+    ``facts`` is what a report says beside the verdicts.
+    """
+
+    suite: Suite[Any]
+    probe: Callable[[Session, datetime, str, Mapping[str, Any]], Any]
+    finish: Callable[[Any], Awaitable[None]] = _nothing
+    facts: Callable[[Any], Mapping[str, Any]] = _none
 
 
 def service() -> Kind:

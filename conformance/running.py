@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -10,36 +10,14 @@ from typing import Any
 
 import msgspec
 
-from conformance import har, runner, waivers
+from conformance import har, kinds, runner, waivers
 from conformance.checks import Check, Suite
 from conformance.errors import CheckError
 from conformance.exchanges import Exchange, Replayed, Sender
+from conformance.kinds import Kind
 from conformance.report import as_json, badge, fhir_report, junit, markdown
 from conformance.report.terminal import Terminal
 from conformance.session import Session
-
-
-async def _nothing(_: Any) -> None:
-    """A suite that leaves nothing behind."""
-
-
-def _none(_: Any) -> Mapping[str, Any]:
-    return {}
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """How a suite is run: its checks, its probe, and what follows them.
-
-    ``probe`` takes the session, the instant and seed of the run, and the options that a report keeps of it
-    (``Order.options``): with them a recording is judged again. ``finish`` takes back what the run left behind;
-    ``facts`` is what a report says beside the verdicts.
-    """
-
-    suite: Suite[Any]
-    probe: Callable[[Session, datetime, str, Mapping[str, Any]], Any]
-    finish: Callable[[Any], Awaitable[None]] = _nothing
-    facts: Callable[[Any], Mapping[str, Any]] = _none
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +82,7 @@ async def _judged(order: Order, sender: Sender) -> runner.Run:
     accepted = waivers.load(order.waivers)
     _made(order.out)
     terminal = Terminal(sys.stdout, verbose=order.verbose)
-    # A recording has waited already.
-    sleep = _nothing if isinstance(sender, Replayed) else asyncio.sleep
+    sleep = _at_once if isinstance(sender, Replayed) else asyncio.sleep
     session = Session(order.target, sender, budget=order.budget, sleep=sleep)
     terminal.begin(suite.title, order.target, len(chosen), order.budget)
     probe = order.kind.probe(session, order.now, order.seed, {**order.options, **order.secrets})
@@ -123,10 +100,12 @@ async def _judged(order: Order, sender: Sender) -> runner.Run:
     return found
 
 
+async def _at_once(_: float) -> None:
+    """Pause for nothing: a recording has waited already."""
+
+
 def _ids() -> frozenset[str]:
     """Return the ids of every check of every suite."""
-    from conformance import kinds  # it imports this module
-
     return frozenset(check.id for kind in (*kinds.KINDS.values(), kinds.adapter) for check in kind().suite.checks)
 
 
