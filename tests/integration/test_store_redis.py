@@ -101,6 +101,7 @@ def test_replicas_are_wanted_by_name_or_not_at_all(server: RedisProcess, tmp_pat
         with pytest.raises(ConfigError, match=r"store\.replicas"):
             told(server.url, tmp_path, nothing)
         server.ask("CONFIG", "SET", "min-replicas-to-write", "1")
+        server.waits_for("min_slaves_good_slaves:1")  # a replica knows earlier that it follows than its primary does
         told(server.url, tmp_path, hold_one, replicas=1)
         with pytest.raises(Unavailable, match="U-STORE-READONLY"):
             told(replica.url, tmp_path, nothing)
