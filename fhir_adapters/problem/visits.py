@@ -45,7 +45,7 @@ def _of_visits(reading: Reading, as_of: date) -> Iterator[Diagnosis]:
         for concept in visit.reasonCode:
             problem = problem_of(reading.profile, concept)
             days = max((_days()[key] for key in problem.meaning.keys if key in _days()), default=0)
-            recent = last is not None and (as_of - last.last).days <= days
+            recent = last is None or (as_of - last.last).days <= days  # without a date it may be of today
             active = recent or visit.status in _PRESENT
             yield from _diagnosis(reading, reference_of(visit), "reasonCode", problem, period, active=active)
 

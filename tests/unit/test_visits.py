@@ -42,6 +42,8 @@ def diagnoses(*resources: Any) -> tuple[Diagnosis, ...]:
         (visit(start="2026-08-23"), [(("suicide_attempt",), False)]),
         (visit(start="2026-01-05", end="2026-11-01"), [(("suicide_attempt",), True)]),
         (visit("in-progress", start="2026-01-05"), [(("suicide_attempt",), True)]),
+        ({**visit(), "period": {}}, [(("suicide_attempt",), True)]),
+        (visit(start="soon"), [(("suicide_attempt",), True)]),
         (visit("planned"), []),
         (visit("cancelled"), []),
         (visit("entered-in-error"), []),
